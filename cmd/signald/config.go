@@ -1,0 +1,214 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oodaa/signaling/middleware"
+	"github.com/oodaa/signaling/server"
+)
+
+// config is all that can be set from outside.
+type config struct {
+	server.Options
+
+	host            string
+	port            int
+	production      bool
+	logLevel        slog.Level
+	shutdownTimeout time.Duration
+}
+
+// A setting is one environment variable and the flag of the same name.
+type setting struct {
+	name, value, usage string
+	set                func(c *config, value string) error
+}
+
+// settings holds every setting with its default.
+var settings = []setting{
+	{"PORT", "3001", "port to listen on; 0 takes any free one", func(c *config, v string) error {
+		return setInt(&c.port, v, 0, 65535)
+	}},
+	{"HOST", "0.0.0.0", "address to listen on; 0.0.0.0 means every one, of IPv6 too", func(c *config, v string) error {
+		c.host = v
+		if net.ParseIP(v) == nil && v != "localhost" {
+			return errors.New("is no IP address")
+		}
+		return nil
+	}},
+	{"CORS_ORIGINS", "http://localhost:3000", "origins of web clients, comma-separated; * allows all", func(c *config, v string) error {
+		c.Origins = list(v)
+		return middleware.ValidateOrigins(c.Origins)
+	}},
+	{"NODE_ENV", "development", "production: logs in JSON", func(c *config, v string) error {
+		c.production = v == "production"
+		return nil
+	}},
+	{"LOG_LEVEL", "info", "debug, info, warn or error", func(c *config, v string) error {
+		if err := c.logLevel.UnmarshalText([]byte(v)); err != nil || strings.ContainsAny(v, "+-") {
+			return errors.New("must be debug, info, warn or error")
+		}
+		return nil
+	}},
+	{"TRUSTED_PROXIES", "", "CIDRs of proxies, comma-separated, or how many there are", func(c *config, v string) (err error) {
+		c.Proxies, err = middleware.ParseProxies(v)
+		return err
+	}},
+	{"RATE_LIMIT", "100", "requests and new connections a minute and client IP; 0 is no limit", func(c *config, v string) error {
+		return setInt(&c.RateLimit, v, 0, 1<<30)
+	}},
+	{"MESSAGE_RATE", "50", "events a second and connection; 0 is no limit", func(c *config, v string) error {
+		return setInt(&c.MessageRate, v, 0, 1<<30)
+	}},
+	{"MESSAGE_BURST", "200", "events that a connection may send at once", func(c *config, v string) error {
+		return setInt(&c.MessageBurst, v, 1, 1<<30)
+	}},
+	{"MAX_MESSAGE_BYTES", "1000000", "most bytes of one message, either way", func(c *config, v string) error {
+		return setInt(&c.MaxMessage, v, 1<<10, 1<<30)
+	}},
+	{"MAX_OUTBOX_BYTES", "4194304", "most bytes that may wait for one client", func(c *config, v string) error {
+		return setInt(&c.MaxOutbox, v, 1<<10, 1<<30)
+	}},
+	{"MAX_CONNECTIONS", "0", "most clients at a time; 0 is no limit", func(c *config, v string) error {
+		return setInt(&c.MaxConnections, v, 0, 1<<30)
+	}},
+	{"PING_INTERVAL", "25s", "how often a client is asked whether it is there", func(c *config, v string) error {
+		return setDuration(&c.PingInterval, v)
+	}},
+	{"PING_TIMEOUT", "20s", "how long it may take to say so", func(c *config, v string) error {
+		return setDuration(&c.PingTimeout, v)
+	}},
+	{"REGISTER_TIMEOUT", "60s", "how long a client may take to register", func(c *config, v string) error {
+		return setDuration(&c.RegisterTimeout, v)
+	}},
+	{"INACTIVITY_TIMEOUT", "5m", "how long a client may send nothing at all, heartbeats included", func(c *config, v string) error {
+		return setDuration(&c.InactivityTimeout, v)
+	}},
+	{"PRESENCE", "all", "all: everybody is told who comes and goes; none: nobody is", func(c *config, v string) error {
+		c.Presence = v == "all"
+		return oneOf(v, "all", "none")
+	}},
+	{"TRANSPORTS", "websocket,polling", "Socket.IO transports that are offered", func(c *config, v string) error {
+		c.WebSocket, c.Polling = false, false
+		for _, t := range list(v) {
+			switch t {
+			case "websocket":
+				c.WebSocket = true
+			case "polling":
+				c.Polling = true
+			default:
+				return fmt.Errorf("has the unknown transport %q", t)
+			}
+		}
+		if !c.WebSocket && !c.Polling {
+			return errors.New("names no transport")
+		}
+		return nil
+	}},
+	{"ENGINE", "native", "Socket.IO engine: native, or zishang (WebSocket only)", func(c *config, v string) error {
+		c.Engine = v
+		return oneOf(v, server.EngineNative, server.EngineZishang)
+	}},
+	{"SHUTDOWN_TIMEOUT", "10s", "how long a stop may take", func(c *config, v string) error {
+		return setDuration(&c.shutdownTimeout, v)
+	}},
+}
+
+// flagName is the flag that belongs to an environment variable.
+func flagName(variable string) string {
+	return strings.ReplaceAll(strings.ToLower(variable), "_", "-")
+}
+
+// define adds a flag for each setting.
+func define(flags *flag.FlagSet) {
+	for _, s := range settings {
+		flags.String(flagName(s.name), s.value, s.usage)
+	}
+}
+
+// load reads the settings from flags and, for those not given, from the
+// environment. Its error lists everything that is wrong.
+func load(flags *flag.FlagSet, getenv func(string) string) (*config, error) {
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+
+	c := new(config)
+	var problems []error
+	for _, s := range settings {
+		name := flagName(s.name)
+		value := flags.Lookup(name).Value.String()
+		if fromEnv := getenv(s.name); !given[name] && fromEnv != "" {
+			value = fromEnv
+		}
+		if err := s.set(c, value); err != nil {
+			problems = append(problems, fmt.Errorf("%s=%q: %w", s.name, value, err))
+		}
+	}
+	if len(problems) == 0 {
+		problems = append(problems, c.validate()...)
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("invalid configuration:\n%w", errors.Join(problems...))
+	}
+	return c, nil
+}
+
+// validate finds what is wrong between settings.
+func (c *config) validate() (problems []error) {
+	if c.InactivityTimeout < c.PingInterval+c.PingTimeout {
+		problems = append(problems, fmt.Errorf("INACTIVITY_TIMEOUT=%s: is below PING_INTERVAL + PING_TIMEOUT = %s: clients that are there would be dropped",
+			c.InactivityTimeout, c.PingInterval+c.PingTimeout))
+	}
+	if c.MaxOutbox < c.MaxMessage {
+		problems = append(problems, fmt.Errorf("MAX_OUTBOX_BYTES=%d: is below MAX_MESSAGE_BYTES=%d: such a message could not be sent",
+			c.MaxOutbox, c.MaxMessage))
+	}
+	if c.Engine == server.EngineZishang && !c.WebSocket {
+		problems = append(problems, errors.New("ENGINE=zishang: offers WebSocket only, which TRANSPORTS leaves out"))
+	}
+	return problems
+}
+
+func list(v string) []string {
+	var items []string
+	for item := range strings.SplitSeq(v, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+func setInt(dst *int, v string, least, most int) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		return fmt.Errorf("must be a whole number from %d to %d", least, most)
+	}
+	*dst = n
+	return nil
+}
+
+func setDuration(dst *time.Duration, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < time.Millisecond {
+		return errors.New(`must be a duration such as "500ms", "20s" or "5m"`)
+	}
+	*dst = d
+	return nil
+}
+
+func oneOf(v string, values ...string) error {
+	for _, allowed := range values {
+		if v == allowed {
+			return nil
+		}
+	}
+	return fmt.Errorf("must be %s", strings.Join(values, " or "))
+}

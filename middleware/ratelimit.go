@@ -1,0 +1,101 @@
+package middleware
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-chi/httprate"
+)
+
+const window = time.Minute
+
+// Limiter counts the requests of each client (see [Addr] and [LimitKey]) and
+// refuses those past the limit. It is safe for concurrent use.
+//
+// It slides: a client's rate is what passed in this minute of the clock plus
+// what passed in the one before, weighted by the part of that which the last 60
+// seconds still cover. A client that was quiet so far may spend the whole limit
+// at once. What is refused is not counted, so a client that keeps on knocking
+// is let in as soon as one that waits.
+//
+// It keeps one small entry per client that passed in this minute or the one
+// before and forgets the others at the turn of the minute; the memory of the
+// busiest minute is kept for reuse.
+type Limiter struct {
+	perMinute int
+
+	// mu keeps time in order for rate: at the turn of the minute, a counter
+	// that is handed the old minute after the new one forgets everything.
+	mu   sync.Mutex
+	rate *httprate.RateLimiter // nil: off
+}
+
+// NewLimiter allows perMinute requests a minute to each client; 0 or less
+// refuses nothing.
+func NewLimiter(perMinute int) *Limiter {
+	l := &Limiter{perMinute: perMinute}
+	if perMinute > 0 {
+		l.rate = httprate.NewRateLimiter(perMinute, window,
+			// A counter that was passed in, even the default one, makes
+			// minutes start on the clock's, where wait expects them.
+			httprate.WithLimitCounter(httprate.NewLocalLimitCounter(window)),
+			// No X-RateLimit-*: nobody asked for them, and without headers of
+			// its own OnLimit needs no ResponseWriter.
+			httprate.WithResponseHeaders(httprate.ResponseHeaders{}))
+	}
+	return l
+}
+
+// Allow counts r and reports whether it may pass. If not, retryAfter says when
+// the next request of that client will, unless others of it come first: whole
+// seconds, at least one.
+func (l *Limiter) Allow(r *http.Request) (ok bool, retryAfter time.Duration) {
+	if l.rate == nil {
+		return true, 0
+	}
+	key := LimitKey(Addr(r))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rate.OnLimit(nil, r, key) {
+		return false, l.wait(key)
+	}
+	return true, 0
+}
+
+// wait solves httprate's condition for time: the rate, rounded, plus one is at
+// most the limit. The rate only falls while nothing passes.
+func (l *Limiter) wait(key string) time.Duration {
+	now := time.Now().UTC()
+	start := now.Truncate(window)
+	current, previous, _ := l.rate.Counter().Get(key, start, start.Add(-window)) // in memory: no error
+
+	limit := float64(l.perMinute) - 0.5
+	if float64(current) >= limit {
+		start = start.Add(window)
+		current, previous = 0, current
+	}
+	fraction := 1 - (limit-float64(current))/float64(max(previous, 1))
+	open := start.Add(time.Duration(max(fraction, 0) * float64(window)))
+	return time.Duration(math.Floor(max(open.Sub(now), 0).Seconds())+1) * time.Second
+}
+
+// Handler answers 429 with Retry-After to requests that [Limiter.Allow]
+// refuses. Requests for which exempt is true are neither counted nor refused;
+// nil exempts none.
+func (l *Limiter) Handler(exempt func(*http.Request) bool) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if exempt == nil || !exempt(r) {
+				if ok, retryAfter := l.Allow(r); !ok {
+					w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
+					refuse(w, http.StatusTooManyRequests, "Rate limit exceeded")
+					return
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}

@@ -1,0 +1,191 @@
+package oodaa
+
+import (
+	"sync"
+	"time"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// peer is one client. It is what its socket's events are received by, and what
+// the others reach it through.
+type peer struct {
+	hub.Member
+	gateway  *Gateway
+	socket   socketio.Socket
+	deadline wire.Deadline // for registering
+	rate     wire.Rate     // owned by the caller of Event
+}
+
+// Opened makes the client one that is told of the others.
+func (p *peer) Opened() {
+	g := p.gateway
+	g.Hub.Join(&p.Member, p, p)
+	g.Deadlines.Set(&p.deadline, p.socket.Opened().Add(g.RegisterTimeout), p)
+	g.Log.Debug("connected", "socket", p.socket.ID())
+}
+
+// Expired disconnects a client that has not registered in time.
+func (p *peer) Expired(time.Time) {
+	if p.User() == nil {
+		p.gateway.Log.Debug("not registered in time", "socket", p.socket.ID())
+		p.socket.Disconnect()
+	}
+}
+
+// Closed makes the client one that is gone.
+func (p *peer) Closed(reason string) {
+	g := p.gateway
+	g.Deadlines.Stop(&p.deadline)
+	g.Hub.Leave(&p.Member)
+	g.Log.Debug("disconnected", "socket", p.socket.ID(), "reason", reason)
+}
+
+// TooLarge tells the client why it will be disconnected.
+func (p *peer) TooLarge() {
+	p.fail(&socketio.Event{Ack: socketio.NoAck}, events.TooLarge, 0, nil)
+}
+
+// Event gives one event its meaning.
+func (p *peer) Event(e *socketio.Event) error {
+	g := p.gateway
+	kind, relayed := events.KindOf(e.Name)
+	if g.Rate.PerSecond > 0 {
+		ok, over := p.rate.Take(g.Rate, time.Now())
+		if over {
+			g.Log.Info("disconnected", "socket", p.socket.ID(), "reason", "over the message rate")
+			p.socket.Disconnect()
+			return nil
+		}
+		if !ok {
+			p.fail(e, events.RateLimited, kind, nil)
+			return nil
+		}
+	}
+	if relayed {
+		return p.relay(e, kind)
+	}
+	if string(e.Name) == events.Register {
+		return p.register(e)
+	}
+	if !events.CheckArguments(e.Rest) {
+		return socketio.ErrMalformed
+	}
+	switch string(e.Name) {
+	case events.GetUsers:
+		g.Hub.List(&p.Member, e.Batch, func(args []byte) { _ = p.socket.Emit(args, nil, e.Batch) })
+		p.ack(e, "")
+	case events.Ping:
+		p.emit([]byte(`["`+events.Pong+`"]`), e.Batch)
+		p.ack(e, "")
+	}
+	return nil
+}
+
+func (p *peer) register(e *socketio.Event) error {
+	g := p.gateway
+	id, code, ok := events.ReadRegister(e.Rest)
+	if !ok {
+		return socketio.ErrMalformed
+	}
+	if code == events.OK {
+		code = g.Hub.Register(&p.Member, id, "", e.Batch, func(args []byte) { _ = p.socket.Emit(args, nil, e.Batch) })
+	}
+	if code != events.OK {
+		p.fail(e, code, 0, nil)
+		return nil
+	}
+	g.Deadlines.Stop(&p.deadline)
+	g.Log.Debug("registered", "socket", p.socket.ID(), "user", id)
+	p.ack(e, "")
+	return nil
+}
+
+// relays lends what a relay needs while it is handled.
+var relays = sync.Pool{New: func() any { return new(events.Relay) }}
+
+func (p *peer) relay(e *socketio.Event, kind events.Kind) error {
+	r := relays.Get().(*events.Relay)
+	defer func() {
+		*r = events.Relay{}
+		relays.Put(r)
+	}()
+	from, code, ok := events.ReadRelay(e.Rest, kind, r)
+	if !ok {
+		return socketio.ErrMalformed
+	}
+	if code == events.OK && len(e.Attachments) > 0 {
+		if r.Body, r.Attachments, ok = events.Attach(r.Body, e.Attachments); !ok {
+			return socketio.ErrMalformed
+		}
+	}
+	if code == events.OK {
+		r.From = p.User()
+		r.Batch = e.Batch
+		code = p.gateway.Handlers.Relay(r, from)
+	}
+	if code != events.OK {
+		p.fail(e, code, kind, r.To)
+		return nil
+	}
+	p.ack(e, "")
+	return nil
+}
+
+// emit queues an event behind what the client is to know before.
+func (p *peer) emit(args []byte, batch *wire.Batch) {
+	p.gateway.Hub.CatchUp(&p.Member, batch)
+	_ = p.socket.Emit(args, nil, batch) // an error is the client's end, which Closed tells
+}
+
+// ack answers an event that wants it; text is empty, or the error.
+func (p *peer) ack(e *socketio.Event, text string) {
+	if e.Ack != socketio.NoAck {
+		_ = p.socket.Ack(e.Ack, events.AppendOutcome(nil, text), nil, e.Batch)
+	}
+}
+
+// fail answers an event with an error.
+func (p *peer) fail(e *socketio.Event, code events.Code, kind events.Kind, to []byte) {
+	text := code.OodaaText(kind, to)
+	p.gateway.Handlers.Counts.OodaaError(code, kind)
+	p.emit(events.AppendError(nil, text), e.Batch)
+	p.ack(e, text)
+}
+
+// Announce queues what the hub has to tell.
+func (p *peer) Announce(args []byte, batch *wire.Batch) {
+	_ = p.socket.Emit(args, nil, batch)
+}
+
+// scratch lends room for encoding.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxScratch = 64 << 10
+
+// Relay puts a relay on the client's connection.
+func (p *peer) Relay(r *events.Relay) events.Code {
+	batch, _ := r.Batch.(*wire.Batch)
+	p.gateway.Hub.CatchUp(&p.Member, batch)
+
+	buf := scratch.Get().(*[]byte)
+	args := events.AppendRelay((*buf)[:0], r, r.Body)
+	code := events.TooLarge
+	if len(args) <= p.gateway.MaxMessage {
+		code = events.OK
+		if err := p.socket.Emit(args, r.Attachments, batch); err != nil {
+			code = events.NotFound
+		}
+	}
+	if cap(args) <= maxScratch {
+		*buf = args
+		scratch.Put(buf)
+	}
+	return code
+}
+
+// Replaced disconnects the client, whose name another connection took.
+func (p *peer) Replaced() { p.socket.Disconnect() }

@@ -1,0 +1,37 @@
+package server
+
+import (
+	"time"
+
+	"github.com/oodaa/signaling/middleware"
+)
+
+// The engines that Options.Engine may name.
+const (
+	EngineNative  = "native"
+	EngineZishang = "zishang"
+)
+
+// Options configure a Server. There are no defaults here: every field counts.
+type Options struct {
+	Origins []string           // allowed Origins of web clients; "*" for all
+	Proxies middleware.Proxies // whose X-Forwarded-For is believed
+
+	RateLimit    int // requests and connections a minute and client IP; 0 no limit
+	MessageRate  int // events a second and connection; 0 no limit
+	MessageBurst int
+
+	MaxMessage     int // bytes of one message, either way
+	MaxOutbox      int // bytes that may wait for one client
+	MaxConnections int // 0 no limit
+
+	PingInterval, PingTimeout time.Duration
+	RegisterTimeout           time.Duration
+	// InactivityTimeout is at least PingInterval + PingTimeout, and so holds
+	// by the heartbeat: who sends nothing at all misses that first.
+	InactivityTimeout time.Duration
+
+	Presence           bool
+	Engine             string
+	WebSocket, Polling bool // Socket.IO transports that are offered
+}

@@ -1,0 +1,150 @@
+// Package server puts the parts together: the routes, the engine, the hub and
+// the gateways, from start to stop.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/middleware"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/oodaa"
+	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
+	"github.com/oodaa/signaling/server/zishang"
+)
+
+// A Server is one instance of the signaling server. Make it with New.
+type Server struct {
+	opts      Options
+	log       *slog.Logger
+	started   time.Time
+	http      *http.Server
+	limiter   *middleware.Limiter
+	deadlines *wire.Deadlines
+	hub       *hub.Hub
+	handlers  *events.Handlers
+	engine    socketio.Engine
+	gate      gate
+	draining  atomic.Bool
+}
+
+// New builds a server. Shutdown ends it.
+func New(opts Options, log *slog.Logger) (*Server, error) {
+	s := &Server{
+		opts:      opts,
+		log:       log,
+		started:   time.Now(),
+		limiter:   middleware.NewLimiter(opts.RateLimit),
+		deadlines: wire.NewDeadlines(),
+		hub:       hub.New(opts.Presence),
+	}
+	s.handlers = &events.Handlers{Directory: s.hub}
+	s.gate.server = s
+	if err := s.newEngine(); err != nil {
+		s.hub.Close()
+		s.deadlines.Close()
+		return nil, err
+	}
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+func (s *Server) newEngine() error {
+	namespace := &oodaa.Gateway{
+		Hub:             s.hub,
+		Handlers:        s.handlers,
+		Deadlines:       s.deadlines,
+		Log:             s.log,
+		RegisterTimeout: s.opts.RegisterTimeout,
+		Rate:            wire.RateLimit{PerSecond: s.opts.MessageRate, Burst: s.opts.MessageBurst},
+		MaxMessage:      s.opts.MaxMessage,
+	}
+	opts := socketio.Options{
+		PingInterval:   s.opts.PingInterval,
+		PingTimeout:    s.opts.PingTimeout,
+		ConnectTimeout: s.opts.RegisterTimeout,
+		MaxPayload:     s.opts.MaxMessage,
+		MaxOutbox:      s.opts.MaxOutbox,
+		WebSocket:      s.opts.WebSocket,
+		Polling:        s.opts.Polling,
+		Namespaces:     map[string]socketio.Namespace{"/": namespace},
+		Gate:           &s.gate,
+		Panicked: func(v any, stack []byte) {
+			s.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
+		},
+	}
+	if s.opts.Engine == EngineZishang {
+		engine, err := zishang.New(opts)
+		if err != nil {
+			return fmt.Errorf("engine %s: %w", EngineZishang, err)
+		}
+		s.engine = engine
+		return nil
+	}
+	s.engine = socketio.New(opts)
+	return nil
+}
+
+// socketIOPath is where Socket.IO clients connect, whatever follows it.
+const socketIOPath = "/socket.io"
+
+// routes is all that the server answers.
+func (s *Server) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(
+		middleware.Headers(),
+		middleware.ClientIP(s.opts.Proxies),
+		middleware.RequestLog(s.log, s.routine),
+		middleware.Recover(s.log),
+		middleware.CORS(s.opts.Origins),
+		s.limiter.Handler(s.unlimited),
+	)
+	r.NotFound(notFound)
+	r.MethodNotAllowed(methodNotAllowed)
+
+	r.Get("/", s.index)
+	r.Get("/health", s.health)
+	r.Get("/ready", s.ready)
+	r.Get("/stats", s.stats)
+	r.Group(func(r chi.Router) {
+		r.Use(middleware.Origin(s.opts.Origins))
+		r.Handle(socketIOPath, s.engine)
+		r.Handle(socketIOPath+"/*", s.engine)
+	})
+	return r
+}
+
+// Serve serves on the listener until Shutdown, upon which it returns
+// http.ErrServerClosed, or until the listener fails.
+func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
+
+// Shutdown stops the server: it turns unready, refuses newcomers, tells every
+// client, flushes what waits for them, and closes. It takes no longer than ctx
+// lasts; what was not sent by then is dropped, and ctx's error returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	s.hub.Drain()
+	err := s.engine.Shutdown(ctx)
+	if closing := s.http.Shutdown(ctx); closing != nil {
+		err = errors.Join(err, closing, s.http.Close())
+	}
+	s.hub.Close()
+	s.deadlines.Close()
+	return err
+}

@@ -1,0 +1,172 @@
+package socketio
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// client is one session's Socket.IO side: its sockets, by namespace.
+type client struct {
+	server  *Server
+	session *Session
+
+	timeout wire.Deadline // for being in no namespace
+
+	// owned by whoever calls the MessageHandler
+	sockets map[string]*socket
+	pending *pendingPacket
+}
+
+// pendingPacket is a binary packet some of whose attachments have not arrived.
+type pendingPacket struct {
+	packet      Packet
+	data        []byte // owns what packet points to
+	attachments [][]byte
+	size        int
+}
+
+var errTooLarge = &wire.CloseError{Code: wire.CloseTooBig, Reason: "message too large"}
+
+// Message handles one Socket.IO packet, or one attachment.
+func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) error {
+	if binary {
+		return c.attachment(payload, batch)
+	}
+	if c.pending != nil {
+		return fmt.Errorf("%w: packet instead of attachment", ErrMalformed)
+	}
+	p, err := DecodePacket(payload)
+	if err != nil {
+		return err
+	}
+	if p.Attachments > 0 {
+		data := append([]byte(nil), payload...)
+		if p, err = DecodePacket(data); err != nil {
+			return err
+		}
+		c.pending = &pendingPacket{packet: p, data: data}
+		return nil
+	}
+	return c.packet(&p, nil, batch)
+}
+
+func (c *client) attachment(payload []byte, batch *wire.Batch) error {
+	w := c.pending
+	if w == nil {
+		return fmt.Errorf("%w: attachment without packet", ErrMalformed)
+	}
+	if w.size += len(payload); w.size > c.server.opts.MaxPayload {
+		return errTooLarge
+	}
+	w.attachments = append(w.attachments, append([]byte{}, payload...))
+	if len(w.attachments) < w.packet.Attachments {
+		return nil
+	}
+	c.pending = nil
+	return c.packet(&w.packet, w.attachments, batch)
+}
+
+// packet handles a complete packet (Socket.IO protocol 5, "Exchange protocol").
+func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) error {
+	s := c.sockets[string(p.Namespace)]
+	if s == nil {
+		if p.Type != PacketConnect {
+			return fmt.Errorf("%w: not connected to namespace", ErrMalformed)
+		}
+		return c.connect(p, batch)
+	}
+	switch p.Type {
+	case PacketEvent, PacketBinaryEvent:
+		return s.event(p, attachments, batch)
+	case PacketAck, PacketBinaryAck:
+		return nil // we ask for none
+	case PacketDisconnect:
+		c.leave(s, "client namespace disconnect")
+		return nil
+	}
+	return fmt.Errorf("%w: packet type", ErrMalformed)
+}
+
+// connect answers a CONNECT packet.
+func (c *client) connect(p *Packet, batch *wire.Batch) error {
+	name := string(p.Namespace)
+	namespace := c.server.opts.Namespaces[name]
+	if namespace == nil {
+		return c.refuse(name, &ConnectError{Message: "Invalid namespace"}, batch)
+	}
+	s := &socket{client: c, id: NewID(), namespace: name}
+	var err error
+	if s.receiver, err = namespace.Connect(s, p.Data); err != nil {
+		return c.refuse(name, err, batch)
+	}
+	if c.sockets == nil {
+		c.sockets = make(map[string]*socket, 1)
+	}
+	c.sockets[name] = s
+	c.session.engine.deadlines.Stop(&c.timeout)
+	c.server.add(s)
+	if err := s.send(batch, PacketConnect, NoAck, []byte(`{"sid":"`+s.id+`"}`), nil); err != nil {
+		return nil // its end is on the way
+	}
+	s.receiver.Opened()
+	return nil
+}
+
+// refuse answers with a CONNECT_ERROR packet.
+func (c *client) refuse(namespace string, err error, batch *wire.Batch) error {
+	var refusal *ConnectError
+	if !errors.As(err, &refusal) {
+		refusal = &ConnectError{Message: err.Error()}
+	}
+	head := appendPacketHead([]byte(MessagePrefix), PacketConnectError, 0, namespace, NoAck)
+	_ = c.session.Send(batch, wire.Message{Prefix: head, Payload: refusal.payload()})
+	if refusal.Close {
+		c.session.Close("refused")
+	}
+	return nil
+}
+
+// leave ends a socket whose client goes on.
+func (c *client) leave(s *socket, reason string) {
+	delete(c.sockets, s.namespace)
+	c.server.remove(s)
+	s.closed.Store(true)
+	s.receiver.Closed(reason)
+	if len(c.sockets) == 0 {
+		c.await(time.Now())
+	}
+}
+
+// await starts the time for which the client may be in no namespace.
+func (c *client) await(from time.Time) {
+	timeout := c.server.opts.ConnectTimeout
+	if own := c.session.Admission().ConnectTimeout; own > 0 {
+		timeout = own
+	}
+	if timeout > 0 {
+		c.session.engine.deadlines.Set(&c.timeout, from.Add(timeout), c)
+	}
+}
+
+// Expired closes the session of a client that is in no namespace.
+func (c *client) Expired(time.Time) { c.session.Close("connect timeout") }
+
+func (c *client) TooLarge() {
+	for _, s := range c.sockets {
+		s.receiver.TooLarge()
+	}
+}
+
+// Closed ends all sockets.
+func (c *client) Closed(reason string) {
+	c.session.engine.deadlines.Stop(&c.timeout)
+	for _, s := range c.sockets {
+		c.server.remove(s)
+		s.closed.Store(true)
+		c.session.guard(func() { s.receiver.Closed(reason) })
+	}
+	c.sockets = nil
+}

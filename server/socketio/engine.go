@@ -1,0 +1,188 @@
+// Package socketio is a small, general Socket.IO server engine: Engine.IO 4
+// over WebSocket and long-polling with upgrade, and on it Socket.IO protocol 5
+// with text and binary events, acknowledgements and namespaces.
+//
+// Events are handed over as the bytes that arrived and sent as the bytes they
+// are given; the engine re-encodes nothing.
+package socketio
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// An Engine serves Socket.IO clients on the path it is mounted at.
+type Engine interface {
+	http.Handler
+
+	// Established reports whether r belongs to a live session, as the requests
+	// of a long-polling client after its handshake do.
+	Established(r *http.Request) bool
+
+	// Connections counts the live sessions by transport.
+	Connections() (websocket, polling int)
+
+	// SlowConsumers counts the clients that were cut because they did not take
+	// what they were sent.
+	SlowConsumers() uint64
+
+	// Shutdown refuses new sessions, sends every socket a DISCONNECT packet,
+	// flushes what is queued, closes every session (WebSocket code 1001) and
+	// returns when the last one has ended. When ctx ends first, the remaining
+	// connections are cut, and ctx's error is returned.
+	Shutdown(ctx context.Context) error
+}
+
+// A Gate decides which sessions are opened. Its methods are called from many
+// goroutines.
+type Gate interface {
+	// Admit is asked before a session is opened. r must not be kept. A nil
+	// refusal opens the session; each admitted session is released once.
+	Admit(r *http.Request, transport string) (Admission, *Refusal)
+
+	// Release is called once when an admitted session has ended.
+	Release(Admission)
+}
+
+// An Admission is what a Gate knows of an admitted session.
+type Admission struct {
+	// Info is the gate's own; Socket.Info returns it.
+	Info any
+	// ConnectTimeout, where not zero, replaces Options.ConnectTimeout.
+	ConnectTimeout time.Duration
+}
+
+// A Refusal is the HTTP answer to a request that opens no session.
+type Refusal struct {
+	Status  int
+	Header  http.Header // added to the answer; may be nil
+	Message string
+}
+
+// A Namespace gives the sockets of one namespace their meaning.
+type Namespace interface {
+	// Connect is called for a CONNECT packet, before it is answered. auth is
+	// its payload, a JSON object, or nil; it is valid during the call only. An
+	// error is answered with CONNECT_ERROR: a *ConnectError as it says, any
+	// other with its text.
+	Connect(s Socket, auth []byte) (Receiver, error)
+}
+
+// A Receiver takes what one socket sends. The engine calls it from one
+// goroutine at a time, in the order of arrival, and never again after Closed.
+type Receiver interface {
+	// Opened is called first, once the CONNECT reply is queued.
+	Opened()
+
+	// Event is called for each EVENT and BINARY_EVENT packet. e and all it
+	// points to are valid during the call only. ErrMalformed closes the
+	// session.
+	Event(e *Event) error
+
+	// TooLarge is called when a message over Options.MaxPayload arrived; the
+	// session is closed after it.
+	TooLarge()
+
+	// Closed is called once, last, when the socket has left its namespace or
+	// its session has ended, by whomever.
+	Closed(reason string)
+}
+
+// An Event is one EVENT or BINARY_EVENT packet.
+type Event struct {
+	// Name is the event's name with its escapes resolved, or nil where the
+	// first element of Args is a number.
+	Name []byte
+	// Args is the packet's JSON array as it was sent, name included: `["offer",{}]`.
+	// Only its beginning up to the name has been looked at: a Receiver must
+	// check that all of it is JSON, and return ErrMalformed if not.
+	Args []byte
+	// Rest is the part of Args behind the name: `,{}]`.
+	Rest []byte
+	// Attachments are the binary values that Args' placeholders stand for.
+	Attachments [][]byte
+	// Ack is the acknowledgement id that was asked for, or NoAck.
+	Ack int64
+	// Batch may be passed to Emit and Ack while the event is handled.
+	Batch *wire.Batch
+}
+
+// NoAck is the Event.Ack of an event that wants no acknowledgement.
+const NoAck int64 = -1
+
+// A Socket is one client in one namespace. Its methods may be called from any
+// goroutine, and do not block.
+type Socket interface {
+	// ID is the socket's id, known to its client. It is not the session id.
+	ID() string
+
+	// Info is Admission.Info of the socket's session.
+	Info() any
+
+	// Opened is when the session was opened (its handshake).
+	Opened() time.Time
+
+	// Emit queues an EVENT packet, or a BINARY_EVENT packet if there are
+	// attachments, atomically: no other packet comes between it and them. args
+	// is a JSON array, `["name",…]`; args and attachments are the caller's
+	// again on return. With a nil batch it is written at once, else when the
+	// batch is flushed. It returns nil if the packet is queued on the client's
+	// connection, else ErrClosed or ErrSlow.
+	Emit(args []byte, attachments [][]byte, batch *wire.Batch) error
+
+	// Ack queues an ACK or BINARY_ACK packet with the JSON array args. See Emit.
+	Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error
+
+	// Disconnect sends a DISCONNECT packet and closes the session once all
+	// that was queued has been written.
+	Disconnect()
+}
+
+var (
+	// ErrMalformed is returned by a Receiver for a packet that is not JSON.
+	ErrMalformed = errors.New("malformed packet")
+	// ErrClosed says that the connection has ended or is ending.
+	ErrClosed = errors.New("connection closed")
+	// ErrSlow says that the packet did not fit in the client's outbox. The
+	// client is being disconnected.
+	ErrSlow = errors.New("client too slow")
+)
+
+// A ConnectError is a Namespace's refusal of a socket.
+type ConnectError struct {
+	Message string
+	// Close also closes the session.
+	Close bool
+}
+
+func (e *ConnectError) Error() string { return e.Message }
+
+// Options configure an Engine.
+type Options struct {
+	// PingInterval and PingTimeout are the heartbeat; both must be positive.
+	PingInterval, PingTimeout time.Duration
+	// ConnectTimeout closes a session that is in no namespace for so long,
+	// counted from its handshake or from when it left its last one; 0 never.
+	ConnectTimeout time.Duration
+	// MaxPayload is the most bytes that one message, or all attachments of one
+	// packet together, may have.
+	MaxPayload int
+	// MaxOutbox is the most bytes that may wait for one client.
+	MaxOutbox int
+	// WebSocket and Polling say which transports are offered.
+	WebSocket, Polling bool
+	// Namespaces by name, "/" among them.
+	Namespaces map[string]Namespace
+	// Gate may be nil: everybody is admitted.
+	Gate Gate
+	// Panicked, where not nil, is told of a panic in a Receiver, with its
+	// stack; the session it happened in is closed.
+	Panicked func(v any, stack []byte)
+}
+
+// MaxAttachments is the most attachments that a packet may announce.
+const MaxAttachments = 10

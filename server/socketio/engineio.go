@@ -1,0 +1,296 @@
+package socketio
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// EngineIO serves Engine.IO 4, the transport below Socket.IO: sessions over
+// WebSocket or long-polling, with upgrade from the latter to the former.
+type EngineIO struct {
+	opts      Options
+	open      func(*Session) MessageHandler
+	wire      wire.Config
+	deadlines *wire.Deadlines
+
+	mu       sync.Mutex
+	sessions map[string]*Session
+	polling  int // how many of them have no WebSocket
+	draining bool
+
+	ended sync.WaitGroup // sessions and connections
+}
+
+// A MessageHandler takes the messages of one session. It is called from one
+// goroutine at a time, in order.
+type MessageHandler interface {
+	// Message is called for each message. payload is valid, and may be
+	// changed, during the call. An error closes the session.
+	Message(payload []byte, binary bool, batch *wire.Batch) error
+	// TooLarge is called when a message over Options.MaxPayload arrived; the
+	// session is closed after it.
+	TooLarge()
+	// Closed is called once, last.
+	Closed(reason string)
+}
+
+// NewEngineIO returns a server that calls open for each new session, before
+// anything is read from it. Of opts, Namespaces and ConnectTimeout do not
+// matter. Shutdown ends it.
+func NewEngineIO(opts Options, open func(*Session) MessageHandler) *EngineIO {
+	return &EngineIO{
+		opts:      opts,
+		open:      open,
+		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox},
+		deadlines: wire.NewDeadlines(),
+		sessions:  make(map[string]*Session),
+	}
+}
+
+// An engineError is an answer to a request that belongs to no session, or that
+// a session cannot take; the codes are those of Node's engine.
+type engineError struct {
+	status, code int
+	message      string
+}
+
+var (
+	errTransportUnknown = &engineError{http.StatusBadRequest, 0, "Transport unknown"}
+	errSessionUnknown   = &engineError{http.StatusBadRequest, 1, "Session ID unknown"}
+	errHandshakeMethod  = &engineError{http.StatusBadRequest, 2, "Bad handshake method"}
+	errBadRequest       = &engineError{http.StatusBadRequest, 3, "Bad request"}
+	errVersion          = &engineError{http.StatusBadRequest, 5, "Unsupported protocol version"}
+	errPayloadTooLarge  = &engineError{http.StatusRequestEntityTooLarge, 3, "Payload too large"}
+	errDraining         = &engineError{http.StatusServiceUnavailable, 3, "Server is shutting down"}
+)
+
+func (e *engineError) Error() string { return e.message }
+
+func (e *engineError) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.status)
+	_, _ = w.Write([]byte(`{"code":` + strconv.Itoa(e.code) + `,"message":"` + e.message + `"}`))
+}
+
+// ServeHTTP serves one request of a client (Engine.IO protocol 4, "Transports").
+func (e *EngineIO) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := e.serve(w, r); err != nil {
+		err.write(w)
+	}
+}
+
+func (e *EngineIO) serve(w http.ResponseWriter, r *http.Request) *engineError {
+	query := r.URL.Query()
+	upgrade := wire.IsUpgrade(r)
+	transport := query.Get("transport")
+	switch {
+	case transport == "websocket" && e.opts.WebSocket, transport == "polling" && e.opts.Polling:
+	default:
+		return errTransportUnknown
+	}
+	if query.Get("EIO") != "4" {
+		return errVersion
+	}
+	if upgrade != (transport == "websocket") {
+		return errBadRequest
+	}
+	if sid := query.Get("sid"); sid != "" {
+		s := e.session(sid)
+		switch {
+		case s == nil:
+			return errSessionUnknown
+		case upgrade:
+			return s.serveUpgrade(w, r)
+		}
+		return s.servePolling(w, r)
+	}
+	if r.Method != http.MethodGet {
+		return errHandshakeMethod
+	}
+	return e.handshake(w, r, transport)
+}
+
+// Established reports whether r names a live session.
+func (e *EngineIO) Established(r *http.Request) bool {
+	sid := r.URL.Query().Get("sid")
+	return sid != "" && e.session(sid) != nil
+}
+
+func (e *EngineIO) session(sid string) *Session {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sessions[sid]
+}
+
+// Connections counts the live sessions by transport.
+func (e *EngineIO) Connections() (websocket, polling int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.sessions) - e.polling, e.polling
+}
+
+// handshake opens a session.
+func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, transport string) *engineError {
+	var admission Admission
+	if e.opts.Gate != nil {
+		var refusal *Refusal
+		if admission, refusal = e.opts.Gate.Admit(r, transport); refusal != nil {
+			refusal.write(w)
+			return nil
+		}
+	}
+	if !e.reserve() {
+		if e.opts.Gate != nil {
+			e.opts.Gate.Release(admission)
+		}
+		return errDraining
+	}
+	s := &Session{engine: e, id: NewID(), admission: admission, opened: time.Now()}
+	if transport == "polling" {
+		s.polling = newPolling()
+		if e.opts.WebSocket {
+			s.start("websocket")
+		} else {
+			s.start()
+		}
+		e.insert(s)
+		return s.servePolling(w, r)
+	}
+	conn, err := wire.Upgrade(w, r, &e.wire)
+	if err != nil {
+		s.release()
+		e.ended.Done()
+		return nil
+	}
+	s.conn.Store(conn)
+	s.start()
+	e.insert(s)
+	e.ended.Add(1)
+	go func() {
+		defer e.ended.Done()
+		conn.Serve((*webSocket)(s))
+	}()
+	return nil
+}
+
+// release tells the gate that an admitted session is no more.
+func (s *Session) release() {
+	if s.engine.opts.Gate != nil {
+		s.engine.opts.Gate.Release(s.admission)
+	}
+}
+
+// hold adds a connection to a session, unless that has ended. The caller owes
+// one ended.Done.
+func (e *EngineIO) hold(s *Session) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.forgotten || e.draining {
+		return false
+	}
+	e.ended.Add(1)
+	return true
+}
+
+func (e *EngineIO) countUpgrade(s *Session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !s.forgotten {
+		e.polling--
+	}
+	s.upgraded = true
+}
+
+// reserve makes Shutdown wait for a session that is about to begin, unless the
+// server drains. The session owes one ended.Done, which forget gives.
+func (e *EngineIO) reserve() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.draining {
+		return false
+	}
+	e.ended.Add(1)
+	return true
+}
+
+// insert makes a session known. One that a Shutdown missed ends here.
+func (e *EngineIO) insert(s *Session) {
+	e.mu.Lock()
+	e.sessions[s.id] = s
+	if s.polling != nil {
+		e.polling++
+	}
+	draining := e.draining
+	e.mu.Unlock()
+	if draining {
+		s.end("server shutting down", wire.CloseGoingAway, true)
+	}
+}
+
+// forget removes a session that has ended.
+func (e *EngineIO) forget(s *Session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.forgotten {
+		return
+	}
+	s.forgotten = true
+	delete(e.sessions, s.id)
+	if s.polling != nil && !s.upgraded {
+		e.polling--
+	}
+	e.ended.Done()
+}
+
+// refuse opens no more sessions.
+func (e *EngineIO) refuse() {
+	e.mu.Lock()
+	e.draining = true
+	e.mu.Unlock()
+}
+
+// Shutdown closes all sessions and waits for their ends, at most until ctx
+// ends; then it cuts them.
+func (e *EngineIO) Shutdown(ctx context.Context) error {
+	e.refuse()
+	e.mu.Lock()
+	sessions := make([]*Session, 0, len(e.sessions))
+	for _, s := range e.sessions {
+		sessions = append(sessions, s)
+	}
+	e.mu.Unlock()
+	for _, s := range sessions {
+		s.end("server shutting down", wire.CloseGoingAway, true)
+	}
+	ended := make(chan struct{})
+	go func() {
+		e.ended.Wait()
+		close(ended)
+	}()
+	var err error
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = ctx.Err()
+		for _, s := range sessions {
+			s.cut()
+		}
+		<-ended
+	}
+	e.deadlines.Close()
+	return err
+}
+
+func (r *Refusal) write(w http.ResponseWriter) {
+	for k, v := range r.Header {
+		w.Header()[k] = v
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(r.Status)
+	_, _ = w.Write([]byte(`{"error":` + strconv.Quote(r.Message) + `}`))
+}

@@ -1,0 +1,403 @@
+package socketio
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// polling is what a session has while its transport is HTTP long-polling.
+type polling struct {
+	// receiving is held while the handler is called. Only the goroutine that
+	// holds it, or gets it by TryLock, may tell the handler of the end.
+	receiving sync.Mutex
+	finished  bool // the handler was told; guarded by receiving
+
+	wake chan struct{} // the poll that waits has something to fetch
+
+	// guarded by Session.mu
+	queue    []wire.Message // with Payload only; text packets whole
+	size     int
+	waiting  bool // a poll waits, or is about to fetch
+	posting  bool
+	last     byte // the packet that ends the session, 0 while it is open
+	probe    *wire.Conn
+	probed   bool
+	upgraded bool
+}
+
+func newPolling() *polling {
+	return &polling{wake: make(chan struct{}, 1)}
+}
+
+const recordSeparator = 0x1e
+
+// sendPolling queues packets for the next poll.
+func (s *Session) sendPolling(batch *wire.Batch, packets []wire.Message) error {
+	p := s.polling
+	s.mu.Lock()
+	if conn := s.conn.Load(); conn != nil {
+		s.mu.Unlock()
+		return sendError(conn.Send(batch, packets...))
+	}
+	if s.closed.Load() {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	for _, m := range packets {
+		p.size += len(m.Prefix) + len(m.Payload)
+	}
+	if p.size > s.engine.opts.MaxOutbox {
+		s.mu.Unlock()
+		s.engine.wire.CountSlow()
+		s.cut()
+		return ErrSlow
+	}
+	for _, m := range packets {
+		data := append(append(make([]byte, 0, len(m.Prefix)+len(m.Payload)), m.Prefix...), m.Payload...)
+		p.queue = append(p.queue, wire.Message{Binary: m.Binary, Payload: data})
+	}
+	p.wakePoll()
+	s.mu.Unlock()
+	return nil
+}
+
+// wakePoll lets a waiting poll fetch. Session.mu is held.
+func (p *polling) wakePoll() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// servePolling serves a poll or a post.
+func (s *Session) servePolling(w http.ResponseWriter, r *http.Request) *engineError {
+	if s.polling == nil {
+		return errBadRequest
+	}
+	switch r.Method {
+	case http.MethodGet:
+		return s.poll(w, r)
+	case http.MethodPost:
+		return s.post(w, r)
+	}
+	return errBadRequest
+}
+
+// poll answers with what is queued, and waits if nothing is.
+func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
+	p := s.polling
+	s.mu.Lock()
+	switch {
+	case p.upgraded:
+		s.mu.Unlock()
+		return errBadRequest
+	case p.waiting:
+		s.mu.Unlock()
+		s.abort("transport error")
+		return errBadRequest
+	case s.closed.Load() && p.last == 0:
+		s.mu.Unlock()
+		return errSessionUnknown
+	}
+	p.waiting = true
+	for len(p.queue) == 0 && p.last == 0 && !p.probed && !p.upgraded {
+		s.mu.Unlock()
+		select {
+		case <-p.wake:
+		case <-r.Context().Done():
+			s.abort("transport close")
+			s.forget()
+			return nil
+		}
+		s.mu.Lock()
+	}
+	payload := p.take()
+	last := p.last != 0
+	s.mu.Unlock()
+
+	err := s.respond(w, "text/plain; charset=UTF-8", payload)
+	s.mu.Lock()
+	p.waiting = false
+	s.mu.Unlock()
+	switch {
+	case err != nil:
+		s.abort("transport error")
+		s.forget()
+	case last:
+		s.forget()
+	}
+	return nil
+}
+
+// take removes what is queued and returns it as a payload (Engine.IO protocol
+// 4, "Packet encoding"). Session.mu is held.
+func (p *polling) take() []byte {
+	payload := make([]byte, 0, p.size+len(p.queue)+2)
+	for i, m := range p.queue {
+		if i > 0 {
+			payload = append(payload, recordSeparator)
+		}
+		if m.Binary {
+			payload = base64.StdEncoding.AppendEncode(append(payload, 'b'), m.Payload)
+		} else {
+			payload = append(payload, m.Payload...)
+		}
+	}
+	p.queue, p.size = nil, 0
+	last := p.last
+	if last == 0 && len(payload) == 0 {
+		last = engineNoop
+	}
+	if last != 0 {
+		if len(payload) > 0 {
+			payload = append(payload, recordSeparator)
+		}
+		payload = append(payload, last)
+	}
+	return payload
+}
+
+// respond writes a whole answer, to a client that may not read it.
+func (s *Session) respond(w http.ResponseWriter, contentType string, body []byte) error {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(s.engine.patience()))
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	_, err := w.Write(body)
+	if err == nil {
+		err = control.Flush()
+	}
+	_ = control.SetWriteDeadline(time.Time{})
+	return err
+}
+
+// patience is how long a client may take for one request or answer.
+func (e *EngineIO) patience() time.Duration { return e.opts.PingInterval + e.opts.PingTimeout }
+
+// post takes a payload from the client.
+func (s *Session) post(w http.ResponseWriter, r *http.Request) *engineError {
+	p := s.polling
+	s.mu.Lock()
+	switch {
+	case s.closed.Load():
+		s.mu.Unlock()
+		return errSessionUnknown
+	case p.upgraded:
+		s.mu.Unlock()
+		return errBadRequest
+	case p.posting:
+		s.mu.Unlock()
+		s.abort("transport error")
+		return errBadRequest
+	}
+	p.posting = true
+	s.mu.Unlock()
+
+	failure := s.takePayload(w, r)
+	s.mu.Lock()
+	p.posting = false
+	s.mu.Unlock()
+	if failure != nil {
+		return failure
+	}
+	if err := s.respond(w, "text/html", []byte("ok")); err != nil {
+		s.abort("transport error")
+	}
+	return nil
+}
+
+func (s *Session) takePayload(w http.ResponseWriter, r *http.Request) *engineError {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
+		s.abort("transport error")
+		return errBadRequest
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(s.engine.patience()))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.engine.opts.MaxPayload)))
+	_ = control.SetReadDeadline(time.Time{})
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		s.receiveWith(func() error { s.handler.TooLarge(); return nil })
+		s.Close("transport error")
+		return errPayloadTooLarge
+	case err != nil:
+		s.abort("transport close")
+		return errBadRequest
+	case !utf8.Valid(body):
+		s.abort("parse error")
+		return errBadRequest
+	}
+	return s.receiveWith(func() error { return s.receivePayload(body) })
+}
+
+// receivePayload handles the packets of a payload, in order.
+func (s *Session) receivePayload(body []byte) error {
+	var batch wire.Batch
+	defer batch.Flush()
+	for more := true; more && !s.closed.Load(); {
+		var packet []byte
+		packet, body, more = bytes.Cut(body, []byte{recordSeparator})
+		binary := len(packet) > 0 && packet[0] == 'b'
+		if binary {
+			data, err := base64.StdEncoding.AppendDecode(nil, packet[1:])
+			if err != nil {
+				return ErrMalformed
+			}
+			packet = data
+		}
+		if err := s.receive(packet, binary, &batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiveWith calls f as the only caller of the handler, and ends the session
+// if f fails.
+func (s *Session) receiveWith(f func() error) *engineError {
+	p := s.polling
+	p.receiving.Lock()
+	err := ErrClosed
+	if !p.finished {
+		err = ErrMalformed
+		s.guard(func() { err = f() })
+	}
+	var end *wire.CloseError
+	if errors.As(err, &end) && end.Code == wire.CloseTooBig {
+		s.guard(s.handler.TooLarge)
+	}
+	p.receiving.Unlock()
+	defer s.finishPolling()
+
+	switch {
+	case err == nil:
+		return nil
+	case err == errClientClose:
+		s.mu.Lock()
+		if s.closed.Load() {
+			s.mu.Unlock()
+			return nil
+		}
+		s.closed.Store(true)
+		s.reason = "transport close"
+		s.endPolling(false, engineNoop)
+		return nil
+	case end != nil:
+		s.Close("transport error")
+	default:
+		s.abort("parse error")
+	}
+	return errBadRequest
+}
+
+// endPolling ends the session's polling with a last packet: for the poll that
+// waits, or, where what is queued is to be flushed, for the next one. s.closed
+// is set. s.mu is held, and released.
+func (s *Session) endPolling(flush bool, last byte) {
+	p := s.polling
+	p.last = last
+	probe := p.probe
+	keep := flush || p.waiting
+	if !flush && !p.waiting {
+		p.queue, p.size = nil, 0
+	}
+	p.wakePoll()
+	if keep {
+		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
+	}
+	s.mu.Unlock()
+	if probe != nil {
+		probe.Close(wire.CloseNormal, "")
+	}
+	if !keep {
+		s.forget()
+	}
+	s.finishPolling()
+}
+
+// finishPolling tells the handler of the end of a session that polled, if that
+// is due. If the handler is busy, who keeps it busy will.
+func (s *Session) finishPolling() {
+	p := s.polling
+	for s.closed.Load() && s.conn.Load() == nil {
+		if !p.receiving.TryLock() {
+			return
+		}
+		due := !p.finished
+		p.finished = true
+		if due {
+			s.finish()
+		}
+		p.receiving.Unlock()
+		if !due {
+			return
+		}
+	}
+}
+
+// probe lets conn try to take the session over.
+func (s *Session) probe(conn *wire.Conn) bool {
+	p := s.polling
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p == nil || p.upgraded || p.probe != nil || s.closed.Load() {
+		return false
+	}
+	p.probe = conn
+	return true
+}
+
+// probed lets the client's poll return, so that it can stop polling.
+func (s *Session) probed(conn *wire.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.polling; p.probe == conn {
+		p.probed = true
+		p.wakePoll()
+	}
+}
+
+// unprobe forgets a connection that did not take the session over.
+func (s *Session) unprobe(conn *wire.Conn) {
+	p := s.polling
+	if p == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.probe == conn {
+		p.probe, p.probed = nil, false
+	}
+}
+
+// upgrade makes conn the session's transport. What is queued goes there. It is
+// called by conn's reader.
+func (s *Session) upgrade(conn *wire.Conn) bool {
+	p := s.polling
+	p.receiving.Lock()
+	defer p.receiving.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.probe != conn || !p.probed || s.closed.Load() {
+		return false
+	}
+	if err := conn.Send(conn.Batch(), p.queue...); err != nil {
+		return false
+	}
+	p.queue, p.size = nil, 0
+	p.probe, p.probed, p.upgraded = nil, false, true
+	p.wakePoll()
+	s.conn.Store(conn)
+	s.engine.countUpgrade(s)
+	return true
+}

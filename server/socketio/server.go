@@ -1,0 +1,69 @@
+package socketio
+
+import (
+	"context"
+	"net/http"
+	"sync"
+)
+
+// Server is the Engine of this package.
+type Server struct {
+	opts     Options
+	engineIO *EngineIO
+
+	mu      sync.Mutex
+	sockets map[*socket]struct{}
+}
+
+// New starts an engine. Shutdown ends it.
+func New(opts Options) *Server {
+	s := &Server{opts: opts, sockets: make(map[*socket]struct{})}
+	s.engineIO = NewEngineIO(opts, s.open)
+	return s
+}
+
+func (s *Server) open(session *Session) MessageHandler {
+	c := &client{server: s, session: session}
+	c.await(session.Opened())
+	return c
+}
+
+// ServeHTTP serves one request of a client.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engineIO.ServeHTTP(w, r) }
+
+// Established reports whether r names a live session.
+func (s *Server) Established(r *http.Request) bool { return s.engineIO.Established(r) }
+
+// Connections counts the live sessions by transport.
+func (s *Server) Connections() (websocket, polling int) { return s.engineIO.Connections() }
+
+// SlowConsumers counts the clients that were cut because they did not take
+// what they were sent.
+func (s *Server) SlowConsumers() uint64 { return s.engineIO.wire.SlowConsumers() }
+
+// Shutdown ends all sessions; see Engine.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.engineIO.refuse()
+	s.mu.Lock()
+	sockets := make([]*socket, 0, len(s.sockets))
+	for socket := range s.sockets {
+		sockets = append(sockets, socket)
+	}
+	s.mu.Unlock()
+	for _, socket := range sockets {
+		socket.dismiss()
+	}
+	return s.engineIO.Shutdown(ctx)
+}
+
+func (s *Server) add(socket *socket) {
+	s.mu.Lock()
+	s.sockets[socket] = struct{}{}
+	s.mu.Unlock()
+}
+
+func (s *Server) remove(socket *socket) {
+	s.mu.Lock()
+	delete(s.sockets, socket)
+	s.mu.Unlock()
+}

@@ -1,0 +1,229 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// Engine.IO packet types (Engine.IO protocol 4, "Protocol").
+const (
+	engineOpen    = '0'
+	engineClose   = '1'
+	enginePing    = '2'
+	enginePong    = '3'
+	engineMessage = '4'
+	engineUpgrade = '5'
+	engineNoop    = '6'
+)
+
+// A Session is one client's Engine.IO session, over whatever transport.
+type Session struct {
+	// static once it has started
+	engine    *EngineIO
+	id        string
+	admission Admission
+	opened    time.Time
+	handler   MessageHandler
+	polling   *polling // nil if the session began as a WebSocket
+
+	// conn is the WebSocket that the session is on, nil while it polls.
+	conn atomic.Pointer[wire.Conn]
+	// closed is set, under mu, when the session is over for its user.
+	closed atomic.Bool
+
+	heartbeat wire.Deadline
+
+	mu        sync.Mutex
+	awaitPong bool
+	reason    string
+
+	// guarded by EngineIO.mu
+	forgotten bool
+	upgraded  bool // from polling
+}
+
+// ID is the session's id. Whoever knows it can take part in a polling session.
+func (s *Session) ID() string { return s.id }
+
+// Admission is what the gate said when the session was opened.
+func (s *Session) Admission() Admission { return s.admission }
+
+// Opened is when the session was opened.
+func (s *Session) Opened() time.Time { return s.opened }
+
+// start queues the open packet (Engine.IO protocol 4, "Handshake"), and starts
+// the heartbeat.
+func (s *Session) start(upgrades ...string) {
+	if upgrades == nil {
+		upgrades = []string{}
+	}
+	e := s.engine
+	handshake, err := json.Marshal(struct {
+		SID          string   `json:"sid"`
+		Upgrades     []string `json:"upgrades"`
+		PingInterval int64    `json:"pingInterval"`
+		PingTimeout  int64    `json:"pingTimeout"`
+		MaxPayload   int      `json:"maxPayload"`
+	}{s.id, upgrades, e.opts.PingInterval.Milliseconds(), e.opts.PingTimeout.Milliseconds(), e.opts.MaxPayload})
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	_ = s.Send(nil, wire.Message{Prefix: []byte{engineOpen}, Payload: handshake})
+	s.handler = e.open(s)
+	e.deadlines.Set(&s.heartbeat, s.opened.Add(e.opts.PingInterval), s)
+}
+
+// Send queues packets, one behind the other with nothing between them: text
+// ones whole, so that a message begins with MessagePrefix, and binary messages
+// as they are. It does not wait, and the bytes are the caller's again on
+// return. The error is nil, ErrClosed or ErrSlow; see Socket.Emit for batch.
+func (s *Session) Send(batch *wire.Batch, packets ...wire.Message) error {
+	if conn := s.conn.Load(); conn != nil {
+		return sendError(conn.Send(batch, packets...))
+	}
+	if s.polling == nil {
+		return ErrClosed
+	}
+	return s.sendPolling(batch, packets)
+}
+
+// MessagePrefix begins a text message.
+const MessagePrefix = "4"
+
+func sendError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, wire.ErrSlow):
+		return ErrSlow
+	}
+	return ErrClosed
+}
+
+// receive handles what arrived on the session's transport: a text packet, or
+// the bytes of a binary message. It is called from one goroutine at a time.
+func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) error {
+	if binary {
+		return s.handler.Message(p, true, batch)
+	}
+	if len(p) == 0 {
+		return ErrMalformed
+	}
+	switch p[0] {
+	case engineMessage:
+		return s.handler.Message(p[1:], false, batch)
+	case enginePong:
+		s.pong()
+		return nil
+	case engineClose:
+		return errClientClose
+	}
+	return ErrMalformed
+}
+
+var errClientClose = errors.New("client close")
+
+// pong takes note of a heartbeat reply.
+func (s *Session) pong() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed.Load() {
+		s.awaitPong = false
+		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(s.engine.opts.PingInterval), s)
+	}
+}
+
+// Expired is the heartbeat (Engine.IO protocol 4, "Heartbeat"): a ping is due,
+// or its pong is overdue.
+func (s *Session) Expired(at time.Time) {
+	s.mu.Lock()
+	if s.closed.Load() {
+		s.mu.Unlock()
+		s.forget() // a polling client that has not come for the rest
+		return
+	}
+	late := s.awaitPong
+	if !late {
+		s.awaitPong = true
+		s.engine.deadlines.Set(&s.heartbeat, at.Add(s.engine.opts.PingTimeout), s)
+	}
+	s.mu.Unlock()
+	if late {
+		s.abort("ping timeout")
+		return
+	}
+	_ = s.Send(nil, wire.Message{Prefix: []byte{enginePing}})
+}
+
+// Close ends the session in good order: its handler is told, what is queued
+// still leaves, and the client is told. It does not wait.
+func (s *Session) Close(reason string) { s.end(reason, wire.CloseNormal, true) }
+
+// abort ends a session whose client has failed.
+func (s *Session) abort(reason string) { s.end(reason, wire.CloseNormal, false) }
+
+func (s *Session) end(reason string, code uint16, flush bool) {
+	s.mu.Lock()
+	if s.closed.Load() {
+		s.mu.Unlock()
+		return
+	}
+	s.closed.Store(true)
+	s.reason = reason
+	conn := s.conn.Load()
+	if conn == nil && s.polling != nil {
+		s.endPolling(flush, engineClose)
+		return
+	}
+	s.mu.Unlock()
+	if conn != nil {
+		conn.Close(code, "")
+	}
+}
+
+// cut ends the session at once, without a word.
+func (s *Session) cut() {
+	s.abort("transport close")
+	if conn := s.conn.Load(); conn != nil {
+		conn.Cut()
+	}
+	s.forget()
+}
+
+// finish tells the handler that the session is over. It is called once, when
+// nothing else calls the handler.
+func (s *Session) finish() {
+	s.mu.Lock()
+	reason := s.reason
+	s.mu.Unlock()
+	s.guard(func() { s.handler.Closed(reason) })
+	s.release()
+}
+
+// forget ends what is left of a session: its id is unknown from now on.
+func (s *Session) forget() {
+	s.engine.deadlines.Stop(&s.heartbeat)
+	s.engine.forget(s)
+}
+
+// guard reports a panic in f.
+func (s *Session) guard(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(v, debug.Stack())
+		}
+	}()
+	f()
+}
+
+func (s *Session) panicked(v any, stack []byte) {
+	if s.engine.opts.Panicked != nil {
+		s.engine.opts.Panicked(v, stack)
+	}
+}

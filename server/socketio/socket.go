@@ -1,0 +1,103 @@
+package socketio
+
+import (
+	"bytes"
+	"encoding/json"
+	"sync/atomic"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// socket is a client in one namespace. See Socket.
+type socket struct {
+	client    *client
+	id        string
+	namespace string
+	receiver  Receiver
+	closed    atomic.Bool
+}
+
+func (s *socket) ID() string        { return s.id }
+func (s *socket) Info() any         { return s.client.session.Admission().Info }
+func (s *socket) Opened() time.Time { return s.client.session.Opened() }
+
+func (s *socket) Emit(args []byte, attachments [][]byte, batch *wire.Batch) error {
+	t := PacketEvent
+	if len(attachments) > 0 {
+		t = PacketBinaryEvent
+	}
+	return s.send(batch, t, NoAck, args, attachments)
+}
+
+func (s *socket) Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error {
+	t := PacketAck
+	if len(attachments) > 0 {
+		t = PacketBinaryAck
+	}
+	return s.send(batch, t, id, args, attachments)
+}
+
+// send queues one packet.
+func (s *socket) send(batch *wire.Batch, t PacketType, id int64, data []byte, attachments [][]byte) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	var space [64]byte
+	head := appendPacketHead(append(space[:0], MessagePrefix...), t, len(attachments), s.namespace, id)
+	if len(attachments) == 0 {
+		return s.client.session.Send(batch, wire.Message{Prefix: head, Payload: data})
+	}
+	messages := make([]wire.Message, 1, 1+len(attachments))
+	messages[0] = wire.Message{Prefix: head, Payload: data}
+	for _, a := range attachments {
+		messages = append(messages, wire.Message{Binary: true, Payload: a})
+	}
+	return s.client.session.Send(batch, messages...)
+}
+
+func (s *socket) Disconnect() {
+	if s.dismiss() {
+		s.client.session.Close("server namespace disconnect")
+	}
+}
+
+// dismiss queues the last packet of the socket, unless it is closed already.
+func (s *socket) dismiss() bool {
+	if s.closed.Swap(true) {
+		return false
+	}
+	head := appendPacketHead([]byte(MessagePrefix), PacketDisconnect, 0, s.namespace, NoAck)
+	_ = s.client.session.Send(nil, wire.Message{Prefix: head})
+	return true
+}
+
+// event hands an event over.
+func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error {
+	if s.closed.Load() || len(p.Data) == 0 {
+		return nil
+	}
+	name, rest, err := p.EventName()
+	if err != nil {
+		return err
+	}
+	return s.receiver.Event(&Event{
+		Name:        name,
+		Args:        p.Data,
+		Rest:        rest,
+		Attachments: attachments,
+		Ack:         p.ID,
+		Batch:       batch,
+	})
+}
+
+// payload is the data of the CONNECT_ERROR packet.
+func (e *ConnectError) payload() []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(struct {
+		Message string `json:"message"`
+	}{e.Message})
+	return bytes.TrimSpace(b.Bytes())
+}

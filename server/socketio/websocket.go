@@ -1,0 +1,141 @@
+package socketio
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// webSocket is a session as its WebSocket's handler.
+type webSocket Session
+
+// Message handles a frame (Engine.IO protocol 4, "WebSocket").
+func (ws *webSocket) Message(payload []byte, binary bool) error {
+	s := (*Session)(ws)
+	if s.closed.Load() {
+		return nil // until the peer's Close
+	}
+	batch := s.conn.Load().Batch()
+	if s.polling != nil {
+		s.polling.receiving.Lock()
+		defer s.polling.receiving.Unlock()
+	}
+	err := s.receive(payload, binary, batch)
+	if err == nil {
+		return nil
+	}
+	var end *wire.CloseError
+	if errors.As(err, &end) {
+		return err
+	}
+	reason := "parse error"
+	if err == errClientClose {
+		reason = "transport close"
+	}
+	s.abort(reason)
+	return nil
+}
+
+// Pong does not matter: Engine.IO's heartbeat is in its packets.
+func (ws *webSocket) Pong() {}
+
+func (ws *webSocket) TooLarge() {
+	s := (*Session)(ws)
+	if !s.closed.Load() {
+		s.guard(s.handler.TooLarge)
+	}
+}
+
+func (ws *webSocket) Closed(err error) {
+	s := (*Session)(ws)
+	var p *wire.PanicError
+	if errors.As(err, &p) {
+		s.panicked(p.Value, p.Stack)
+	}
+	s.mu.Lock()
+	if !s.closed.Load() {
+		s.closed.Store(true)
+		s.reason = "transport close"
+	}
+	s.mu.Unlock()
+	if s.polling != nil {
+		s.polling.receiving.Lock()
+		defer s.polling.receiving.Unlock()
+	}
+	s.finish()
+	s.forget()
+}
+
+// serveUpgrade takes a WebSocket for a session that polls (Engine.IO protocol
+// 4, "Upgrade").
+func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineError {
+	if !s.engine.hold(s) {
+		return errSessionUnknown
+	}
+	conn, err := wire.Upgrade(w, r, &s.engine.wire)
+	if err != nil {
+		s.engine.ended.Done()
+		return nil
+	}
+	p := &probe{session: s, conn: conn}
+	if !s.probe(conn) {
+		conn.Close(wire.CloseNormal, "")
+		p.refused = true
+	}
+	go func() {
+		defer s.engine.ended.Done()
+		conn.Serve(p)
+	}()
+	return nil
+}
+
+// A probe is a WebSocket that may become a session's transport.
+type probe struct {
+	session *Session
+	conn    *wire.Conn
+
+	// owned by the connection's reader
+	refused  bool
+	upgraded bool
+}
+
+var errProbe = &wire.CloseError{Code: wire.CloseProtocolError, Reason: "no probe"}
+
+func (p *probe) Message(payload []byte, binary bool) error {
+	if p.upgraded {
+		return (*webSocket)(p.session).Message(payload, binary)
+	}
+	if p.refused {
+		return nil
+	}
+	switch {
+	case !binary && string(payload) == "2probe":
+		if err := p.conn.Send(p.conn.Batch(), wire.Message{Prefix: []byte("3probe")}); err != nil {
+			return err
+		}
+		p.session.probed(p.conn)
+		return nil
+	case !binary && len(payload) == 1 && payload[0] == engineUpgrade:
+		if p.upgraded = p.session.upgrade(p.conn); p.upgraded {
+			return nil
+		}
+	}
+	return errProbe
+}
+
+func (p *probe) Pong() {}
+
+func (p *probe) TooLarge() {
+	if p.upgraded {
+		(*webSocket)(p.session).TooLarge()
+	}
+}
+
+func (p *probe) Closed(err error) {
+	if p.upgraded {
+		(*webSocket)(p.session).Closed(err)
+		return
+	}
+	p.session.unprobe(p.conn)
+}

@@ -1,0 +1,38 @@
+package wire
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Config is what the connections of one gateway share. It must not change once
+// the first of them was upgraded.
+type Config struct {
+	// MaxMessage is the most bytes that a message from the peer may have.
+	MaxMessage int
+	// MaxOutbox is the most bytes that may wait to be written to the peer. A
+	// connection whose outbox would grow past it is cut.
+	MaxOutbox int
+	// CloseTimeout bounds how long a closed connection may still flush and
+	// wait for the peer's Close frame; 0 means DefaultCloseTimeout.
+	CloseTimeout time.Duration
+
+	slow atomic.Uint64
+}
+
+// DefaultCloseTimeout is the CloseTimeout of a Config that sets none.
+const DefaultCloseTimeout = 5 * time.Second
+
+// CountSlow counts a client that was cut because it did not take what it was
+// sent, on a transport that is no connection of this package.
+func (c *Config) CountSlow() { c.slow.Add(1) }
+
+// SlowConsumers counts the connections that were cut because their outbox was full.
+func (c *Config) SlowConsumers() uint64 { return c.slow.Load() }
+
+func (c *Config) closeTimeout() time.Duration {
+	if c.CloseTimeout > 0 {
+		return c.CloseTimeout
+	}
+	return DefaultCloseTimeout
+}

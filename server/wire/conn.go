@@ -1,0 +1,280 @@
+// Package wire is one WebSocket connection: reading with limits, a bounded
+// outbox, writes that leave together, and an orderly end. It does not know
+// what the bytes mean.
+//
+// A connection costs one goroutine, which reads it. Writing is done by whoever
+// queues a frame, without waiting; only while a peer does not take what it is
+// sent does a second goroutine live. While nothing arrives and nothing waits,
+// a connection holds no buffer.
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// A Handler takes what a connection reads. Serve calls it from one goroutine.
+type Handler interface {
+	// Message is called for each message. payload is valid, and may be
+	// changed, during the call. An error ends the connection: a *CloseError
+	// with its code and reason, any other with 1002.
+	Message(payload []byte, binary bool) error
+
+	// Pong is called for each Pong frame.
+	Pong()
+
+	// TooLarge is called when a message over Config.MaxMessage arrives, before
+	// the connection is closed with 1009; it may still Send.
+	TooLarge()
+
+	// Closed is called once, last, as soon as the connection is over for its
+	// user; frames that were queued before may still be on their way.
+	Closed(err error)
+}
+
+// A PanicError is the end of a connection whose Handler panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Conn is one server-side WebSocket connection (RFC 6455).
+type Conn struct {
+	// static after Upgrade
+	cfg *Config
+	nc  net.Conn
+	raw syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
+
+	// owned by Serve's goroutine
+	in         []byte // an incomplete frame, between reads
+	message    []byte // the fragments of an incomplete message
+	batch      Batch
+	fragmented bool
+	binary     bool
+
+	mu         sync.Mutex
+	out        *buffer // queued frames, nil if none
+	inflight   int     // bytes that are being written
+	state      connState
+	writing    bool // somebody writes, and will write what is queued meanwhile
+	batched    bool // in a batch that is not flushed yet
+	peerClosed bool // the peer's Close frame was read
+	err        error
+	idle       chan struct{}  // closed when writing ends; nil if nobody waits
+	writers    sync.WaitGroup // drain
+}
+
+type connState uint8
+
+const (
+	open    connState = iota
+	closing           // a Close frame is queued, nothing may follow it
+	cut               // the network connection is closed
+)
+
+// RemoteAddr is the address of the peer's end of the network connection.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Batch is for Sends made while Handler.Message runs: it is flushed when all
+// that was read together has been handled.
+func (c *Conn) Batch() *Batch { return &c.batch }
+
+// Close queues a Close frame behind what is queued already and ends the
+// connection once that is written and the peer has answered, or after
+// Config.CloseTimeout. It does not wait.
+func (c *Conn) Close(code uint16, reason string) {
+	c.close(&CloseError{Code: code, Reason: reason})
+}
+
+// Cut ends the connection at once; what is queued is dropped.
+func (c *Conn) Cut() {
+	c.mu.Lock()
+	c.cut(ErrClosed)
+	c.mu.Unlock()
+}
+
+func (c *Conn) close(end *CloseError) {
+	c.mu.Lock()
+	if c.state != open {
+		c.mu.Unlock()
+		return
+	}
+	var body []byte
+	if end.Code != closeNoStatus {
+		body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
+	}
+	if c.out == nil {
+		c.out = buffers.Get().(*buffer)
+	}
+	c.out.b = append(appendHeader(c.out.b, ws.OpClose, len(body)), body...)
+	c.state = closing
+	c.peerClosed = end.Remote
+	c.err = end
+	// The reader wakes up, reports the end, and then waits for the peer's Close.
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	c.flushLocked()
+}
+
+// cut closes the network connection. c.mu is held.
+func (c *Conn) cut(err error) {
+	if c.state == cut {
+		return
+	}
+	if c.state == open {
+		c.err = err
+	}
+	c.state = cut
+	if tcp, ok := c.nc.(*net.TCPConn); ok && err == ErrSlow {
+		// What the kernel holds for a peer that does not read goes as well.
+		_ = tcp.SetLinger(0)
+	}
+	if c.out != nil {
+		c.out.free()
+		c.out = nil
+	}
+	_ = c.nc.Close()
+}
+
+// Serve reads the connection until it ends. It returns when the network
+// connection is closed and no goroutine of the connection is left.
+func (c *Conn) Serve(h Handler) {
+	err := c.serve(h)
+	var end *CloseError
+	switch {
+	case errors.As(err, &end):
+		if end.Code == CloseTooBig && !end.Remote {
+			_ = guard(func() error { h.TooLarge(); return nil })
+		}
+		c.close(end)
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrSlow):
+	case isPanic(err):
+		c.close(&CloseError{Code: CloseInternalError})
+	default:
+		c.mu.Lock()
+		if c.state == open {
+			c.cut(err)
+		}
+		c.mu.Unlock()
+	}
+
+	c.mu.Lock()
+	if c.err != nil && !isPanic(err) {
+		err = c.err
+	}
+	c.mu.Unlock()
+	_ = guard(func() error { h.Closed(err); return nil })
+
+	c.linger()
+	c.mu.Lock()
+	c.cut(nil)
+	c.mu.Unlock()
+	c.writers.Wait()
+}
+
+// serve handles what arrives until the connection is over.
+func (c *Conn) serve(h Handler) error {
+	return guard(func() error {
+		defer c.batch.Flush()
+		if len(c.in) > 0 {
+			early := c.in
+			c.in = nil
+			if err := c.handle(early, h); err != nil {
+				return err
+			}
+			c.batch.Flush()
+		}
+		return c.read(func(p []byte) error {
+			err := c.handle(p, h)
+			c.batch.Flush()
+			return err
+		})
+	})
+}
+
+// handle handles the frames in p and keeps what is left of an incomplete one.
+func (c *Conn) handle(p []byte, h Handler) error {
+	consumed, need, err := c.frames(p, h)
+	if err != nil {
+		return err
+	}
+	rest := p[consumed:]
+	if len(rest) == 0 {
+		c.in = nil
+		return nil
+	}
+	if consumed == 0 && c.in != nil {
+		c.in = p
+	} else {
+		c.in = append(make([]byte, 0, partialSize(len(rest), need)), rest...)
+	}
+	return nil
+}
+
+// linger reads on after the end was reported, so that closing the socket under
+// unread data does not cost the peer what was sent last: until the peer's Close
+// frame comes or, where no frames can be told any more, the peer closes its
+// end. Config.CloseTimeout bounds it, and the writing of the outbox with it.
+func (c *Conn) linger() {
+	c.mu.Lock()
+	if c.state != closing {
+		c.mu.Unlock()
+		return
+	}
+	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.closeTimeout()))
+	answered := c.peerClosed
+	end, _ := c.err.(*CloseError)
+	c.mu.Unlock()
+
+	framing := end != nil && end.framing
+	if !answered && !framing {
+		err := guard(func() error {
+			return c.read(func(p []byte) error { return c.handle(p, discard{}) })
+		})
+		var closed *CloseError
+		answered = errors.As(err, &closed) && closed.Remote
+		framing = closed != nil && !closed.Remote
+	}
+	c.waitWritten()
+	if answered || !framing {
+		return
+	}
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		c.in = nil
+		_ = c.read(func([]byte) error { return nil })
+	}
+}
+
+// discard reads past what arrives after the end.
+type discard struct{}
+
+func (discard) Message([]byte, bool) error { return nil }
+func (discard) Pong()                      {}
+func (discard) TooLarge()                  {}
+func (discard) Closed(error)               {}
+
+func isPanic(err error) bool {
+	var p *PanicError
+	return errors.As(err, &p)
+}
+
+// guard turns a panic in f into a *PanicError.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+var errEOF = fmt.Errorf("connection lost: %w", io.EOF)

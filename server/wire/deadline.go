@@ -1,0 +1,123 @@
+package wire
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+// Deadlines calls back at set times. Any number of deadlines shares one
+// goroutine and one timer.
+type Deadlines struct {
+	mu   sync.Mutex
+	heap deadlineHeap
+	wake chan struct{}
+	stop chan struct{}
+	done chan struct{}
+}
+
+// A Deadline is one time at which to call back. The zero value is not set.
+type Deadline struct {
+	at    time.Time
+	owner Expirer
+	index int // in the heap, counted from 1; 0 if not set
+}
+
+// An Expirer is called when its deadline has come. Expired must not block, and
+// may be called once more right after the deadline was stopped or moved.
+type Expirer interface{ Expired(at time.Time) }
+
+// NewDeadlines starts the goroutine, which runs until Close.
+func NewDeadlines() *Deadlines {
+	d := &Deadlines{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	go d.run()
+	return d
+}
+
+// Close stops all deadlines and waits for a callback that is running.
+func (d *Deadlines) Close() {
+	close(d.stop)
+	<-d.done
+}
+
+// Set sets or moves a deadline.
+func (d *Deadlines) Set(dl *Deadline, at time.Time, owner Expirer) {
+	d.mu.Lock()
+	dl.at, dl.owner = at, owner
+	if dl.index == 0 {
+		heap.Push(&d.heap, dl)
+	} else {
+		heap.Fix(&d.heap, dl.index-1)
+	}
+	first := dl.index == 1
+	d.mu.Unlock()
+	if first {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Stop unsets a deadline.
+func (d *Deadlines) Stop(dl *Deadline) {
+	d.mu.Lock()
+	if dl.index > 0 {
+		heap.Remove(&d.heap, dl.index-1)
+	}
+	d.mu.Unlock()
+}
+
+func (d *Deadlines) run() {
+	defer close(d.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		next := time.Hour
+		d.mu.Lock()
+		for len(d.heap) > 0 {
+			dl := d.heap[0]
+			if wait := time.Until(dl.at); wait > 0 {
+				next = wait
+				break
+			}
+			heap.Pop(&d.heap)
+			at, owner := dl.at, dl.owner
+			d.mu.Unlock()
+			owner.Expired(at)
+			d.mu.Lock()
+		}
+		d.mu.Unlock()
+		timer.Reset(next)
+		select {
+		case <-timer.C:
+		case <-d.wake:
+		case <-d.stop:
+			return
+		}
+	}
+}
+
+type deadlineHeap []*Deadline
+
+func (h deadlineHeap) Len() int           { return len(h) }
+func (h deadlineHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h deadlineHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i+1, j+1
+}
+
+func (h *deadlineHeap) Push(x any) {
+	dl := x.(*Deadline)
+	*h = append(*h, dl)
+	dl.index = len(*h)
+}
+
+func (h *deadlineHeap) Pop() any {
+	old := *h
+	dl := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	dl.index = 0
+	return dl
+}

@@ -1,0 +1,164 @@
+package wire
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// maxFrameHeader is the longest frame header a client sends: two bytes, eight
+// of length, four of mask (RFC 6455, section 5.2).
+const maxFrameHeader = 14
+
+// parseHeader reads the frame header at the start of p. It returns its length,
+// or 0 if p holds only a part of it.
+func parseHeader(p []byte) (h ws.Header, n int, err error) {
+	if len(p) < 2 {
+		return h, 0, nil
+	}
+	h.Fin = p[0]&0x80 != 0
+	h.Rsv = p[0] >> 4 & 0x7
+	h.OpCode = ws.OpCode(p[0] & 0xf)
+	h.Masked = p[1]&0x80 != 0
+	n = 2
+	switch l := p[1] & 0x7f; l {
+	case 126:
+		if len(p) < 4 {
+			return h, 0, nil
+		}
+		h.Length = int64(binary.BigEndian.Uint16(p[2:]))
+		n = 4
+	case 127:
+		if len(p) < 10 {
+			return h, 0, nil
+		}
+		l64 := binary.BigEndian.Uint64(p[2:])
+		if l64>>63 != 0 {
+			return h, 0, protocolError(CloseProtocolError, "invalid frame length")
+		}
+		h.Length = int64(l64)
+		n = 10
+	default:
+		h.Length = int64(l)
+	}
+	if h.Masked {
+		if len(p) < n+4 {
+			return h, 0, nil
+		}
+		copy(h.Mask[:], p[n:])
+		n += 4
+	}
+	return h, n, nil
+}
+
+// appendHeader appends the header of an unmasked, unfragmented frame.
+func appendHeader(dst []byte, op ws.OpCode, length int) []byte {
+	dst = append(dst, 0x80|byte(op))
+	switch {
+	case length < 126:
+		return append(dst, byte(length))
+	case length <= 0xffff:
+		return append(dst, 126, byte(length>>8), byte(length))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, 127), uint64(length))
+	}
+}
+
+// frameSize is the size of the frame that appendHeader begins.
+func frameSize(length int) int {
+	switch {
+	case length < 126:
+		return 2 + length
+	case length <= 0xffff:
+		return 4 + length
+	default:
+		return 10 + length
+	}
+}
+
+// frames handles the complete frames at the start of p, unmasking them in
+// place, and returns how many bytes they had. need is the size of the frame
+// that is incomplete behind them, where it is known.
+func (c *Conn) frames(p []byte, h Handler) (consumed, need int, err error) {
+	for {
+		rest := p[consumed:]
+		header, n, err := parseHeader(rest)
+		if err != nil {
+			return consumed, 0, err
+		}
+		if n == 0 {
+			return consumed, 0, nil
+		}
+		state := ws.StateServerSide
+		if c.fragmented {
+			state = state.Set(ws.StateFragmented)
+		}
+		if err := ws.CheckHeader(header, state); err != nil {
+			return consumed, 0, protocolError(CloseProtocolError, err.Error())
+		}
+		if !header.OpCode.IsControl() && header.Length > int64(c.cfg.MaxMessage-len(c.message)) {
+			return consumed, 0, protocolError(CloseTooBig, "message too large")
+		}
+		size := n + int(header.Length)
+		if len(rest) < size {
+			return consumed, size, nil
+		}
+		payload := rest[n:size:size]
+		ws.Cipher(payload, header.Mask, 0)
+		consumed += size
+		if err := c.frame(header, payload, h); err != nil {
+			return consumed, 0, err
+		}
+	}
+}
+
+// frame handles one frame.
+func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
+	switch header.OpCode {
+	case ws.OpPing:
+		// A peer that pings without reading the answers meets the outbox bound.
+		if err := c.send(&c.batch, ws.OpPong, payload); err != ErrClosed {
+			return err
+		}
+		return nil
+	case ws.OpPong:
+		h.Pong()
+		return nil
+	case ws.OpClose:
+		return closeReceived(payload)
+	}
+	if !header.Fin || header.OpCode == ws.OpContinuation {
+		if header.OpCode != ws.OpContinuation {
+			c.fragmented, c.binary = true, header.OpCode == ws.OpBinary
+		}
+		c.message = append(c.message, payload...)
+		if !header.Fin {
+			return nil
+		}
+		payload = c.message
+		c.fragmented, c.message = false, nil
+	} else {
+		c.binary = header.OpCode == ws.OpBinary
+	}
+	if !c.binary && !utf8.Valid(payload) {
+		return protocolError(CloseInvalidPayload, "invalid UTF-8")
+	}
+	return h.Message(payload, c.binary)
+}
+
+// closeReceived checks the body of a Close frame (RFC 6455, section 5.5.1) and
+// returns the end of the connection that it means.
+func closeReceived(body []byte) error {
+	if len(body) == 0 {
+		return &CloseError{Code: closeNoStatus, Remote: true}
+	}
+	if len(body) == 1 {
+		return protocolError(CloseProtocolError, "truncated close frame")
+	}
+	code, reason := ws.StatusCode(binary.BigEndian.Uint16(body)), string(body[2:])
+	if err := ws.CheckCloseFrameData(code, reason); err != nil {
+		return protocolError(CloseProtocolError, err.Error())
+	}
+	return &CloseError{Code: uint16(code), Reason: reason, Remote: true}
+}

@@ -1,0 +1,234 @@
+package wire
+
+import (
+	"sync"
+
+	"github.com/gobwas/ws"
+)
+
+// A Message is one text or binary message to send: Prefix and Payload, one
+// after the other.
+type Message struct {
+	Binary          bool
+	Prefix, Payload []byte
+}
+
+// buffer holds frames. Those that are large are left to the collector.
+type buffer struct{ b []byte }
+
+const maxPooledBuffer = 64 << 10
+
+var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 2<<10)} }}
+
+func (b *buffer) free() {
+	if cap(b.b) <= maxPooledBuffer {
+		b.b = b.b[:0]
+		buffers.Put(b)
+	}
+}
+
+// Send queues messages, one behind the other with nothing between them. The
+// bytes are the caller's again on return. With a batch the connection is added
+// to it and written when the batch is flushed; without one it is written now,
+// as far as the peer takes it. Send never waits for the peer: a nil error says
+// that the messages are queued on this connection, ErrClosed that it is over,
+// ErrSlow that they did not fit, upon which the connection was cut.
+func (c *Conn) Send(batch *Batch, messages ...Message) error {
+	size := 0
+	for i := range messages {
+		size += frameSize(len(messages[i].Prefix) + len(messages[i].Payload))
+	}
+	c.mu.Lock()
+	if err := c.reserve(size); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	out := c.out.b
+	for i := range messages {
+		m := &messages[i]
+		op := ws.OpText
+		if m.Binary {
+			op = ws.OpBinary
+		}
+		out = appendHeader(out, op, len(m.Prefix)+len(m.Payload))
+		out = append(out, m.Prefix...)
+		out = append(out, m.Payload...)
+	}
+	c.out.b = out
+	c.flushSoon(batch)
+	return nil
+}
+
+// Ping queues a Ping frame (RFC 6455, section 5.5.2) and writes it.
+func (c *Conn) Ping() error {
+	return c.send(nil, ws.OpPing, nil)
+}
+
+// send queues one frame.
+func (c *Conn) send(batch *Batch, op ws.OpCode, payload []byte) error {
+	c.mu.Lock()
+	if err := c.reserve(frameSize(len(payload))); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.out.b = append(appendHeader(c.out.b, op, len(payload)), payload...)
+	c.flushSoon(batch)
+	return nil
+}
+
+// reserve makes sure that the outbox takes size more bytes. c.mu is held.
+func (c *Conn) reserve(size int) error {
+	if c.state != open {
+		return ErrClosed
+	}
+	queued := c.inflight
+	if c.out != nil {
+		queued += len(c.out.b)
+	}
+	if queued+size > c.cfg.MaxOutbox {
+		c.cfg.slow.Add(1)
+		c.cut(ErrSlow)
+		return ErrSlow
+	}
+	if c.out == nil {
+		c.out = buffers.Get().(*buffer)
+	}
+	return nil
+}
+
+// flushSoon sees to it that the outbox is written, by the batch, by whoever is
+// writing already, or here. c.mu is held, and released.
+func (c *Conn) flushSoon(batch *Batch) {
+	if batch == nil {
+		c.flushLocked()
+		return
+	}
+	first := !c.batched && !c.writing
+	c.batched = c.batched || first
+	c.mu.Unlock()
+	if first {
+		batch.add(c)
+	}
+}
+
+// Flush writes what is queued, as far as the peer takes it without waiting; a
+// goroutine of the connection's writes the rest.
+func (c *Conn) Flush() {
+	c.mu.Lock()
+	c.flushLocked()
+}
+
+// flushRounds bounds how long one goroutine writes what others keep queueing.
+const flushRounds = 4
+
+// flushLocked is Flush with c.mu held; it releases it.
+func (c *Conn) flushLocked() {
+	c.batched = false
+	if c.writing || c.out == nil {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	for range flushRounds {
+		buf := c.take()
+		c.mu.Unlock()
+
+		n, err := c.tryWrite(buf.b)
+		if err == nil && n < len(buf.b) {
+			c.drainLater(buf, n)
+			return
+		}
+		buf.free()
+
+		c.mu.Lock()
+		c.inflight = 0
+		if err != nil {
+			c.cut(err)
+		}
+		if c.out == nil {
+			c.wrote()
+			c.mu.Unlock()
+			return
+		}
+	}
+	buf := c.take()
+	c.mu.Unlock()
+	c.drainLater(buf, 0)
+}
+
+// take moves the queued frames into flight. c.mu is held.
+func (c *Conn) take() *buffer {
+	buf := c.out
+	c.out = nil
+	c.inflight = len(buf.b)
+	return buf
+}
+
+// wrote ends the writing. c.mu is held.
+func (c *Conn) wrote() {
+	c.inflight = 0
+	c.writing = false
+	if c.idle != nil {
+		close(c.idle)
+		c.idle = nil
+	}
+	if c.state == closing && c.peerClosed {
+		c.cut(nil)
+	}
+}
+
+// waitWritten returns when nobody writes and nothing is queued, which a
+// deadline on the network connection bounds.
+func (c *Conn) waitWritten() {
+	c.mu.Lock()
+	if !c.writing {
+		c.flushLocked()
+		c.mu.Lock()
+	}
+	if !c.writing {
+		c.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	c.idle = idle
+	c.mu.Unlock()
+	<-idle
+}
+
+// drainLater starts the goroutine that writes buf from n on, and then all that
+// was queued meanwhile. It ends when the outbox is empty or the connection is
+// cut; Serve waits for it.
+func (c *Conn) drainLater(buf *buffer, n int) {
+	c.mu.Lock()
+	if c.state == cut {
+		buf.free()
+		c.wrote()
+		c.mu.Unlock()
+		return
+	}
+	c.writers.Add(1)
+	c.mu.Unlock()
+	go c.drain(buf, n)
+}
+
+func (c *Conn) drain(buf *buffer, n int) {
+	defer c.writers.Done()
+	for {
+		_, err := c.nc.Write(buf.b[n:])
+		n = 0
+		buf.free()
+
+		c.mu.Lock()
+		c.inflight = 0
+		if err != nil {
+			c.cut(err)
+		}
+		if c.out == nil {
+			c.wrote()
+			c.mu.Unlock()
+			return
+		}
+		buf = c.take()
+		c.mu.Unlock()
+	}
+}

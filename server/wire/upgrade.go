@@ -1,0 +1,41 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/gobwas/ws"
+)
+
+// IsUpgrade reports whether r asks for a WebSocket connection.
+func IsUpgrade(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// Upgrade answers the WebSocket handshake r (RFC 6455, section 4.2) with the
+// headers that w holds already, and takes the connection over. On an error the
+// request has been answered and its connection closed. The caller must call
+// Serve.
+func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config) (*Conn, error) {
+	nc, rw, _, err := ws.HTTPUpgrader{Header: w.Header()}.Upgrade(r, w)
+	if err != nil {
+		if nc != nil {
+			nc.Close()
+		}
+		return nil, fmt.Errorf("upgrade: %w", err)
+	}
+	c := &Conn{cfg: cfg, nc: nc}
+	if sc, ok := nc.(syscall.Conn); ok {
+		if c.raw, err = sc.SyscallConn(); err != nil {
+			nc.Close()
+			return nil, fmt.Errorf("upgrade: %w", err)
+		}
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		early, _ := rw.Reader.Peek(n)
+		c.in = append([]byte(nil), early...)
+	}
+	return c, nil
+}

@@ -1,0 +1,224 @@
+// Package zishang is a Socket.IO engine on github.com/zishang520/socket.io/v2,
+// over WebSocket only.
+//
+// The library does the handshake, the WebSocket framing, the heartbeat, and
+// keeps the namespaces and their sockets. It is hardened through its public API
+// at four points, each of which closes a way to crash it or to lose what was
+// sent:
+//
+//   - the gate (gate.go) holds a new connection's bytes back until the library
+//     is ready for them, and bounds each write;
+//   - the tap (tap.go) stands between the connection and the library's packet
+//     decoder, and lets through what the decoder survives;
+//   - raw sends (send.go) go past the library's encoder, rooms and broadcasts;
+//   - every call of ours out of a goroutine of the library's recovers
+//     (recover.go).
+package zishang
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	eio "github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/engine.io/v2/transports"
+	"github.com/zishang520/engine.io/v2/types"
+	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+type engine struct {
+	// static after construction
+	opts   socketio.Options
+	client *sio.Server // namespaces and their sockets
+	server eio.Server  // sessions
+	// writeTimeout is how long a client may take nothing of what is written to
+	// it; closeTimeout, how long a client may take to answer a Close frame.
+	writeTimeout, closeTimeout time.Duration
+
+	active sync.WaitGroup // admissions, each until its session has ended
+	slow   atomic.Uint64
+
+	mu       sync.Mutex
+	draining bool
+	sessions map[*session]struct{}
+}
+
+// New returns an engine on the zishang520 library. Of the transports it offers
+// WebSocket only, whatever opts say of long-polling.
+func New(opts socketio.Options) (socketio.Engine, error) {
+	if err := validate(&opts); err != nil {
+		return nil, fmt.Errorf("zishang: %w", err)
+	}
+	return newEngine(opts), nil
+}
+
+func validate(opts *socketio.Options) error {
+	var problems []error
+	if !opts.WebSocket {
+		problems = append(problems, errors.New("this engine has no transport but WebSocket"))
+	}
+	if opts.PingInterval < time.Millisecond || opts.PingTimeout < time.Millisecond {
+		problems = append(problems, errors.New("ping interval and timeout must be a millisecond at least"))
+	}
+	if opts.MaxPayload <= 0 || opts.MaxOutbox <= 0 {
+		problems = append(problems, errors.New("max payload and max outbox must be positive"))
+	}
+	if opts.Namespaces["/"] == nil {
+		problems = append(problems, errors.New(`no namespace "/"`))
+	}
+	for name := range opts.Namespaces {
+		if !strings.HasPrefix(name, "/") || strings.Contains(name, ",") {
+			problems = append(problems, fmt.Errorf("invalid namespace name %q", name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func newEngine(opts socketio.Options) *engine {
+	e := &engine{
+		opts: opts,
+		// A client that takes nothing for as long as it may take to answer a
+		// ping is as dead as one that does not answer.
+		writeTimeout: opts.PingTimeout,
+		closeTimeout: wire.DefaultCloseTimeout,
+		sessions:     make(map[*session]struct{}),
+	}
+
+	o := sio.DefaultServerOptions()
+	o.SetTransports(types.NewSet(transports.WEBSOCKET))
+	o.SetAllowUpgrades(false)
+	o.SetPingInterval(opts.PingInterval)
+	o.SetPingTimeout(opts.PingTimeout)
+	o.SetMaxHttpBufferSize(int64(opts.MaxPayload))
+	o.SetServeClient(false)
+	// The library's own timeout is the same for everybody, cannot be switched
+	// off, and does not start again when the last namespace was left: ours,
+	// session.timer, does all that.
+	o.SetConnectTimeout(math.MaxInt64)
+
+	e.client = sio.NewServer(nil, o)
+	for name, ns := range opts.Namespaces {
+		e.serve(name, ns)
+	}
+	e.server = eio.NewServer(o)
+	// Not client.Bind, which would give the connection to the library's decoder.
+	e.server.On("connection", func(args ...any) { e.open(args[0].(eio.Socket)) })
+	return e
+}
+
+func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := e.verify(r); err != nil {
+		writeJSON(w, http.StatusBadRequest, nil, err)
+		return
+	}
+	if !e.begin() {
+		writeJSON(w, http.StatusServiceUnavailable, nil, errDraining)
+		return
+	}
+	g := &gate{ResponseWriter: w, engine: e}
+	defer g.pass()
+	if e.opts.Gate != nil {
+		admission, refusal := e.opts.Gate.Admit(r, transports.WEBSOCKET)
+		if refusal != nil {
+			writeRefusal(w, refusal)
+			return
+		}
+		g.admission, g.admitted = admission, true
+	}
+	e.server.ServeHTTP(g, r)
+}
+
+// begin announces an admission, which engine.release ends. It reports whether
+// there may still be one.
+func (e *engine) begin() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.draining {
+		return false
+	}
+	e.active.Add(1)
+	return true
+}
+
+// release ends what begin began.
+func (e *engine) release(g *gate) {
+	defer e.active.Done()
+	if g.admitted {
+		e.guard(func() { e.opts.Gate.Release(g.admission) })
+	}
+}
+
+// open is called by the library for each handshake that succeeded, on the
+// goroutine of ServeHTTP.
+func (e *engine) open(conn eio.Socket) {
+	s := newSession(e, conn)
+	e.mu.Lock()
+	e.sessions[s] = struct{}{}
+	draining := e.draining
+	e.mu.Unlock()
+	if draining {
+		s.shutdown()
+	}
+}
+
+func (e *engine) forget(s *session) {
+	e.mu.Lock()
+	delete(e.sessions, s)
+	e.mu.Unlock()
+}
+
+// Established reports false: a WebSocket session makes no second request.
+func (e *engine) Established(*http.Request) bool { return false }
+
+// Connections counts the live sessions.
+func (e *engine) Connections() (websocket, polling int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.sessions), 0
+}
+
+// SlowConsumers implements socketio.Engine.
+func (e *engine) SlowConsumers() uint64 { return e.slow.Load() }
+
+// Shutdown implements socketio.Engine.
+func (e *engine) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	e.draining = true
+	e.mu.Unlock()
+	e.each((*session).shutdown)
+
+	done := make(chan struct{})
+	go func() { // ends when the last session has ended
+		e.active.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		e.each(func(s *session) { s.cut(reasonShutdown) })
+		<-done
+		return ctx.Err()
+	}
+}
+
+func (e *engine) each(f func(*session)) {
+	e.mu.Lock()
+	sessions := make([]*session, 0, len(e.sessions))
+	for s := range e.sessions {
+		sessions = append(sessions, s)
+	}
+	e.mu.Unlock()
+	for _, s := range sessions {
+		f(s)
+	}
+}

@@ -1,0 +1,212 @@
+package zishang
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	eio "github.com/zishang520/engine.io/v2/engine"
+	sio "github.com/zishang520/socket.io/v2/socket"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// Reasons for the end of a session or a socket, as the other engine has them;
+// most are socket.io's on Node. The library adds "ping timeout" and
+// "transport error".
+const (
+	reasonClient    = "client namespace disconnect"
+	reasonServer    = "server namespace disconnect"
+	reasonTransport = "transport close"
+	reasonParse     = "parse error"
+	reasonConnect   = "connect timeout"
+	reasonRefused   = "refused"
+	reasonShutdown  = "server shutting down"
+)
+
+// A session is one client's connection.
+type session struct {
+	// static after construction
+	engine    *engine
+	gate      *gate
+	conn      eio.Socket
+	websocket *websocket.Conn
+	tap       *tap
+	opened    time.Time
+	ended     chan struct{} // closed when the library has ended the session
+
+	// recv is held while something that arrived is handled, and while Receivers
+	// are told of the end, so that Receivers hear of one thing at a time.
+	recv     sync.Mutex
+	joining  *joining      // a CONNECT packet that is being answered
+	awaiting *binaryPacket // a packet whose attachments are yet to come
+
+	queued atomic.Int64  // bytes accepted by send and not written yet
+	batch  atomic.Int64  // of them, those that the transport is writing
+	idle   chan struct{} // filled when queued becomes 0
+
+	oversize atomic.Bool // the library ended the session for a message's size
+
+	// mu is held while packets are queued, for their order. Nothing that a
+	// Receiver or the library waits for happens under it.
+	mu      sync.Mutex
+	closing bool               // nothing is handled or sent any more
+	members map[string]*member // by namespace; changed under recv too
+	timer   *time.Timer        // ends a session without members; may be nil
+}
+
+// newSession makes conn a session. It is called before the gate opens: nothing
+// has been read or written yet.
+func newSession(e *engine, conn eio.Socket) *session {
+	s := &session{
+		engine:    e,
+		gate:      conn.Request().Response().(*gate),
+		conn:      conn,
+		websocket: conn.Request().Websocket.Conn,
+		opened:    time.Now(),
+		ended:     make(chan struct{}),
+		idle:      make(chan struct{}, 1),
+		members:   make(map[string]*member),
+	}
+	s.recv.Lock() // the timer waits for the rest
+	defer s.recv.Unlock()
+	s.gate.session = s
+	// Past the library's limit there is no way to send anything but its Close
+	// frame; up to twice the payload, the tap is the one to tell.
+	s.websocket.SetReadLimit(2 * int64(e.opts.MaxPayload))
+	if timeout := s.connectTimeout(); timeout > 0 {
+		s.timer = time.AfterFunc(timeout, s.expire)
+	}
+	// Before the library's own listeners, so that whoever finds a socket of a
+	// session that has ended finds ended closed.
+	_ = conn.Once("close", s.onClose)
+	_ = conn.On("packet", s.onPacket)
+	_ = conn.On("data", s.onData)
+	s.watchWrites()
+	s.tap = &tap{Socket: conn, session: s}
+	sio.NewClient(e.client, s.tap)
+	return s
+}
+
+func (s *session) connectTimeout() time.Duration {
+	if d := s.gate.admission.ConnectTimeout; d != 0 {
+		return d
+	}
+	return s.engine.opts.ConnectTimeout
+}
+
+// expire is called by the timer.
+func (s *session) expire() {
+	s.recv.Lock() // a CONNECT that is being handled comes first
+	defer s.recv.Unlock()
+	if len(s.members) == 0 {
+		s.close(wire.CloseNormal, reasonConnect)
+	}
+}
+
+// close ends the session: what is queued is written, then a Close frame, and
+// the client has engine.closeTimeout to answer it.
+func (s *session) close(code uint16, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeLocked(code, reason)
+}
+
+func (s *session) closeLocked(code uint16, reason string) {
+	if s.closing {
+		return
+	}
+	s.closing = true
+	go s.end(code, reason) // engine.active waits for it
+}
+
+// cut ends the session at once.
+func (s *session) cut(reason string) {
+	s.close(wire.CloseNormal, reason)
+	s.gate.conn.abort()
+}
+
+// shutdown sends every socket a DISCONNECT packet and ends the session.
+func (s *session) shutdown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return
+	}
+	for _, m := range s.members {
+		s.queue(m.disconnectPacket(), nil)
+	}
+	s.closeLocked(wire.CloseGoingAway, reasonShutdown)
+}
+
+func (s *session) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// onClose is called by the library, at times by two goroutines at once, when it
+// has given the session up.
+func (s *session) onClose(args ...any) {
+	reason, _ := args[0].(string)
+	if err, _ := args[1].(error); errors.Is(err, websocket.ErrReadLimit) {
+		s.oversize.Store(true)
+		reason = reasonTransport
+	}
+	close(s.ended)
+	s.close(wire.CloseNormal, reason)
+}
+
+// end runs once, from the first reason to end the session to its very end.
+func (s *session) end(code uint16, reason string) {
+	defer s.engine.release(s.gate)
+	defer s.engine.forget(s)
+
+	s.recv.Lock()
+	for _, m := range s.members {
+		if s.oversize.Load() {
+			s.engine.guard(m.receiver.TooLarge)
+		}
+		s.engine.guard(func() { m.receiver.Closed(reason) })
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.recv.Unlock()
+
+	s.sayGoodbye(code)
+	<-s.ended
+	s.gate.conn.finish(s.engine.closeTimeout)
+}
+
+// sayGoodbye waits for what is queued to be written, sends a Close frame, and
+// waits for the client to answer and the library to notice. When the time is
+// up it cuts the connection.
+func (s *session) sayGoodbye(code uint16) {
+	timer := time.NewTimer(s.engine.closeTimeout)
+	defer timer.Stop()
+	for s.queued.Load() > 0 {
+		select {
+		case <-s.idle:
+		case <-s.ended:
+			return
+		case <-timer.C:
+			s.gate.conn.abort()
+			return
+		}
+	}
+	select {
+	case <-s.ended:
+		return
+	default:
+	}
+	deadline := time.Now().Add(s.engine.closeTimeout)
+	_ = s.websocket.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(code), ""), deadline)
+	select {
+	case <-s.ended:
+	case <-timer.C:
+		s.gate.conn.abort()
+	}
+}

@@ -1,0 +1,201 @@
+package zishang
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/zishang520/engine.io-go-parser/packet"
+	eio "github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/engine.io/v2/events"
+	"github.com/zishang520/engine.io/v2/types"
+
+	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A tap is the connection as the library's Socket.IO layer sees it. That layer
+// starts a goroutine for each packet, which loses their order, makes values of
+// the JSON, which changes its bytes, and dies of an EVENT without payload. So
+// it gets to see CONNECT and DISCONNECT packets only, written by us, and its
+// own packets take the way that all others take.
+type tap struct {
+	eio.Socket
+	session *session
+	decode  events.Listener // the library's listener for messages
+}
+
+// On keeps the library's listener for messages to itself.
+func (t *tap) On(name events.EventName, listeners ...events.Listener) error {
+	if name == "data" && len(listeners) == 1 {
+		t.decode = listeners[0]
+		return nil
+	}
+	return t.Socket.On(name, listeners...)
+}
+
+// Write takes a packet of the library's: the answer to a CONNECT packet.
+func (t *tap) Write(data io.Reader, _ *packet.Options, _ eio.SendCallback) eio.Socket {
+	if b, err := io.ReadAll(data); err == nil {
+		_ = t.session.send(b, nil)
+	}
+	return t
+}
+
+// Send is Write by another name.
+func (t *tap) Send(data io.Reader, opts *packet.Options, sent eio.SendCallback) eio.Socket {
+	return t.Write(data, opts, sent)
+}
+
+// Close is called where the library finds the client's packets out of order.
+func (t *tap) Close(bool) { t.session.close(wire.CloseNormal, reasonParse) }
+
+// give gives the library's Socket.IO layer a packet without a payload.
+func (t *tap) give(p socketio.PacketType, namespace string) {
+	t.decode(types.NewStringBuffer(socketio.AppendPacket(nil, p, 0, namespace, socketio.NoAck, nil)))
+}
+
+// A binaryPacket is a BINARY_EVENT or BINARY_ACK packet whose attachments have
+// not all arrived.
+type binaryPacket struct {
+	socketio.Packet
+	attachments [][]byte
+	size        int
+}
+
+// onData is called by the library for each message, on the goroutine that reads
+// the connection.
+func (s *session) onData(args ...any) {
+	s.recv.Lock()
+	defer s.recv.Unlock()
+	if s.isClosing() {
+		return
+	}
+	ok := s.engine.guard(func() {
+		var err error
+		switch m := args[0].(type) {
+		case *types.StringBuffer:
+			err = s.text(m.Bytes())
+		case *types.BytesBuffer:
+			err = s.binary(m.Bytes())
+		}
+		switch {
+		case errors.Is(err, errTooLarge):
+			s.tooLarge()
+		case errors.Is(err, errUTF8):
+			s.close(wire.CloseInvalidPayload, reasonParse)
+		case err != nil:
+			s.close(wire.CloseNormal, reasonParse)
+		}
+	})
+	if !ok {
+		s.close(wire.CloseInternalError, reasonTransport)
+	}
+}
+
+// onPacket is called by the library for each Engine.IO packet. Of those that a
+// client has no reason to send, it ignores some.
+func (s *session) onPacket(args ...any) {
+	switch p, _ := args[0].(*packet.Packet); p.Type {
+	case packet.CLOSE:
+		s.close(wire.CloseNormal, reasonTransport)
+	case packet.OPEN, packet.UPGRADE, packet.NOOP:
+		s.close(wire.CloseNormal, reasonParse)
+	}
+}
+
+var (
+	errTooLarge = errors.New("message too large")
+	errUTF8     = errors.New("text is not UTF-8")
+	errSequence = errors.New("packet out of sequence")
+)
+
+// tooLarge ends the session. Nothing has been sent yet, so that its sockets may
+// still say why.
+func (s *session) tooLarge() {
+	for _, m := range s.members {
+		m.receiver.TooLarge()
+	}
+	s.close(wire.CloseTooBig, reasonTransport)
+}
+
+// text handles a message of text: a packet, whole or up to its attachments.
+func (s *session) text(b []byte) error {
+	if len(b)+1 > s.engine.opts.MaxPayload { // and the 4 of the Engine.IO packet
+		return errTooLarge
+	}
+	// gorilla/websocket does not check (RFC 6455, section 8.1), but the browser
+	// that gets these bytes in the end does, and would close its connection.
+	if !utf8.Valid(b) {
+		return errUTF8
+	}
+	if s.awaiting != nil {
+		return errSequence
+	}
+	p, err := socketio.DecodePacket(b)
+	if err != nil {
+		return err
+	}
+	if p.Attachments > 0 {
+		if s.members[string(p.Namespace)] == nil {
+			return errSequence
+		}
+		s.awaiting = &binaryPacket{Packet: p}
+		return nil
+	}
+	return s.packet(&p, nil)
+}
+
+// binary handles a binary message: an attachment.
+func (s *session) binary(b []byte) error {
+	if len(b) > s.engine.opts.MaxPayload {
+		return errTooLarge
+	}
+	p := s.awaiting
+	if p == nil {
+		return errSequence
+	}
+	if p.size += len(b); p.size > s.engine.opts.MaxPayload {
+		return errTooLarge
+	}
+	if p.attachments = append(p.attachments, b); len(p.attachments) < p.Attachments {
+		return nil
+	}
+	s.awaiting = nil
+	return s.packet(&p.Packet, p.attachments)
+}
+
+// packet handles a packet with all its attachments.
+func (s *session) packet(p *socketio.Packet, attachments [][]byte) error {
+	m := s.members[string(p.Namespace)]
+	switch {
+	case p.Type == socketio.PacketConnect && m == nil:
+		s.connect(string(p.Namespace), p.Data)
+		return nil
+	case p.Type == socketio.PacketConnect, p.Type == socketio.PacketConnectError, m == nil:
+		return errSequence
+	case p.Type == socketio.PacketDisconnect:
+		s.leave(m)
+		return nil
+	case len(p.Data) == 0: // as Node's does: an event without a name has no listener
+		return nil
+	case p.Type == socketio.PacketAck, p.Type == socketio.PacketBinaryAck:
+		// Nothing of ours asks for one.
+		if !json.Valid(p.Data) {
+			return socketio.ErrMalformed
+		}
+		return nil
+	}
+	name, rest, err := p.EventName()
+	if err != nil {
+		return err
+	}
+	return m.receiver.Event(&socketio.Event{
+		Name:        name,
+		Args:        p.Data,
+		Rest:        rest,
+		Attachments: attachments,
+		Ack:         p.ID,
+	})
+}
