@@ -1,5 +1,8 @@
 module github.com/oodaa/signaling
 
+// +heroku goVersion go1.26
+// +heroku install ./cmd/signald
+
 go 1.26
 
 require (

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Version is the release that is running; the build sets it.
-var Version = "1.0.0"
+// Version is the release that is running.
+const Version = "1.0.0"
 
 // BuildInfo says what is running.
 type BuildInfo struct {

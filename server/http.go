@@ -27,6 +27,12 @@ func methodNotAllowed(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusMethodNotAllowed, map[string]string{"error": "Method not allowed"})
 }
 
+// upgradeRequired answers requests for a WebSocket that ask for none.
+func upgradeRequired(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Upgrade", "websocket")
+	answer(w, http.StatusUpgradeRequired, map[string]string{"error": "WebSocket upgrade required"})
+}
+
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, struct {
 		Name        string            `json:"name"`
@@ -38,7 +44,7 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 		"WebRTC signaling: lets two devices find each other and exchange offers, answers and candidates",
 		map[string]string{
 			"health": "/health", "ready": "/ready", "stats": "/stats",
-			"socketio": socketIOPath + "/",
+			"socketio": socketIOPath + "/", "volli": "/signaling",
 		},
 	})
 }
@@ -76,6 +82,7 @@ func (s *Server) stats(w http.ResponseWriter, _ *http.Request) {
 		} `json:"volli"`
 	}
 	connections.SocketIO.WebSocket, connections.SocketIO.Polling = s.engine.Connections()
+	connections.Volli.WebSocket = s.volli.Connections()
 	answer(w, http.StatusOK, struct {
 		ConnectedUsers int               `json:"connectedUsers"`
 		Uptime         float64           `json:"uptime"`

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/oodaa"
 	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/volli"
 	"github.com/oodaa/signaling/server/wire"
 	"github.com/oodaa/signaling/server/zishang"
 )
@@ -34,7 +36,10 @@ type Server struct {
 	hub       *hub.Hub
 	handlers  *events.Handlers
 	engine    socketio.Engine
+	volli     *volli.Gateway
 	gate      gate
+	census    sync.WaitGroup
+	stop      chan struct{}
 	draining  atomic.Bool
 }
 
@@ -47,6 +52,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		limiter:   middleware.NewLimiter(opts.RateLimit),
 		deadlines: wire.NewDeadlines(),
 		hub:       hub.New(opts.Presence),
+		stop:      make(chan struct{}),
 	}
 	s.handlers = &events.Handlers{Directory: s.hub}
 	s.gate.server = s
@@ -55,6 +61,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		s.deadlines.Close()
 		return nil, err
 	}
+	s.newVolli()
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -62,7 +69,48 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	s.census.Add(1)
+	go s.count()
 	return s, nil
+}
+
+// count logs once a minute how many are online, until Shutdown.
+func (s *Server) count() {
+	defer s.census.Done()
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	for {
+		select {
+		case <-minute.C:
+			s.log.Info("online", "users", s.hub.Online(), "connections", s.gate.connections.Load())
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+func (s *Server) rate() wire.RateLimit {
+	return wire.RateLimit{PerSecond: s.opts.MessageRate, Burst: s.opts.MessageBurst}
+}
+
+func (s *Server) panicked(v any, stack []byte) {
+	s.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
+}
+
+func (s *Server) newVolli() {
+	s.volli = volli.New(volli.Options{
+		Hub:             s.hub,
+		Handlers:        s.handlers,
+		Deadlines:       s.deadlines,
+		Log:             s.log,
+		Wire:            &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox},
+		PingInterval:    s.opts.PingInterval,
+		PingTimeout:     s.opts.PingTimeout,
+		RegisterTimeout: s.opts.RegisterTimeout,
+		Rate:            s.rate(),
+		Left:            s.gate.leave,
+		Panicked:        s.panicked,
+	})
 }
 
 func (s *Server) newEngine() error {
@@ -72,7 +120,7 @@ func (s *Server) newEngine() error {
 		Deadlines:       s.deadlines,
 		Log:             s.log,
 		RegisterTimeout: s.opts.RegisterTimeout,
-		Rate:            wire.RateLimit{PerSecond: s.opts.MessageRate, Burst: s.opts.MessageBurst},
+		Rate:            s.rate(),
 		MaxMessage:      s.opts.MaxMessage,
 	}
 	opts := socketio.Options{
@@ -85,9 +133,7 @@ func (s *Server) newEngine() error {
 		Polling:        s.opts.Polling,
 		Namespaces:     map[string]socketio.Namespace{"/": namespace},
 		Gate:           &s.gate,
-		Panicked: func(v any, stack []byte) {
-			s.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
-		},
+		Panicked:       s.panicked,
 	}
 	if s.opts.Engine == EngineZishang {
 		engine, err := zishang.New(opts)
@@ -114,11 +160,14 @@ func (s *Server) routes() http.Handler {
 		middleware.Recover(s.log),
 		middleware.CORS(s.opts.Origins),
 		s.limiter.Handler(s.unlimited),
+		s.volliUpgrade,
 	)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 
 	r.Get("/", s.index)
+	r.Get("/signaling", upgradeRequired)
+	r.Get("/ws", upgradeRequired)
 	r.Get("/health", s.health)
 	r.Get("/ready", s.ready)
 	r.Get("/stats", s.stats)
@@ -128,6 +177,28 @@ func (s *Server) routes() http.Handler {
 		r.Handle(socketIOPath+"/*", s.engine)
 	})
 	return r
+}
+
+// volliUpgrade takes the WebSocket upgrades of Volli's clients out of what is
+// served at their paths.
+func (s *Server) volliUpgrade(next http.Handler) http.Handler {
+	upgrade := middleware.Origin(s.opts.Origins)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refusal := s.gate.enter(); refusal != nil {
+			refusal.Write(w)
+			return
+		}
+		s.volli.ServeHTTP(w, r)
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/", "/signaling", "/ws":
+			if r.Method == http.MethodGet && wire.IsUpgrade(r) {
+				upgrade.ServeHTTP(w, r)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Serve serves on the listener until Shutdown, upon which it returns
@@ -140,11 +211,19 @@ func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.hub.Drain()
-	err := s.engine.Shutdown(ctx)
+	var err error
+	var gateways sync.WaitGroup
+	var volliErr error
+	gateways.Go(func() { volliErr = s.volli.Shutdown(ctx) })
+	gateways.Go(func() { err = s.engine.Shutdown(ctx) })
+	gateways.Wait()
+	err = errors.Join(err, volliErr)
 	if closing := s.http.Shutdown(ctx); closing != nil {
 		err = errors.Join(err, closing, s.http.Close())
 	}
 	s.hub.Close()
 	s.deadlines.Close()
+	close(s.stop)
+	s.census.Wait()
 	return err
 }

@@ -140,7 +140,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, transport s
 	if e.opts.Gate != nil {
 		var refusal *Refusal
 		if admission, refusal = e.opts.Gate.Admit(r, transport); refusal != nil {
-			refusal.write(w)
+			refusal.Write(w)
 			return nil
 		}
 	}
@@ -286,7 +286,8 @@ func (e *EngineIO) Shutdown(ctx context.Context) error {
 	return err
 }
 
-func (r *Refusal) write(w http.ResponseWriter) {
+// Write answers a request with the refusal.
+func (r *Refusal) Write(w http.ResponseWriter) {
 	for k, v := range r.Header {
 		w.Header()[k] = v
 	}

@@ -3,7 +3,6 @@ package zishang
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -382,5 +381,3 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
-
-func sizes(n int, s string) string { return fmt.Sprintf("%d x %d", n, len(s)) }

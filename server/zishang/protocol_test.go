@@ -85,11 +85,15 @@ func TestRefusedRequests(t *testing.T) {
 // A step of a transcript: what the client sends, or what it then receives.
 type step func(c *client)
 
-func send(packets ...string) step     { return func(c *client) { c.t.Helper(); c.send(packets...) } }
-func binary(p ...string) step         { return func(c *client) { c.t.Helper(); c.sendBinary(byteses(p)...) } }
-func expect(packets ...string) step   { return func(c *client) { c.t.Helper(); c.expect(packets...) } }
-func expectBinary(p ...string) step   { return func(c *client) { c.t.Helper(); c.expectBinary(byteses(p)...) } }
-func expectPrefix(packet string) step { return func(c *client) { c.t.Helper(); c.expectPrefix(packet) } }
+func send(packets ...string) step   { return func(c *client) { c.t.Helper(); c.send(packets...) } }
+func binary(p ...string) step       { return func(c *client) { c.t.Helper(); c.sendBinary(byteses(p)...) } }
+func expect(packets ...string) step { return func(c *client) { c.t.Helper(); c.expect(packets...) } }
+func expectBinary(p ...string) step {
+	return func(c *client) { c.t.Helper(); c.expectBinary(byteses(p)...) }
+}
+func expectPrefix(packet string) step {
+	return func(c *client) { c.t.Helper(); c.expectPrefix(packet) }
+}
 
 func byteses(s []string) (b [][]byte) {
 	for _, s := range s {
@@ -199,8 +203,8 @@ func TestConnect(t *testing.T) {
 		if string(r.auth) != auth || (auth == "") != (r.auth == nil) {
 			t.Errorf("auth %q, want %q", r.auth, auth)
 		}
-		if r.ID() != reply.SID || time.Since(r.Opened()) > patience || r.Info() != nil {
-			t.Errorf("socket %q %v %v, reply %q", r.ID(), r.Opened(), r.Info(), reply.SID)
+		if r.ID() != reply.SID || time.Since(r.Socket.Opened()) > patience || r.Info() != nil {
+			t.Errorf("socket %q %v %v, reply %q", r.ID(), r.Socket.Opened(), r.Info(), reply.SID)
 		}
 	}
 

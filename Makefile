@@ -1,0 +1,56 @@
+# `make help` lists the targets; CI calls `make test`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 30s
+LDFLAGS := -s -w
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+run: ## run the server on port 3001
+	go run ./cmd/signald
+
+build: ## build a static binary into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/signald ./cmd/signald
+
+setup: ## install what the tests need: Node packages, and Debian packages where root
+	./test/setup.sh
+
+test: setup lint ## set up and run every test; what CI runs
+	go test -race ./...
+	cd bench/framing && go vet ./... && go test ./...
+	./deploy/check.sh
+
+test-go: ## the Go tests alone, without the JavaScript client
+	go test -race $$(go list ./... | grep -v /test/)
+
+e2e: setup ## the contract, with the real socket.io-client
+	go test -race -count=1 ./test/e2e
+
+lint: ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+bench-framing: ## compare WebSocket framing libraries (two minutes)
+	cd bench/framing && go run . -bench
+
+conformance: ## serve the set-up of the protocols' public test suites on port 3000
+	go run ./server/socketio/conformance
+
+deploy-check: ## check the deployment files
+	./deploy/check.sh
+
+.PHONY: help run build setup test test-go e2e lint fuzz bench-framing conformance deploy-check

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// process is a run of the server inside of the test.
+type process struct {
+	addr string
+	stop context.CancelFunc
+	done chan error
+	logs *lines
+}
+
+// lines collects what is written, and lets one wait for a line.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+	out chan string
+}
+
+func (l *lines) read(r io.Reader) {
+	for s := bufio.NewScanner(r); s.Scan(); {
+		l.mu.Lock()
+		l.all = append(l.all, s.Text())
+		l.mu.Unlock()
+		select {
+		case l.out <- s.Text():
+		default:
+		}
+	}
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.all, "\n")
+}
+
+func start(t *testing.T, env map[string]string) *process {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	r, w := io.Pipe()
+	p := &process{stop: stop, done: make(chan error, 1), logs: &lines{out: make(chan string, 64)}}
+	read := make(chan struct{})
+	go func() { p.logs.read(r); close(read) }()
+	getenv := func(name string) string {
+		if v, ok := env[name]; ok {
+			return v
+		}
+		return map[string]string{"PORT": "0", "HOST": "127.0.0.1", "NODE_ENV": "production"}[name]
+	}
+	go func() {
+		err := run(ctx, nil, getenv, io.Discard, w)
+		w.Close()
+		p.done <- err
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-read
+		http.DefaultClient.CloseIdleConnections()
+	})
+	for {
+		select {
+		case line := <-p.logs.out:
+			var entry struct{ Msg, Addr string }
+			if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "listening" {
+				p.addr = entry.Addr
+				return p
+			}
+		case err := <-p.done:
+			t.Fatalf("ended at the start: %v\n%s", err, p.logs)
+		case <-time.After(10 * time.Second):
+			t.Fatalf("does not listen:\n%s", p.logs)
+		}
+	}
+}
+
+func TestRunServesUntilStopped(t *testing.T) {
+	p := start(t, nil)
+	answer, err := http.Get("http://" + p.addr + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var health struct{ Status string }
+	if err := json.NewDecoder(answer.Body).Decode(&health); err != nil || health.Status != "ok" {
+		t.Errorf("health: %+v, %v", health, err)
+	}
+	p.stop()
+	if err := <-p.done; err != nil {
+		t.Errorf("run returned %v", err)
+	}
+	if logs := p.logs.String(); !strings.Contains(logs, `"msg":"stopped"`) {
+		t.Errorf("logs do not end in order:\n%s", logs)
+	}
+}
+
+func TestHealthCheckOfTheRunningServer(t *testing.T) {
+	p := start(t, nil)
+	port := p.addr[strings.LastIndex(p.addr, ":")+1:]
+	if err := run(context.Background(), []string{"-health", "-port", port}, noEnv, io.Discard, io.Discard); err != nil {
+		t.Errorf("healthy server: %v", err)
+	}
+	p.stop()
+	<-p.done
+	if err := run(context.Background(), []string{"-health", "-port", port}, noEnv, io.Discard, io.Discard); err == nil {
+		t.Error("no error without a server")
+	}
+}
+
+func noEnv(string) string { return "" }
+
+func TestCommands(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(context.Background(), []string{"-version"}, noEnv, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(out.String(), "signald ") || !strings.Contains(out.String(), "go1.") {
+		t.Errorf("-version printed %q", out.String())
+	}
+	out.Reset()
+	if err := run(context.Background(), []string{"-check"}, noEnv, &out, io.Discard); err != nil || out.Len() == 0 {
+		t.Errorf("-check: %q, %v", out.String(), err)
+	}
+	if err := run(context.Background(), []string{"-help"}, noEnv, io.Discard, &out); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("-help: %v", err)
+	}
+	for _, s := range settings {
+		if !strings.Contains(out.String(), "-"+flagName(s.name)+" ") {
+			t.Errorf("-help does not name %s", flagName(s.name))
+		}
+	}
+}
+
+func TestEveryProblemIsNamedAtOnce(t *testing.T) {
+	bad := map[string]string{
+		"PORT": "70000", "HOST": "nowhere at all", "CORS_ORIGINS": "example.com", "LOG_LEVEL": "loud",
+		"TRUSTED_PROXIES": "10.0.0.0/33", "RATE_LIMIT": "-1", "MESSAGE_RATE": "many", "MESSAGE_BURST": "0",
+		"MAX_MESSAGE_BYTES": "1", "MAX_OUTBOX_BYTES": "1e6", "MAX_CONNECTIONS": "-5", "PING_INTERVAL": "25",
+		"PING_TIMEOUT": "0s", "REGISTER_TIMEOUT": "soon", "INACTIVITY_TIMEOUT": "-5m", "PRESENCE": "some",
+		"TRANSPORTS": "carrier-pigeon", "ENGINE": "steam", "SHUTDOWN_TIMEOUT": "never",
+	}
+	for _, args := range [][]string{nil, {"-check"}} {
+		err := run(context.Background(), args, func(name string) string { return bad[name] }, io.Discard, io.Discard)
+		if err == nil {
+			t.Fatalf("%v: started", args)
+		}
+		for name := range bad {
+			if !strings.Contains(err.Error(), name+"=") {
+				t.Errorf("%v: %s is not named in:\n%v", args, name, err)
+			}
+		}
+	}
+}
+
+func TestSettingsThatDoNotGoTogether(t *testing.T) {
+	for name, args := range map[string][]string{
+		"INACTIVITY_TIMEOUT": {"-inactivity-timeout", "44s"},
+		"MAX_OUTBOX_BYTES":   {"-max-outbox-bytes", "2048"},
+		"ENGINE":             {"-engine", "zishang", "-transports", "polling"},
+	} {
+		err := run(context.Background(), append(args, "-check"), noEnv, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+func TestFlagsWinOverTheEnvironment(t *testing.T) {
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	define(flags)
+	if err := flags.Parse([]string{"-port", "4000"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := load(flags, func(name string) string {
+		return map[string]string{"PORT": "5000", "RATE_LIMIT": "7"}[name]
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.port != 4000 || c.RateLimit != 7 {
+		t.Errorf("port %d, rate limit %d", c.port, c.RateLimit)
+	}
+}
+
+func TestDefaultsAreTheContracts(t *testing.T) {
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	define(flags)
+	c, err := load(flags, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.address() != ":3001" || c.RateLimit != 100 || c.MessageRate != 50 || c.MessageBurst != 200 ||
+		c.MaxMessage != 1000000 || c.MaxOutbox != 4194304 || c.MaxConnections != 0 ||
+		c.PingInterval != 25*time.Second || c.PingTimeout != 20*time.Second ||
+		c.RegisterTimeout != time.Minute || c.InactivityTimeout != 5*time.Minute ||
+		!c.Presence || !c.WebSocket || !c.Polling || c.Engine != "native" || c.shutdownTimeout != 10*time.Second ||
+		c.production || len(c.Origins) != 1 || c.Origins[0] != "http://localhost:3000" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func FuzzConfiguration(f *testing.F) {
+	f.Add("PORT", "3001")
+	f.Add("TRUSTED_PROXIES", "10.0.0.0/8, ::1")
+	f.Add("CORS_ORIGINS", "https://a.example,*")
+	f.Add("PING_INTERVAL", "1h2m3.5s")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		flags := flag.NewFlagSet("", flag.ContinueOnError)
+		define(flags)
+		c, err := load(flags, func(n string) string {
+			if n == name {
+				return value
+			}
+			return ""
+		})
+		if (c == nil) == (err == nil) {
+			t.Fatalf("%s=%q: configuration %v, error %v", name, value, c, err)
+		}
+		if c != nil && (c.InactivityTimeout < c.PingInterval+c.PingTimeout || c.MaxMessage > c.MaxOutbox ||
+			c.port < 0 || c.port > 65535 || c.RateLimit < 0 || !c.WebSocket && !c.Polling) {
+			t.Fatalf("%s=%q is accepted: %+v", name, value, c)
+		}
+	})
+}

@@ -1,0 +1,128 @@
+// Package volli is the gateway of Volli's clients: plain WebSocket connections
+// on which every text frame is one JSON object.
+package volli
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// Options configure a Gateway.
+type Options struct {
+	Hub       *hub.Hub
+	Handlers  *events.Handlers
+	Deadlines *wire.Deadlines
+	Log       *slog.Logger
+	// Wire is for the connections; MaxMessage holds for what clients get, too.
+	Wire *wire.Config
+
+	// A client that was silent for PingInterval is pinged; one that was silent
+	// for PingInterval and PingTimeout together is closed.
+	PingInterval, PingTimeout time.Duration
+	// RegisterTimeout is how long a client may go without having registered.
+	RegisterTimeout time.Duration
+	// Rate limits the messages of one client.
+	Rate wire.RateLimit
+
+	// Left is called once for each connection that was served, at its end.
+	Left func()
+	// Panicked is told of a panic while a message was handled; its connection
+	// is closed.
+	Panicked func(v any, stack []byte)
+}
+
+// A Gateway serves Volli's clients. Make it with New.
+type Gateway struct {
+	Options
+
+	mu       sync.Mutex
+	peers    map[*peer]struct{}
+	draining bool
+	ended    sync.WaitGroup // connections
+}
+
+// New returns a gateway. Shutdown ends it.
+func New(opts Options) *Gateway {
+	return &Gateway{Options: opts, peers: make(map[*peer]struct{})}
+}
+
+// Connections is the number of clients that are connected.
+func (g *Gateway) Connections() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.peers)
+}
+
+// ServeHTTP takes over the connection of a client that has been admitted.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	conn, err := wire.Upgrade(w, r, g.Wire)
+	if err != nil {
+		g.Left()
+		return
+	}
+	p := newPeer(g, conn)
+	if !g.add(p) {
+		conn.Cut()
+	}
+	go func() {
+		defer g.ended.Done()
+		defer g.Left()
+		conn.Serve(p)
+	}()
+}
+
+// add makes a connection one that Shutdown waits for. It reports false if that
+// has begun.
+func (g *Gateway) add(p *peer) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended.Add(1)
+	if g.draining {
+		return false
+	}
+	g.peers[p] = struct{}{}
+	return true
+}
+
+func (g *Gateway) remove(p *peer) {
+	g.mu.Lock()
+	delete(g.peers, p)
+	g.mu.Unlock()
+}
+
+// Shutdown closes all connections with 1001, and waits until all is flushed
+// and they have ended; when ctx ends first, it cuts them, and returns its error.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.mu.Lock()
+	g.draining = true
+	peers := make([]*peer, 0, len(g.peers))
+	for p := range g.peers {
+		peers = append(peers, p)
+	}
+	g.mu.Unlock()
+	for _, p := range peers {
+		p.conn.Close(wire.CloseGoingAway, "server shutting down")
+	}
+	ended := make(chan struct{})
+	go func() {
+		g.ended.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		for _, p := range peers {
+			p.conn.Cut()
+		}
+		<-ended
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,218 @@
+package volli
+
+import (
+	"errors"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// closeReplaced is the close code for a client whose name another connection
+// took.
+const closeReplaced = 4001
+
+// connections numbers the connections for the log.
+var connections atomic.Uint64
+
+// peer is one client. It handles what its connection reads, and is what the
+// others reach it through.
+type peer struct {
+	hub.Member
+	gateway *Gateway
+	conn    *wire.Conn
+	id      string
+	opened  time.Time
+
+	heartbeat wire.Deadline
+	register  wire.Deadline
+	heard     atomic.Int64 // nanoseconds after opened of the last frame
+
+	rate wire.Rate // owned by the connection's reader
+}
+
+func newPeer(g *Gateway, conn *wire.Conn) *peer {
+	p := &peer{
+		gateway: g,
+		conn:    conn,
+		id:      "v" + strconv.FormatUint(connections.Add(1), 10),
+		opened:  time.Now(),
+	}
+	g.Hub.Join(&p.Member, p, nil)
+	g.Deadlines.Set(&p.heartbeat, p.opened.Add(g.PingInterval), (*heartbeat)(p))
+	g.Deadlines.Set(&p.register, p.opened.Add(g.RegisterTimeout), p)
+	g.Log.Debug("connected", "connection", p.id)
+	return p
+}
+
+// Expired closes a client that has not registered in time.
+func (p *peer) Expired(time.Time) {
+	if p.User() == nil {
+		p.conn.Close(wire.ClosePolicyViolation, "not registered")
+	}
+}
+
+// heartbeat is a peer as the owner of its heartbeat's deadline.
+type heartbeat peer
+
+// Expired pings a silent client, and closes one that stays silent.
+func (h *heartbeat) Expired(time.Time) {
+	g := h.gateway
+	heard := h.opened.Add(time.Duration(h.heard.Load()))
+	next := heard.Add(g.PingInterval)
+	if silent := time.Since(heard); silent >= g.PingInterval {
+		if silent >= g.PingInterval+g.PingTimeout {
+			h.conn.Close(wire.CloseInternalError, "ping timeout")
+			return
+		}
+		if h.conn.Ping() != nil {
+			return
+		}
+		next = next.Add(g.PingTimeout)
+	}
+	g.Deadlines.Set(&h.heartbeat, next, h)
+}
+
+func (p *peer) hear(now time.Time) { p.heard.Store(int64(now.Sub(p.opened))) }
+
+// Pong takes note that the client is there.
+func (p *peer) Pong() { p.hear(time.Now()) }
+
+// TooLarge tells the client why it will be closed.
+func (p *peer) TooLarge() { p.fail(events.TooLarge, nil) }
+
+// Closed makes the client one that is gone.
+func (p *peer) Closed(err error) {
+	g := p.gateway
+	g.Deadlines.Stop(&p.heartbeat)
+	g.Deadlines.Stop(&p.register)
+	g.remove(p)
+	g.Hub.Leave(&p.Member)
+	var panicked *wire.PanicError
+	if errors.As(err, &panicked) {
+		g.Panicked(panicked.Value, panicked.Stack)
+	}
+	g.Log.Debug("disconnected", "connection", p.id, "reason", err.Error())
+}
+
+var (
+	errBinary   = &wire.CloseError{Code: wire.CloseUnsupportedData, Reason: "text frames only"}
+	errOverRate = &wire.CloseError{Code: wire.ClosePolicyViolation, Reason: "over the message rate"}
+)
+
+// Message handles one message.
+func (p *peer) Message(payload []byte, binary bool) error {
+	now := time.Now()
+	p.hear(now)
+	if binary {
+		return errBinary
+	}
+	if ok, over := p.rate.Take(p.gateway.Rate, now); over {
+		return errOverRate
+	} else if !ok {
+		p.fail(events.RateLimited, nil)
+		return nil
+	}
+	var m message
+	if !m.read(payload) {
+		p.fail(events.InvalidFormat, nil)
+		return nil
+	}
+	var kind string
+	if events.IsString(m[fieldType]) {
+		kind = events.DecodeString(m[fieldType])
+	}
+	switch kind {
+	case "register":
+		p.handleRegister(&m)
+	case "discover":
+		p.handleDiscover(&m)
+	default:
+		if k, ok := events.KindOf([]byte(kind)); ok && k < events.Custom {
+			p.handleRelay(&m, k, payload)
+		} else {
+			p.fail(events.UnknownType, nil)
+		}
+	}
+	return nil
+}
+
+func (p *peer) handleRegister(m *message) {
+	g := p.gateway
+	id, key := m.text(fieldUserID, events.MaxVolliUserID), m.text(fieldPublicKey, events.MaxVolliKey)
+	if id == "" || key == "" {
+		p.fail(events.MissingFields, nil)
+		return
+	}
+	if code := g.Hub.Register(&p.Member, id, key, p.conn.Batch(), nil); code != events.OK {
+		p.fail(code, nil)
+		return
+	}
+	g.Deadlines.Stop(&p.register)
+	g.Log.Debug("registered", "connection", p.id, "user", id)
+	p.send(appendRegistered(nil, id))
+}
+
+func (p *peer) handleDiscover(m *message) {
+	id := m.text(fieldUserID, events.MaxVolliUserID)
+	if id == "" {
+		p.fail(events.MissingFields, nil)
+		return
+	}
+	p.send(appendDiscovery(nil, id, p.gateway.Hub.Find([]byte(id))))
+}
+
+func (p *peer) handleRelay(m *message, kind events.Kind, payload []byte) {
+	to, body := m.text(fieldTo, events.MaxVolliUserID), m[fieldBody+int(kind)]
+	if to == "" || m.text(fieldFrom, events.MaxVolliUserID) == "" || events.Falsy(body) {
+		p.fail(events.MissingFields, nil)
+		return
+	}
+	r := &events.Relay{
+		Kind:    kind,
+		From:    p.User(),
+		To:      []byte(to),
+		Body:    body,
+		Message: payload,
+		Batch:   p.conn.Batch(),
+	}
+	if code := p.gateway.Handlers.Relay(r, m[fieldFrom]); code != events.OK {
+		p.fail(code, r.To)
+	}
+}
+
+// send queues a message to the client. It is called by the connection's reader.
+func (p *peer) send(message []byte) {
+	_ = p.conn.Send(p.conn.Batch(), wire.Message{Payload: message}) // an error is the client's end, which Closed tells
+}
+
+func (p *peer) fail(code events.Code, to []byte) {
+	p.gateway.Handlers.Counts.VolliError(code)
+	p.send(appendError(nil, code.VolliText(to)))
+}
+
+// Relay puts a relay on the client's connection: what another Volli client
+// sent as it is, anything else in this family's form, if it has one.
+func (p *peer) Relay(r *events.Relay) events.Code {
+	message := r.Message
+	if message == nil {
+		if r.Kind == events.Custom || len(r.Attachments) > 0 {
+			return events.NotFound
+		}
+		message = appendRelay(make([]byte, 0, len(r.Body)+len(r.From.JSON)+len(r.To)+64), r)
+	}
+	if len(message) > p.gateway.Wire.MaxMessage {
+		return events.TooLarge
+	}
+	batch, _ := r.Batch.(*wire.Batch)
+	if p.conn.Send(batch, wire.Message{Payload: message}) != nil {
+		return events.NotFound
+	}
+	return events.OK
+}
+
+// Replaced closes the client, whose name another connection took.
+func (p *peer) Replaced() { p.conn.Close(closeReplaced, "replaced") }

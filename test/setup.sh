@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs what the tests need and the machine lacks: Debian packages where we
+# are root, and the Node packages of test/e2e.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+need() { # command package
+  command -v "$1" >/dev/null && return
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "The tests need '$1': install Debian's package '$2' (or run this as root)." >&2
+    exit 1
+  fi
+  [ -n "${updated:-}" ] || apt-get update -qq
+  updated=1
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+}
+
+need gcc build-essential # the race detector links with it
+need curl curl
+need node nodejs
+need npm npm
+
+if ! cmp -s test/e2e/package-lock.json test/e2e/node_modules/.installed; then
+  (cd test/e2e && npm ci --no-audit --no-fund --loglevel=error)
+  cp test/e2e/package-lock.json test/e2e/node_modules/.installed
+fi
