@@ -109,10 +109,13 @@ func newLogger(c *config, w io.Writer) *slog.Logger {
 // askHealth is the health check of containers without a shell.
 func askHealth(ctx context.Context, c *config) error {
 	host := c.host
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+	switch host { // no name: a container may have nothing to look it up in
+	case "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	url := "http://" + net.JoinHostPort(host, strconv.Itoa(c.port)) + "/health"
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -1,0 +1,18 @@
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS TARGETARCH
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /out/signald ./cmd/signald
+
+# Nothing but the binary and the CA certificates it needs for rediss://, ACME and key sets.
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/signald /signald
+USER 65532:65532
+ENV NODE_ENV=production
+EXPOSE 3001
+# No shell in here: the binary asks its own /health on $PORT.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 CMD ["/signald", "-health"]
+ENTRYPOINT ["/signald"]

@@ -1,0 +1,293 @@
+#!/usr/bin/env bash
+# Checks the deployment files with what runs without a cloud account and without a Docker engine,
+# and runs the server behind deploy/nginx.conf for real. Needs go, bash and curl; as root it installs
+# the rest (Debian packages). What cannot be checked fails with CI=true, and is counted as skipped elsewhere.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+tmp=$(mktemp -d)
+chmod 755 "$tmp"
+pids=()
+passed=0 failed=0 skipped=0
+
+cleanup() {
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+  rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+# check NAME COMMAND...: one line for each check, and the command's output when it fails.
+check() {
+  local name=$1
+  shift
+  if "$@" >"$tmp/out" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok    $name"
+  else
+    failed=$((failed + 1))
+    echo "FAIL  $name"
+    head -c 4000 "$tmp/out" | sed 's/^/      | /'
+  fi
+}
+
+skip() {
+  if [ "${CI:-}" = true ]; then
+    check "$1: $2" false
+  else
+    skipped=$((skipped + 1))
+    echo "SKIP  $1: $2"
+  fi
+}
+
+finish() {
+  echo
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" = 0 ]
+  exit
+}
+
+# need PACKAGE TEST...: true once TEST succeeds, after an installation where that is possible.
+need() {
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "      installing $package"
+    # RUNLEVEL=1: the service that a package brings must not start and take ports.
+    { { [ -e "$tmp/updated" ] || apt-get update -qq && touch "$tmp/updated"; } &&
+      RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package"
+    } >"$tmp/apt" 2>&1 </dev/null || tail -n 5 "$tmp/apt"
+  fi
+  hash -r
+  "$@" >/dev/null 2>&1
+}
+
+PATH=$PATH:/usr/sbin
+
+free_port() {
+  local port
+  while port=$(shuf -n1 -i 20000-32000) && (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+  echo "$port"
+}
+
+# await URL PID: until the server answers; false when the process has ended or after 10 seconds.
+await() {
+  for _ in {1..100}; do
+    curl -skf -o /dev/null --max-time 2 "$1" && return
+    kill -0 "$2" 2>/dev/null || break
+    sleep 0.1
+  done
+  echo "no answer from $1"
+  return 1
+}
+
+# --- Heroku and Railway -----------------------------------------------------------------------
+
+heroku_install() { # the package that Heroku's Go buildpack installs to bin/
+  awk '$1 == "//" && $2 == "+heroku" && $3 == "install" { print $4; exit }' go.mod
+}
+# Also without a patch version in the go line: golang:1.26 and the buildpack may be a patch behind.
+heroku_go() {
+  grep -E '^(//.*goVersion|go) ' go.mod
+  grep -qE '^// \+heroku goVersion go1\.[0-9]+$' go.mod && grep -qE '^go 1\.[0-9]+(\.0)?$' go.mod
+}
+procfile() {
+  echo "Procfile: $(cat Procfile); go.mod installs: $(heroku_install)"
+  grep -qx "web: bin/$(basename "$(heroku_install)")" Procfile && [ -d "$(heroku_install)" ]
+}
+
+if need jq jq --version; then
+  check "app.json: shape" jq -e '
+    (.name | type == "string") and (.formation.web.quantity == 1) and .buildpacks == [{url: "heroku/go"}]
+    and .env.TRUSTED_PROXIES.value == "1" and .env.NODE_ENV.value == "production" and .env.CORS_ORIGINS.required
+    and ([.env[] | .value // "" | type] | all(. == "string"))' app.json
+  check "railway.json: shape" jq -e '
+    .build == {builder: "DOCKERFILE", dockerfilePath: "Dockerfile"} and .deploy.healthcheckPath == "/health"
+    and (.deploy.restartPolicyType | IN("ON_FAILURE", "ALWAYS")) and .deploy.drainingSeconds > 10
+    and (.deploy.startCommand == null)' railway.json
+else
+  skip "app.json, railway.json" "jq is missing (apt-get install jq)"
+fi
+check "Procfile: runs what go.mod has the buildpack install" procfile
+check "go.mod: Go version for the buildpack and the image" heroku_go
+
+# --- Docker -----------------------------------------------------------------------------------
+
+# Debian's Python is the one that python3-yaml is for; another in $PATH may do.
+with_yaml() {
+  for python in python3 /usr/bin/python3; do "$python" -c 'import yaml' && return; done
+  return 1
+}
+compose_shape() {
+  "$python" -c 'import json, yaml; print(json.dumps(yaml.safe_load(open("docker-compose.yml"))))' >"$tmp/compose.json" && jq -e '.services | keys == ["signald"] and (.signald |
+    .ports == ["3001:3001"] and .environment.PORT == "3001" and .build == "." and .stop_grace_period == "15s")' "$tmp/compose.json"
+}
+if docker compose version >/dev/null 2>&1; then
+  check "docker-compose.yml: docker compose config" docker compose -f docker-compose.yml config --quiet
+elif need python3-yaml with_yaml; then
+  check "docker-compose.yml: YAML and shape (no docker compose here)" compose_shape
+else
+  skip "docker-compose.yml" "neither docker compose nor Python's yaml (apt-get install python3-yaml)"
+fi
+
+# What the Dockerfile does, without an engine: the context that .dockerignore leaves, its own build
+# line, and below its result in an otherwise empty root as its user.
+build() {
+  local mode=--anchored pattern excludes=() line
+  while read -r pattern; do
+    case $pattern in
+      '' | '#'*) continue ;;
+      '**/'*) mode=--no-anchored pattern=${pattern#'**/'} ;;
+      *) mode=--anchored ;;
+    esac
+    excludes+=("$mode" "--exclude=$pattern")
+  done <.dockerignore
+  mkdir -p "$tmp/src" "$tmp/root/etc"
+  # shellcheck disable=SC2035 # plain names, so that --anchored patterns match them
+  tar -c "${excludes[@]}" * | tar -x -C "$tmp/src" || return
+  line=$(sed -n 's/^RUN \(CGO_ENABLED=0 .*\) -o \/out\/signald \(.*\)$/\1 -o "$tmp\/root\/signald" \2/p' Dockerfile)
+  echo "$line"
+  [ -n "$line" ] && (cd "$tmp/src" && export tmp && TARGETOS='' TARGETARCH='' sh -c "$line")
+}
+dockerfile() {
+  tail -n +2 <(tac Dockerfile | sed '/^FROM/q' | tac) >"$tmp/final"
+  grep -q '^USER 65532:65532$' "$tmp/final" && grep -q '^ENTRYPOINT \["/signald"\]$' "$tmp/final" &&
+    grep -q '^HEALTHCHECK .*CMD \["/signald", "-health"\]$' "$tmp/final" && ! grep -q '^RUN' "$tmp/final"
+}
+static() {
+  go version -m "$tmp/root/signald" | grep -q 'CGO_ENABLED=0' && ! ldd "$tmp/root/signald"
+}
+check "Dockerfile: final stage" dockerfile
+check "Dockerfile: its build line, on what .dockerignore leaves" build
+[ -x "$tmp/root/signald" ] || finish
+check "Dockerfile: the binary is static" static
+
+# --- systemd ----------------------------------------------------------------------------------
+
+sed "s|/usr/local/bin/signald|$tmp/root/signald|" deploy/signald.service >"$tmp/signald.service"
+if need systemd systemd-analyze --version; then
+  check "signald.service: systemd-analyze verify" systemd-analyze verify --recursive-errors=no --man=no "$tmp/signald.service"
+  check "signald.service: systemd-analyze security, exposure at most 1.5" \
+    systemd-analyze security --offline=true --threshold=15 --no-pager "$tmp/signald.service"
+else
+  skip "signald.service" "systemd-analyze is missing (apt-get install systemd)"
+fi
+
+# --- nginx, and the server behind it ----------------------------------------------------------
+
+if ! need nginx-light nginx -v || ! need openssl openssl version; then
+  skip "nginx.conf" "nginx or openssl is missing (apt-get install nginx-light openssl)"
+  finish
+fi
+
+port=$(free_port) http=$(free_port) tls=$(free_port)
+openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=signal.example.com \
+  -keyout "$tmp/privkey.pem" -out "$tmp/fullchain.pem" 2>/dev/null
+sed -e 's/\[::\]/[::1]/' -e "s/listen 80;/listen 127.0.0.1:$http;/" -e "s/listen 443 /listen 127.0.0.1:$tls /" \
+  -e "s/]:80;/]:$http;/" -e "s/]:443 /]:$tls /" -e "s/127.0.0.1:3001/127.0.0.1:$port/" \
+  -e "s|/etc/letsencrypt/live/signal.example.com|$tmp|" \
+  -e "s|^http {|pid $tmp/nginx.pid; http { client_body_temp_path $tmp/b; proxy_temp_path $tmp/p; fastcgi_temp_path $tmp/f; uwsgi_temp_path $tmp/u; scgi_temp_path $tmp/s;|" \
+  deploy/nginx.conf >"$tmp/nginx.conf"
+[ "$(id -u)" = 0 ] || sed -i '/^user /d' "$tmp/nginx.conf"
+nginx=(nginx -p "$tmp" -e "$tmp/error.log" -c "$tmp/nginx.conf")
+
+syntax() { "${nginx[@]}" -t 2>&1 | tee "$tmp/answer" && grep 'syntax is ok' "$tmp/answer"; }
+no_warnings() { "$@" 2>&1 | tee "$tmp/answer" && ! grep -E '\[(warn|error|emerg)\]' "$tmp/answer"; }
+read_timeout() {
+  local seconds
+  seconds=$(sed -n 's/.*proxy_read_timeout \([0-9]*\)s;.*/\1/p' deploy/nginx.conf)
+  echo "proxy_read_timeout ${seconds}s, heartbeats need more than 45s"
+  [ "$seconds" -gt 45 ]
+}
+check "nginx.conf: syntax" syntax
+if "${nginx[@]}" -t 2>&1 | grep -qE '\[::1\].*(Address family not supported|Cannot assign)'; then
+  echo "      no IPv6 here: from now on without the [::] lines"
+  sed -i '/\[::1\]/d' "$tmp/nginx.conf"
+fi
+check "nginx.conf: nginx -t" no_warnings "${nginx[@]}" -t
+check "nginx.conf: read timeout above the heartbeat's" read_timeout
+
+# As in the image: an empty root and its user; with the environment of the systemd unit.
+if [ "$(id -u)" = 0 ]; then
+  signald=("$(command -v chroot)" --userspec=65532:65532 "$tmp/root" /signald) where="in an empty root as uid 65532"
+else
+  signald=("$tmp/root/signald") where="as this user (as root: in an empty root as uid 65532)"
+fi
+read -ra environment <<<"$(sed -n 's/^Environment=//p' deploy/signald.service) PORT=$port RATE_LIMIT=30"
+env -i "${environment[@]}" "${signald[@]}" >"$tmp/signald.log" 2>&1 &
+server=$!
+pids+=("$server")
+"${nginx[@]}" -g 'daemon off;' >"$tmp/nginx.log" 2>&1 &
+pids+=($!)
+
+url=https://127.0.0.1:$tls
+upgrade() { # upgrade PATH [CURL OPTION...]: the answer to a WebSocket handshake through nginx
+  local path=$1
+  shift
+  curl -skiN --http1.1 --max-time 2 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+    -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$@" "$url$path" | tr -d '\0' | tee "$tmp/answer"
+}
+upgraded() {
+  upgrade "$@"
+  grep -q '^HTTP/1.1 101' "$tmp/answer" && grep -qi '^Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=' "$tmp/answer"
+}
+socketio_upgraded() { upgraded "/socket.io/?EIO=4&transport=websocket" "$@" && grep -qa '0{"sid":' "$tmp/answer"; }
+foreign_origin() {
+  upgrade "/socket.io/?EIO=4&transport=websocket" -H 'Origin: https://elsewhere.example'
+  grep -q '^HTTP/1.1 403' "$tmp/answer"
+}
+polling() { # handshake, CONNECT, and the answer to it
+  local session="$url/socket.io/?EIO=4&transport=polling" sid answer
+  sid=$(curl -skf "$session" | jq -Rr 'ltrimstr("0") | fromjson | .sid') && [ -n "$sid" ] &&
+    [ "$(curl -skf -H 'Content-Type: text/plain;charset=UTF-8' -d 40 "$session&sid=$sid")" = ok ] &&
+    answer=$(curl -skf --max-time 5 "$session&sid=$sid") && echo "$answer" && [[ $answer == '40{"sid":'* ]]
+}
+status() {
+  local got
+  got=$(curl -sk -o /dev/null -w '%{http_code} %{redirect_url}' "$2")
+  echo "got $got"
+  [ "$got" = "$1" ]
+}
+# One client spends its requests, whatever it claims about its address; another still has its own.
+client_ip() {
+  local i code
+  for i in {1..40}; do
+    code=$(curl -sk -o /dev/null -w '%{http_code}' --interface 127.0.0.2 -H "X-Forwarded-For: 10.9.8.$i" "$url/")
+  done
+  echo "first client: $code"
+  [ "$code" = 429 ] && curl -skf -o /dev/null -w 'second client: %{http_code}\n' --interface 127.0.0.3 "$url/"
+}
+healthy() { env -i PORT="$1" "${signald[@]}" -health; }
+unhealthy() { healthy "$1"; [ $? = 1 ]; }
+stops() { # exit code 0 after SIGTERM, with a client connected through nginx
+  upgrade "/socket.io/?EIO=4&transport=websocket" --max-time 15 >/dev/null &
+  local client=$! start=$SECONDS code
+  sleep 0.5
+  kill -TERM "$server"
+  wait "$server"
+  code=$?
+  wait "$client"
+  echo "exit code $code after $((SECONDS - start))s"
+  tail -5 "$tmp/signald.log"
+  [ "$code" = 0 ] && [ $((SECONDS - start)) -le 10 ]
+}
+
+check "server: starts $where" await "http://127.0.0.1:$port/health" "$server"
+if [ "$failed" != 0 ] && ! kill -0 "$server" 2>/dev/null; then
+  cat "$tmp/signald.log"
+  finish
+fi
+check "server: -health is 0 while it runs" healthy "$port"
+check "server: -health is 1 where nothing listens" unhealthy "$(free_port)"
+check "nginx: /health" await "$url/health" "$server"
+check "nginx: plain HTTP redirects" status "301 https://127.0.0.1/health" "http://127.0.0.1:$http/health"
+check "nginx: /metrics stays inside" status "404 " "$url/metrics"
+check "nginx: Socket.IO upgrade gives 101 and the handshake" socketio_upgraded
+check "nginx: Socket.IO upgrade from the server's own origin" socketio_upgraded -H "Origin: $url"
+check "nginx: Socket.IO upgrade from a foreign origin gives 403" foreign_origin
+for path in / /signaling /ws; do check "nginx: Volli upgrade at $path gives 101" upgraded "$path"; done
+check "nginx: Socket.IO long-polling" polling
+check "nginx: rate limit by the client's own address" client_ip
+check "server: SIGTERM ends it in time with exit code 0" stops
+[ "$failed" = 0 ] || tail -n 5 "$tmp/signald.log" "$tmp/error.log"
+finish
