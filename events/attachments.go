@@ -1,6 +1,9 @@
 package events
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 var placeholderKeys = []string{"_placeholder", "num"}
 
@@ -13,16 +16,17 @@ type placeholder struct {
 
 // Attach finds the attachments that body refers to. Where they are not just
 // the first ones in their order, it returns a body that refers to them by their
-// place in used. ok is false if body refers to an attachment that is not there.
-// body must be valid JSON.
+// place in used, spelled as clients expect it. ok is false if body refers to an
+// attachment that is not there. body must be valid JSON.
 func Attach(body []byte, attachments [][]byte) (attached []byte, used [][]byte, ok bool) {
 	found, ok := placeholders(body, len(attachments))
 	if !ok {
 		return nil, nil, false
 	}
+	// One inside of another was found before it.
+	slices.SortFunc(found, func(a, b placeholder) int { return a.start - b.start })
 	places := make(map[int]int, len(attachments))
-	rewritten := body
-	shift := 0
+	copied := 0
 	for _, p := range found {
 		place, seen := places[p.num]
 		if !seen {
@@ -30,17 +34,17 @@ func Attach(body []byte, attachments [][]byte) (attached []byte, used [][]byte, 
 			places[p.num] = place
 			used = append(used, attachments[p.num])
 		}
-		if place == p.num {
+		digits := strconv.Itoa(place)
+		if string(body[p.start:p.end]) == digits {
 			continue
 		}
-		digits := strconv.Itoa(place)
-		start, end := p.start+shift, p.end+shift
-		next := append(make([]byte, 0, len(rewritten)+len(digits)), rewritten[:start]...)
-		next = append(append(next, digits...), rewritten[end:]...)
-		rewritten = next
-		shift += len(digits) - (p.end - p.start)
+		attached = append(append(attached, body[copied:p.start]...), digits...)
+		copied = p.end
 	}
-	return rewritten, used, true
+	if copied == 0 {
+		return body, used, true
+	}
+	return append(attached, body[copied:]...), used, true
 }
 
 // frame is an object or array that is being walked through.

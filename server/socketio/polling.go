@@ -120,8 +120,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		}
 		s.mu.Lock()
 	}
-	payload := p.take()
-	last := p.last != 0
+	payload, last := p.take()
 	s.mu.Unlock()
 
 	err := s.respond(w, "text/plain; charset=UTF-8", payload)
@@ -139,9 +138,17 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 }
 
 // take removes what is queued and returns it as a payload (Engine.IO protocol
-// 4, "Packet encoding"). Session.mu is held.
-func (p *polling) take() []byte {
-	payload := make([]byte, 0, p.size+len(p.queue)+2)
+// 4, "Packet encoding"), or the last packet if nothing is queued: a client
+// handles that at once, and what came with it only afterwards. Session.mu is
+// held.
+func (p *polling) take() (payload []byte, last bool) {
+	if len(p.queue) == 0 {
+		if p.last != 0 {
+			return []byte{p.last}, true
+		}
+		return []byte{engineNoop}, false
+	}
+	payload = make([]byte, 0, p.size+len(p.queue))
 	for i, m := range p.queue {
 		if i > 0 {
 			payload = append(payload, recordSeparator)
@@ -153,17 +160,7 @@ func (p *polling) take() []byte {
 		}
 	}
 	p.queue, p.size = nil, 0
-	last := p.last
-	if last == 0 && len(payload) == 0 {
-		last = engineNoop
-	}
-	if last != 0 {
-		if len(payload) > 0 {
-			payload = append(payload, recordSeparator)
-		}
-		payload = append(payload, last)
-	}
-	return payload
+	return payload, false
 }
 
 // respond writes a whole answer, to a client that may not read it.
@@ -190,7 +187,7 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) *engineError {
 	switch {
 	case s.closed.Load():
 		s.mu.Unlock()
-		return errSessionUnknown
+		return s.postClosed(w, r)
 	case p.upgraded:
 		s.mu.Unlock()
 		return errBadRequest
@@ -211,6 +208,27 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) *engineError {
 	}
 	if err := s.respond(w, "text/html", []byte("ok")); err != nil {
 		s.abort("transport error")
+	}
+	return nil
+}
+
+// postClosed takes a payload for a session that is over: only whether the
+// client closes it as well matters.
+func (s *Session) postClosed(w http.ResponseWriter, r *http.Request) *engineError {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(s.engine.patience()))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.engine.opts.MaxPayload)))
+	_ = control.SetReadDeadline(time.Time{})
+	if err != nil {
+		return errBadRequest
+	}
+	for packet := range bytes.SplitSeq(body, []byte{recordSeparator}) {
+		if len(packet) == 1 && packet[0] == engineClose {
+			s.forget()
+		}
+	}
+	if err := s.respond(w, "text/html", []byte("ok")); err != nil {
+		s.forget()
 	}
 	return nil
 }
@@ -306,7 +324,6 @@ func (s *Session) receiveWith(f func() error) *engineError {
 func (s *Session) endPolling(flush bool, last byte) {
 	p := s.polling
 	p.last = last
-	probe := p.probe
 	keep := flush || p.waiting
 	if !flush && !p.waiting {
 		p.queue, p.size = nil, 0
@@ -316,9 +333,6 @@ func (s *Session) endPolling(flush bool, last byte) {
 		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
 	}
 	s.mu.Unlock()
-	if probe != nil {
-		probe.Close(wire.CloseNormal, "")
-	}
 	if !keep {
 		s.forget()
 	}
@@ -348,9 +362,12 @@ func (s *Session) finishPolling() {
 // probe lets conn try to take the session over.
 func (s *Session) probe(conn *wire.Conn) bool {
 	p := s.polling
+	if p == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p == nil || p.upgraded || p.probe != nil || s.closed.Load() {
+	if p.upgraded || p.probe != nil || s.closed.Load() {
 		return false
 	}
 	p.probe = conn
@@ -388,13 +405,17 @@ func (s *Session) upgrade(conn *wire.Conn) bool {
 	defer p.receiving.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.probe != conn || !p.probed || s.closed.Load() {
+	if p.probe != conn || !p.probed {
 		return false
 	}
 	if err := conn.Send(conn.Batch(), p.queue...); err != nil {
 		return false
 	}
 	p.queue, p.size = nil, 0
+	if s.closed.Load() { // the client had stopped polling; now it has the rest
+		conn.Close(s.code, "")
+		return false
+	}
 	p.probe, p.probed, p.upgraded = nil, false, true
 	p.wakePoll()
 	s.conn.Store(conn)

@@ -42,6 +42,7 @@ type Session struct {
 	mu        sync.Mutex
 	awaitPong bool
 	reason    string
+	code      uint16 // to close the WebSocket with
 
 	// guarded by EngineIO.mu
 	forgotten bool
@@ -175,7 +176,7 @@ func (s *Session) end(reason string, code uint16, flush bool) {
 		return
 	}
 	s.closed.Store(true)
-	s.reason = reason
+	s.reason, s.code = reason, code
 	conn := s.conn.Load()
 	if conn == nil && s.polling != nil {
 		s.endPolling(flush, engineClose)
@@ -209,6 +210,14 @@ func (s *Session) finish() {
 // forget ends what is left of a session: its id is unknown from now on.
 func (s *Session) forget() {
 	s.engine.deadlines.Stop(&s.heartbeat)
+	if s.polling != nil {
+		s.mu.Lock()
+		probe := s.polling.probe
+		s.mu.Unlock()
+		if probe != nil {
+			probe.Close(wire.CloseNormal, "")
+		}
+	}
 	s.engine.forget(s)
 }
 

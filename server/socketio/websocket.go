@@ -3,6 +3,7 @@ package socketio
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -79,7 +80,10 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 		return nil
 	}
 	p := &probe{session: s, conn: conn}
-	if !s.probe(conn) {
+	if s.probe(conn) {
+		s.engine.deadlines.Set(&p.deadline, time.Now().Add(upgradeTimeout), p)
+	} else {
+		// As Node's engine does: taken, and closed at once.
 		conn.Close(wire.CloseNormal, "")
 		p.refused = true
 	}
@@ -90,10 +94,14 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 	return nil
 }
 
+// upgradeTimeout is how long an upgrade may take.
+const upgradeTimeout = 10 * time.Second
+
 // A probe is a WebSocket that may become a session's transport.
 type probe struct {
-	session *Session
-	conn    *wire.Conn
+	session  *Session
+	conn     *wire.Conn
+	deadline wire.Deadline // for upgrading
 
 	// owned by the connection's reader
 	refused  bool
@@ -118,10 +126,22 @@ func (p *probe) Message(payload []byte, binary bool) error {
 		return nil
 	case !binary && len(payload) == 1 && payload[0] == engineUpgrade:
 		if p.upgraded = p.session.upgrade(p.conn); p.upgraded {
+			p.session.engine.deadlines.Stop(&p.deadline)
+			return nil
+		}
+		if p.session.closed.Load() {
+			p.session.forget()
 			return nil
 		}
 	}
 	return errProbe
+}
+
+// Expired gives up an upgrade; the session goes on polling.
+func (p *probe) Expired(time.Time) {
+	if p.session.conn.Load() != p.conn {
+		p.conn.Close(wire.CloseNormal, "")
+	}
 }
 
 func (p *probe) Pong() {}
@@ -137,5 +157,6 @@ func (p *probe) Closed(err error) {
 		(*webSocket)(p.session).Closed(err)
 		return
 	}
+	p.session.engine.deadlines.Stop(&p.deadline)
 	p.session.unprobe(p.conn)
 }

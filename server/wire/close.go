@@ -52,3 +52,12 @@ func (e *CloseError) Error() string {
 func protocolError(code uint16, reason string) error {
 	return &CloseError{Code: code, Reason: reason, framing: true}
 }
+
+// closeError is the end of a connection whose Handler failed with err.
+func closeError(err error) *CloseError {
+	var end *CloseError
+	if !errors.As(err, &end) {
+		return &CloseError{Code: CloseProtocolError}
+	}
+	return end
+}

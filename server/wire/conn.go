@@ -106,6 +106,8 @@ func (c *Conn) Cut() {
 func (c *Conn) close(end *CloseError) {
 	c.mu.Lock()
 	if c.state != open {
+		// Where both ends close at once, each Close frame answers the other.
+		c.peerClosed = c.peerClosed || end.Remote
 		c.mu.Unlock()
 		return
 	}
@@ -185,14 +187,10 @@ func (c *Conn) Serve(h Handler) {
 func (c *Conn) serve(h Handler) error {
 	return guard(func() error {
 		defer c.batch.Flush()
-		if len(c.in) > 0 {
-			early := c.in
-			c.in = nil
-			if err := c.handle(early, h); err != nil {
-				return err
-			}
-			c.batch.Flush()
+		if err := c.handleEarly(h); err != nil {
+			return err
 		}
+		c.batch.Flush()
 		return c.read(func(p []byte) error {
 			err := c.handle(p, h)
 			c.batch.Flush()
@@ -201,23 +199,27 @@ func (c *Conn) serve(h Handler) error {
 	})
 }
 
-// handle handles the frames in p and keeps what is left of an incomplete one.
+// handleEarly handles what was read before.
+func (c *Conn) handleEarly(h Handler) error {
+	early := c.in
+	c.in = nil
+	return c.handle(early, h)
+}
+
+// handle handles the frames in p and keeps what is left: an incomplete one, or
+// all that follow the one that failed.
 func (c *Conn) handle(p []byte, h Handler) error {
 	consumed, need, err := c.frames(p, h)
-	if err != nil {
-		return err
-	}
 	rest := p[consumed:]
-	if len(rest) == 0 {
+	switch {
+	case len(rest) == 0:
 		c.in = nil
-		return nil
-	}
-	if consumed == 0 && c.in != nil {
+	case consumed == 0 && c.in != nil:
 		c.in = p
-	} else {
+	default:
 		c.in = append(make([]byte, 0, partialSize(len(rest), need)), rest...)
 	}
-	return nil
+	return err
 }
 
 // linger reads on after the end was reported, so that closing the socket under
@@ -238,6 +240,9 @@ func (c *Conn) linger() {
 	framing := end != nil && end.framing
 	if !answered && !framing {
 		err := guard(func() error {
+			if err := c.handleEarly(discard{}); err != nil {
+				return err
+			}
 			return c.read(func(p []byte) error { return c.handle(p, discard{}) })
 		})
 		var closed *CloseError

@@ -144,7 +144,10 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 	if !c.binary && !utf8.Valid(payload) {
 		return protocolError(CloseInvalidPayload, "invalid UTF-8")
 	}
-	return h.Message(payload, c.binary)
+	if err := h.Message(payload, c.binary); err != nil {
+		return closeError(err)
+	}
+	return nil
 }
 
 // closeReceived checks the body of a Close frame (RFC 6455, section 5.5.1) and
@@ -159,6 +162,9 @@ func closeReceived(body []byte) error {
 	code, reason := ws.StatusCode(binary.BigEndian.Uint16(body)), string(body[2:])
 	if err := ws.CheckCloseFrameData(code, reason); err != nil {
 		return protocolError(CloseProtocolError, err.Error())
+	}
+	if code > 4999 { // no code at all (RFC 6455, section 7.4.2)
+		return protocolError(CloseProtocolError, "invalid close code")
 	}
 	return &CloseError{Code: uint16(code), Reason: reason, Remote: true}
 }

@@ -1,0 +1,449 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// fillMessage is what fill sends.
+const fillMessage = 10_000
+
+// slowReader is a link whose peer reads nothing yet, over buffers so small that
+// what is sent waits in the outbox.
+func slowReader(t testing.TB, cfg *Config) *link {
+	t.Helper()
+	server, client := tcp(t)
+	_ = server.(*net.TCPConn).SetWriteBuffer(16 << 10)
+	_ = client.(*net.TCPConn).SetReadBuffer(64 << 10)
+	return link2(t, cfg, server, client, newRecorder(t))
+}
+
+// fill queues size bytes in numbered messages, all of which must fit.
+func fill(t testing.TB, l *link, size int) {
+	t.Helper()
+	for i := range size / fillMessage {
+		if err := l.Send(nil, Message{Prefix: fmt.Appendf(nil, "%08d", i), Payload: []byte(letters(fillMessage - 8))}); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	l.filled = size / fillMessage
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.writing {
+		t.Fatal("nothing waits in the outbox")
+	}
+}
+
+// expectFill reads, in small steps, what fill queued.
+func (l *link) expectFill() {
+	l.peer.t.Helper()
+	for i := range l.filled {
+		l.expectText(fmt.Sprintf("%08d", i) + letters(fillMessage-8))
+	}
+}
+
+func TestSend(t *testing.T) {
+	for _, length := range lengths {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			onNetworks(t, func(t *testing.T, n network) {
+				l := connect(t, limits(), n)
+				s := letters(length)
+				for _, m := range []Message{
+					{Payload: []byte(s)},
+					{Prefix: []byte(s)},
+					{Prefix: []byte(s[:length/2]), Payload: []byte(s[length/2:])},
+				} {
+					if err := l.Send(nil, m); err != nil {
+						t.Fatal(err)
+					}
+					l.expectText(s)
+				}
+				if err := l.Send(nil, Message{Binary: true, Payload: []byte(s)}); err != nil {
+					t.Fatal(err)
+				}
+				l.expect(ws.OpBinary, s)
+			})
+		})
+	}
+}
+
+// The bytes are the caller's again on return.
+func TestSendCopies(t *testing.T) {
+	l := connect(t, limits(), tcp)
+	b := []byte("mine")
+	var batch Batch
+	if err := l.Send(&batch, Message{Prefix: b, Payload: b}); err != nil {
+		t.Fatal(err)
+	}
+	copy(b, "gone")
+	batch.Flush()
+	l.expectText("minemine")
+}
+
+func TestPing(t *testing.T) {
+	onNetworks(t, func(t *testing.T, n network) {
+		l := connect(t, limits(), n)
+		if err := l.Ping(); err != nil {
+			t.Fatal(err)
+		}
+		l.expect(ws.OpPing, "")
+		l.write(frame(true, ws.OpPong, ""))
+		l.saw("pong")
+	})
+}
+
+// A peer that does not read is cut once its outbox is full.
+func TestSlowConsumer(t *testing.T) {
+	onNetworks(t, func(t *testing.T, n network) {
+		cfg := limits()
+		l := connect(t, cfg, n)
+		other := connect(t, cfg, n)
+		payload := []byte(letters(10_000))
+		var err error
+		sent := 0
+		for ; err == nil && sent < 100_000; sent++ {
+			err = l.Send(nil, Message{Payload: payload})
+		}
+		if err != ErrSlow {
+			t.Fatalf("after %d messages: %v", sent, err)
+		}
+		if sent*len(payload) < cfg.MaxOutbox {
+			t.Errorf("cut after %d bytes, before MaxOutbox", sent*len(payload))
+		}
+		if err := l.Send(nil, Message{}); err != ErrClosed {
+			t.Errorf("Send after the cut: %v", err)
+		}
+		if err := l.ended(); !errors.Is(err, ErrSlow) {
+			t.Errorf("closed by %v", err)
+		}
+		l.waitServed()
+		l.expectCut()
+		if n := cfg.SlowConsumers(); n != 1 {
+			t.Errorf("%d slow consumers counted, want 1", n)
+		}
+		cfg.CountSlow()
+		if n := cfg.SlowConsumers(); n != 2 {
+			t.Errorf("%d slow consumers counted, want 2", n)
+		}
+		go func() { _ = other.Send(nil, Message{Payload: []byte("alive")}) }()
+		other.expectText("alive")
+	})
+}
+
+// The bound counts frames with their headers, what is in flight included, and
+// all messages of one Send.
+func TestMaxOutbox(t *testing.T) {
+	tests := []struct {
+		name     string
+		messages []Message
+		fits     bool
+	}{
+		{"exactly", []Message{{Payload: make([]byte, 998-2-2)}}, true},
+		{"a byte over", []Message{{Payload: make([]byte, 1000-4+1)}}, false},
+		{"two, exactly", []Message{{Payload: make([]byte, 100)}, {Binary: true, Prefix: make([]byte, 494), Payload: make([]byte, 400)}}, true},
+		{"two, a byte over", []Message{{Payload: make([]byte, 100)}, {Binary: true, Prefix: make([]byte, 495), Payload: make([]byte, 400)}}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			onNetworks(t, func(t *testing.T, n network) {
+				l := connect(t, &Config{MaxMessage: 10, MaxOutbox: 1000}, n)
+				err := l.Send(nil, tt.messages...)
+				if tt.fits && err != nil || !tt.fits && err != ErrSlow {
+					t.Fatalf("Send: %v", err)
+				}
+				for range tt.messages {
+					if _, err := l.next(); tt.fits && err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+	t.Run("what is in flight counts", func(t *testing.T) {
+		l := connect(t, &Config{MaxMessage: 10, MaxOutbox: 1000}, pipe) // which takes nothing by itself
+		for i, want := range []error{nil, nil, ErrSlow} {
+			if err := l.Send(nil, Message{Payload: make([]byte, 496)}); err != want {
+				t.Fatalf("Send %d: %v, want %v", i, err, want)
+			}
+		}
+	})
+	t.Run("what left does not", func(t *testing.T) {
+		l := connect(t, &Config{MaxMessage: 10, MaxOutbox: 1000}, tcp)
+		for i := range 1000 {
+			if err := l.Send(nil, Message{Payload: make([]byte, 996)}); err != nil {
+				t.Fatalf("Send %d: %v", i, err)
+			}
+			l.expectText(string(make([]byte, 996)))
+		}
+	})
+}
+
+// A peer that pings without reading the answers is cut as well.
+func TestSlowConsumerOfPongs(t *testing.T) {
+	cfg := &Config{MaxMessage: 1000, MaxOutbox: 10_000}
+	l := slowReader(t, cfg)
+	ping := bytes.Repeat(frame(true, ws.OpPing, letters(125)), 100)
+	l.patient()
+	for {
+		if _, err := l.peer.nc.Write(ping); err != nil {
+			break
+		}
+	}
+	if err := l.ended(); !errors.Is(err, ErrSlow) {
+		t.Errorf("closed by %v", err)
+	}
+	if n := cfg.SlowConsumers(); n != 1 {
+		t.Errorf("%d slow consumers counted, want 1", n)
+	}
+}
+
+// A countingConn counts writes, however they are made.
+type countingConn struct {
+	*net.TCPConn
+	writes atomic.Int32
+}
+
+func (c *countingConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.TCPConn.Write(p)
+}
+
+func (c *countingConn) SyscallConn() (syscall.RawConn, error) {
+	raw, err := c.TCPConn.SyscallConn()
+	return countingRaw{raw, &c.writes}, err
+}
+
+type countingRaw struct {
+	syscall.RawConn
+	writes *atomic.Int32
+}
+
+func (r countingRaw) Write(f func(fd uintptr) bool) error {
+	r.writes.Add(1)
+	return r.RawConn.Write(f)
+}
+
+func countingLink(t testing.TB, r *recorder) (*link, *countingConn) {
+	t.Helper()
+	server, client := tcp(t)
+	counting := &countingConn{TCPConn: server.(*net.TCPConn)}
+	l := link2(t, limits(), counting, client, r)
+	counting.writes.Store(0)
+	return l, counting
+}
+
+// Frames that were queued in one batch leave in one system call.
+func TestBatch(t *testing.T) {
+	const frames = 50
+	want := bytes.Repeat(append(appendHeader(nil, ws.OpText, 5), "hello"...), frames)
+	tests := []struct {
+		name   string
+		send   func(l *link, m Message)
+		writes int32
+	}{
+		{"one batch", func(l *link, m Message) {
+			var batch Batch
+			for range frames {
+				_ = l.Send(&batch, m)
+			}
+			batch.Flush()
+		}, 1},
+		{"one Send", func(l *link, m Message) {
+			messages := make([]Message, frames)
+			for i := range messages {
+				messages[i] = m
+			}
+			_ = l.Send(nil, messages...)
+		}, 1},
+		{"a batch that is written by someone else", func(l *link, m Message) {
+			var batch Batch
+			for range frames - 1 {
+				_ = l.Send(&batch, m)
+			}
+			_ = l.Send(nil, m)
+			batch.Flush()
+			batch.Flush()
+		}, 1},
+		{"two batches", func(l *link, m Message) {
+			var one, two Batch
+			for i := range frames {
+				if i%2 == 0 {
+					_ = l.Send(&one, m)
+				} else {
+					_ = l.Send(&two, m)
+				}
+			}
+			one.Flush()
+			two.Flush()
+		}, 1},
+		{"no batch", func(l *link, m Message) {
+			for range frames {
+				_ = l.Send(nil, m)
+			}
+		}, frames},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, counting := countingLink(t, newRecorder(t))
+			tt.send(l, Message{Prefix: []byte("he"), Payload: []byte("llo")})
+			got := make([]byte, len(want))
+			l.patient()
+			if _, err := io.ReadFull(l.peer.nc, got); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Fatalf("got %q", got)
+			}
+			if n := counting.writes.Load(); n != tt.writes {
+				t.Errorf("%d writes, want %d", n, tt.writes)
+			}
+		})
+	}
+}
+
+// What a handler sends in its own connection's batch leaves once all that
+// arrived together is handled, pongs included.
+func TestBatchOfReader(t *testing.T) {
+	r := newRecorder(t)
+	var l *link
+	var counting *countingConn
+	ready := make(chan struct{})
+	r.message = func(p []byte, _ bool) error {
+		<-ready
+		return l.Send(l.Batch(), Message{Payload: p})
+	}
+	l, counting = countingLink(t, r)
+	close(ready)
+	for range 20 {
+		counting.writes.Store(0)
+		l.write(text("1"), frame(true, ws.OpPing, "2"), text("3"))
+		l.expectText("1")
+		l.expect(ws.OpPong, "2")
+		l.expectText("3")
+		if n := counting.writes.Load(); n != 1 {
+			t.Fatalf("%d writes, want 1", n)
+		}
+	}
+}
+
+// What waits in a handler's batch leaves when the handler ends the connection.
+func TestBatchIsFlushedAtTheEnd(t *testing.T) {
+	tests := []struct {
+		name string
+		end  func() error
+		code uint16
+	}{
+		{"error", func() error { return &CloseError{Code: 4000} }, 4000},
+		{"panic", func() error { panic("boom") }, CloseInternalError},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server, client := tcp(t)
+			peerServer, peerClient := tcp(t)
+			other := link2(t, limits(), peerServer, peerClient, newRecorder(t))
+			r := newRecorder(t)
+			var l *link
+			ready := make(chan struct{})
+			r.message = func(p []byte, _ bool) error {
+				<-ready
+				_ = l.Send(l.Batch(), Message{Payload: []byte("for me")})
+				_ = other.Send(l.Batch(), Message{Payload: []byte("for you")})
+				return tt.end()
+			}
+			l = link2(t, limits(), server, client, r)
+			close(ready)
+			l.write(text("x"))
+			other.expectText("for you")
+			l.expectText("for me")
+			l.expectClose(tt.code, "")
+		})
+	}
+}
+
+// The messages of one Send are never torn apart, and what one goroutine sends
+// keeps its order.
+func TestSendIsAtomic(t *testing.T) {
+	const senders, sends = 8, 300
+	onNetworks(t, func(t *testing.T, n network) {
+		l := connect(t, &Config{MaxMessage: 1000, MaxOutbox: 64 << 20}, n)
+		var sending sync.WaitGroup
+		for i := range senders {
+			sending.Go(func() {
+				var batch Batch
+				for k := range sends {
+					with := &batch
+					if k%3 == 0 {
+						with = nil
+					}
+					id := fmt.Sprintf("%d %d", i, k)
+					if err := l.Send(with,
+						Message{Prefix: []byte("head "), Payload: []byte(id)},
+						Message{Binary: true, Prefix: []byte("one "), Payload: []byte(id)},
+						Message{Binary: true, Payload: []byte("two " + id)},
+					); err != nil {
+						t.Errorf("Send: %v", err)
+						return
+					}
+					if k%7 == 0 {
+						batch.Flush()
+						_ = l.Ping()
+					}
+				}
+				batch.Flush()
+			})
+		}
+		next := make([]int, senders)
+		for read := 0; read < senders*sends; {
+			f, err := l.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Header.OpCode == ws.OpPing {
+				continue
+			}
+			read++
+			var i, k int
+			if _, err := fmt.Sscanf(string(f.Payload), "head %d %d", &i, &k); err != nil {
+				t.Fatalf("%q where a first message was due", f.Payload)
+			}
+			if next[i] != k {
+				t.Fatalf("%q where number %d was due", f.Payload, next[i])
+			}
+			next[i]++
+			l.expect(ws.OpBinary, fmt.Sprintf("one %d %d", i, k))
+			l.expect(ws.OpBinary, fmt.Sprintf("two %d %d", i, k))
+		}
+		sending.Wait()
+	})
+}
+
+// Nothing is allocated for a message on its way out or in.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("pools forget under the race detector")
+	}
+	t.Run("send", func(t *testing.T) {
+		if n := testing.AllocsPerRun(2000, sendLoop(t)); n != 0 {
+			t.Errorf("%v allocations for a Send and a Flush", n)
+		}
+	})
+	t.Run("read", func(t *testing.T) {
+		if n := testing.AllocsPerRun(2000, readLoop(t)); n != 0 {
+			t.Errorf("%v allocations for a message read", n)
+		}
+	})
+	t.Run("echo", func(t *testing.T) {
+		if n := testing.AllocsPerRun(2000, echoLoop(t)); n != 0 {
+			t.Errorf("%v allocations for a message echoed", n)
+		}
+	})
+}
