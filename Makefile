@@ -19,13 +19,15 @@ build: ## build a static binary into bin/
 setup: ## install what the tests need: Node packages, and Debian packages where root
 	./test/setup.sh
 
-test: setup lint ## set up and run every test; what CI runs
-	go test -race ./...
+test: setup lint test-go ## set up and run every test; what CI runs
+	go test -race -count=1 -timeout 20m ./test/e2e
 	cd bench/framing && go vet ./... && go test ./...
 	./deploy/check.sh
 
+# One package at a time: many of them test what happens within milliseconds.
 test-go: ## the Go tests alone, without the JavaScript client
-	go test -race $$(go list ./... | grep -v /test/)
+	go test -race -p 1 $$(go list ./... | grep -v /test/)
+	go test ./test
 
 e2e: setup ## the contract, with the real socket.io-client
 	go test -race -count=1 ./test/e2e
@@ -44,6 +46,12 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	  done; \
 	done
 
+bench: ## the server beside Node's socket.io and a bare relay (five minutes; BENCH="-only idle -out FILE")
+	go run ./bench/run $(BENCH)
+
+bench-short: ## the same, short: fails if anything is lost, reordered or refused (half a minute)
+	go run ./bench/run -short
+
 bench-framing: ## compare WebSocket framing libraries (two minutes)
 	cd bench/framing && go run . -bench
 
@@ -53,4 +61,4 @@ conformance: ## serve the set-up of the protocols' public test suites on port 30
 deploy-check: ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup test test-go e2e lint fuzz bench-framing conformance deploy-check
+.PHONY: help run build setup test test-go e2e lint fuzz bench bench-short bench-framing conformance deploy-check

@@ -2,6 +2,8 @@ package events
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -248,13 +250,18 @@ func digits(p []byte, i int) int {
 	return i
 }
 
-// plain marks the bytes that stand for themselves inside a string.
-var plain = func() (t [256]bool) {
-	for c := 0x20; c < 256; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
+const (
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
+)
+
+// special marks, by their high bit, the bytes of eight that do not stand for
+// themselves inside a string: control characters, quotes and backslashes. Marks
+// above the lowest one may be wrong.
+func special(eight uint64) uint64 {
+	quote, backslash := eight^('"'*ones), eight^('\\'*ones)
+	return ((eight-0x20*ones)&^eight | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
+}
 
 // skipString returns the end of the string that starts at p[i], or -1.
 func skipString(p []byte, i int) int {
@@ -262,32 +269,41 @@ func skipString(p []byte, i int) int {
 		return -1
 	}
 	i++
-	for i < len(p) {
-		c := p[i]
-		if plain[c] {
-			i++
-			continue
+	for {
+		for i+8 <= len(p) {
+			if marks := special(binary.LittleEndian.Uint64(p[i:])); marks != 0 {
+				i += bits.TrailingZeros64(marks) / 8
+				break
+			}
+			i += 8
 		}
-		if c == '"' {
-			return i + 1
-		}
-		if c != '\\' || i+1 >= len(p) {
+		if i >= len(p) {
 			return -1
 		}
-		switch p[i+1] {
-		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-			i += 2
-		case 'u':
+		switch c := p[i]; {
+		case c == '"':
+			return i + 1
+		case c < 0x20:
+			return -1
+		case c != '\\':
+			i++ // of the last seven
+		case i+1 >= len(p):
+			return -1
+		case p[i+1] == 'u':
 			if _, ok := hex4(p, i+2); !ok {
 				return -1
 			}
 			i += 6
+		case escapes[p[i+1]]:
+			i += 2
 		default:
 			return -1
 		}
 	}
-	return -1
 }
+
+// escapes are the characters that may follow a backslash, but for u.
+var escapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
 
 func hex4(p []byte, i int) (r rune, ok bool) {
 	if i+4 > len(p) {

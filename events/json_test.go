@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -22,11 +23,12 @@ var documents = []string{
 	`{"a" 1}`, `{a:1}`, `{1:1}`, `{"a":1]`, `{"a":1 "b":2}`, `{"a":1,"a":2}`, `{"":{}}`, `{"a":{"b":{}}}`, `{`, `}`,
 	`{"t\u006f":"x","from":"y","o\u0066fer":{"to":"z"}}`, `{"to":1,"to":2,"from":[],"offer":"o"} tail`,
 	`[{"a":[{"b":[{}]}]},"x",-1.5e-7,true,false,null]`, `{"a":[1,{"b":"\\"}],"c":"\\\""}`,
+	`[{},[1,2],{"a":[{}],"b":[]},[{"c":3},[]]]`,
 	"[\n\t{\r\n\"k\" :\t\"v\"\n}\n]", `[1]//`, `/**/1`, `[1],[2]`, `"a""b"`, `nulltrue`, `{}{}`,
 }
 
 func TestScanAgainstEncodingJSON(t *testing.T) {
-	const replacements = "\"\\{}[]:,truefalsn0159-+.eEuU /\t\n\r\x00\x1f\x7f'x"
+	const replacements = "\"\\{}[]:,truefalsn0159-+.eEuUgG/ \t\n\r\x00\x1f\x7f'x"
 	for _, doc := range documents {
 		t.Run(doc, func(t *testing.T) {
 			p := []byte(doc)
@@ -45,13 +47,40 @@ func TestScanAgainstEncodingJSON(t *testing.T) {
 	}
 }
 
+// TestScanStrings puts every byte at every place of strings of all lengths, and
+// those that end or interrupt a string next to those that almost do.
+func TestScanStrings(t *testing.T) {
+	for _, n := range []int{1, 7, 8, 9, 16, 17} {
+		for i := range n {
+			for c := range utf8.RuneSelf {
+				inner := bytes.Repeat([]byte("a"), n)
+				inner[i] = byte(c)
+				checkScan(t, []byte(`{"a":"`+string(inner)+`"}`))
+				checkScan(t, []byte(`["`+string(inner)))
+			}
+		}
+	}
+	parts := []string{"a", `\"`, `\\`, `\n`, `\u0022`, "!", "#", "[", "]", " ", "\x7f", "é", "😀", "\x1f", `"`, `\`}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 5_000 {
+		inner := ""
+		for range rng.IntN(20) {
+			inner += parts[rng.IntN(len(parts)-3*rng.IntN(2))] // half of them well-formed
+		}
+		checkScan(t, []byte(`"`+inner+`"`))
+	}
+}
+
 var scanKeys = []string{"to", "from", "offer", "a", ""}
 
 // checkScan compares SkipValue and ScanObject with encoding/json on p.
 func checkScan(t *testing.T, p []byte) {
 	t.Helper()
+	if !utf8.Valid(p) {
+		return
+	}
 	wantValue, wantRest, want, known := referenceValue(p)
-	if !known || !utf8.Valid(p) {
+	if !known {
 		return
 	}
 	value, rest, ok := SkipValue(p)
@@ -137,7 +166,7 @@ func nests(n int) map[string][2]string {
 func TestNesting(t *testing.T) {
 	for _, n := range []int{1, 2, 63, 64, 65, 255, 256, 257, 319, 320, 321, maxReferenceDepth, 500_000} {
 		for name, nest := range nests(n) {
-			if n < 2 && name == "mixed" {
+			if n < 2 && name == "mixed" || n > 100_000 && name == "spaced" {
 				continue
 			}
 			t.Run(fmt.Sprint(n, " ", name), func(t *testing.T) {
@@ -175,10 +204,11 @@ func TestNesting(t *testing.T) {
 // TestNestingIsRemembered closes containers at each depth with the wrong bracket.
 func TestNestingIsRemembered(t *testing.T) {
 	const depth = 400 // past what is remembered in place
-	for pattern := range uint(4) {
+	for seed := range uint64(2) {
+		rng := rand.New(rand.NewPCG(seed, 0))
 		var open, closed []byte
-		for i := range depth {
-			if uint(i)>>(pattern%2)&1 == pattern>>1 {
+		for range depth {
+			if rng.IntN(2) == 0 {
 				open, closed = append(open, `[`...), append(closed, ']')
 			} else {
 				open, closed = append(open, `{"":`...), append(closed, '}')

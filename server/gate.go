@@ -80,11 +80,12 @@ func isSocketIO(r *http.Request) bool {
 }
 
 // unlimited tells which requests the limit on HTTP requests does not count:
-// those of monitors, those of long-polling sessions, and WebSocket handshakes
-// of Socket.IO clients, which the gate counts.
+// those of monitors, those of long-polling sessions, WebSocket handshakes of
+// Socket.IO clients, which the gate counts, and the files of a page, since the
+// page itself was counted and would be broken without them.
 func (s *Server) unlimited(r *http.Request) bool {
 	switch {
-	case r.URL.Path == "/health" || r.URL.Path == "/ready":
+	case r.URL.Path == "/health" || r.URL.Path == "/ready" || s.isPageFile(r):
 		return true
 	case !isSocketIO(r):
 		return false
@@ -98,5 +99,5 @@ func (s *Server) unlimited(r *http.Request) bool {
 
 // routine tells which requests are logged only at debug.
 func (s *Server) routine(r *http.Request) bool {
-	return r.URL.Path == "/health" || r.URL.Path == "/ready" || isSocketIO(r)
+	return r.URL.Path == "/health" || r.URL.Path == "/ready" || isSocketIO(r) || s.isPageFile(r)
 }

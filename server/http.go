@@ -34,6 +34,13 @@ func upgradeRequired(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+	endpoints := map[string]string{
+		"health": "/health", "ready": "/ready", "stats": "/stats",
+		"socketio": socketIOPath + "/", "volli": "/signaling",
+	}
+	if s.opts.StatusPages {
+		endpoints["demo"], endpoints["status"] = demoPath, statusPath
+	}
 	answer(w, http.StatusOK, struct {
 		Name        string            `json:"name"`
 		Version     string            `json:"version"`
@@ -42,10 +49,7 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	}{
 		"Oodaa Signaling Server", Build().Version,
 		"WebRTC signaling: lets two devices find each other and exchange offers, answers and candidates",
-		map[string]string{
-			"health": "/health", "ready": "/ready", "stats": "/stats",
-			"socketio": socketIOPath + "/", "volli": "/signaling",
-		},
+		endpoints,
 	})
 }
 
@@ -71,30 +75,47 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"status": "ready"})
 }
 
-func (s *Server) stats(w http.ResponseWriter, _ *http.Request) {
-	var connections struct {
-		SocketIO struct {
-			WebSocket int `json:"websocket"`
-			Polling   int `json:"polling"`
-		} `json:"socketio"`
-		Volli struct {
-			WebSocket int `json:"websocket"`
-		} `json:"volli"`
+// statistics are the figures of /stats.
+type statistics struct {
+	ConnectedUsers int               `json:"connectedUsers"`
+	Uptime         float64           `json:"uptime"`
+	Timestamp      string            `json:"timestamp"`
+	Memory         memory            `json:"memory"`
+	Connections    connections       `json:"connections"`
+	Relays         map[string]uint64 `json:"relays"`
+	Errors         map[string]uint64 `json:"errors"`
+	Goroutines     int               `json:"goroutines"`
+	Build          BuildInfo         `json:"build"`
+}
+
+// connections are how many there are, by protocol and transport.
+type connections struct {
+	SocketIO struct {
+		WebSocket int `json:"websocket"`
+		Polling   int `json:"polling"`
+	} `json:"socketio"`
+	Volli struct {
+		WebSocket int `json:"websocket"`
+	} `json:"volli"`
+}
+
+func (s *Server) statistics() statistics {
+	var c connections
+	c.SocketIO.WebSocket, c.SocketIO.Polling = s.engine.Connections()
+	c.Volli.WebSocket = s.volli.Connections()
+	return statistics{
+		ConnectedUsers: s.hub.Online(),
+		Uptime:         s.uptime(),
+		Timestamp:      now(),
+		Memory:         readMemory(),
+		Connections:    c,
+		Relays:         s.handlers.Counts.Relays(),
+		Errors:         s.handlers.Counts.Errors(),
+		Goroutines:     runtime.NumGoroutine(),
+		Build:          Build(),
 	}
-	connections.SocketIO.WebSocket, connections.SocketIO.Polling = s.engine.Connections()
-	connections.Volli.WebSocket = s.volli.Connections()
-	answer(w, http.StatusOK, struct {
-		ConnectedUsers int               `json:"connectedUsers"`
-		Uptime         float64           `json:"uptime"`
-		Timestamp      string            `json:"timestamp"`
-		Memory         memory            `json:"memory"`
-		Connections    any               `json:"connections"`
-		Relays         map[string]uint64 `json:"relays"`
-		Errors         map[string]uint64 `json:"errors"`
-		Goroutines     int               `json:"goroutines"`
-		Build          BuildInfo         `json:"build"`
-	}{
-		s.hub.Online(), s.uptime(), now(), readMemory(), connections,
-		s.handlers.Counts.Relays(), s.handlers.Counts.Errors(), runtime.NumGoroutine(), Build(),
-	})
+}
+
+func (s *Server) stats(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, s.statistics())
 }

@@ -34,4 +34,6 @@ type Options struct {
 	Presence           bool
 	Engine             string
 	WebSocket, Polling bool // Socket.IO transports that are offered
+
+	StatusPages bool // serve the pages for people: /demo and /status
 }

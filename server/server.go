@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	chimiddleware "github.com/go-chi/chi/v5/middleware"
 
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/middleware"
@@ -33,11 +34,13 @@ type Server struct {
 	http      *http.Server
 	limiter   *middleware.Limiter
 	deadlines *wire.Deadlines
+	loops     *wire.Loops
 	hub       *hub.Hub
 	handlers  *events.Handlers
 	engine    socketio.Engine
 	volli     *volli.Gateway
 	gate      gate
+	feed      *feed // of the status page; nil without the pages
 	census    sync.WaitGroup
 	stop      chan struct{}
 	draining  atomic.Bool
@@ -46,6 +49,7 @@ type Server struct {
 // New builds a server. Shutdown ends it.
 func New(opts Options, log *slog.Logger) (*Server, error) {
 	s := &Server{
+		loops:     new(wire.Loops),
 		opts:      opts,
 		log:       log,
 		started:   time.Now(),
@@ -59,9 +63,13 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	if err := s.newEngine(); err != nil {
 		s.hub.Close()
 		s.deadlines.Close()
+		s.loops.Close()
 		return nil, err
 	}
 	s.newVolli()
+	if opts.StatusPages {
+		s.newPages()
+	}
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -103,7 +111,7 @@ func (s *Server) newVolli() {
 		Handlers:        s.handlers,
 		Deadlines:       s.deadlines,
 		Log:             s.log,
-		Wire:            &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox},
+		Wire:            &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, Loops: s.loops},
 		PingInterval:    s.opts.PingInterval,
 		PingTimeout:     s.opts.PingTimeout,
 		RegisterTimeout: s.opts.RegisterTimeout,
@@ -133,6 +141,7 @@ func (s *Server) newEngine() error {
 		Polling:        s.opts.Polling,
 		Namespaces:     map[string]socketio.Namespace{"/": namespace},
 		Gate:           &s.gate,
+		Loops:          s.loops,
 		Panicked:       s.panicked,
 	}
 	if s.opts.Engine == EngineZishang {
@@ -156,11 +165,14 @@ func (s *Server) routes() http.Handler {
 	r.Use(
 		middleware.Headers(),
 		middleware.ClientIP(s.opts.Proxies),
-		middleware.RequestLog(s.log, s.routine),
+		middleware.RequestLog(s.log, func(r *http.Request) bool {
+			return s.routine(r) || isVolli(r)
+		}),
 		middleware.Recover(s.log),
 		middleware.CORS(s.opts.Origins),
 		s.limiter.Handler(s.unlimited),
 		s.volliUpgrade,
+		chimiddleware.GetHead,
 	)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
@@ -171,6 +183,9 @@ func (s *Server) routes() http.Handler {
 	r.Get("/health", s.health)
 	r.Get("/ready", s.ready)
 	r.Get("/stats", s.stats)
+	if s.opts.StatusPages {
+		s.pages(r)
+	}
 	r.Group(func(r chi.Router) {
 		r.Use(middleware.Origin(s.opts.Origins))
 		r.Handle(socketIOPath, s.engine)
@@ -190,15 +205,21 @@ func (s *Server) volliUpgrade(next http.Handler) http.Handler {
 		s.volli.ServeHTTP(w, r)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/", "/signaling", "/ws":
-			if r.Method == http.MethodGet && wire.IsUpgrade(r) {
-				upgrade.ServeHTTP(w, r)
-				return
-			}
+		if isVolli(r) {
+			upgrade.ServeHTTP(w, r)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isVolli reports whether a client of Volli's wants to connect.
+func isVolli(r *http.Request) bool {
+	switch r.URL.Path {
+	case "/", "/signaling", "/ws":
+		return r.Method == http.MethodGet && wire.IsUpgrade(r)
+	}
+	return false
 }
 
 // Serve serves on the listener until Shutdown, upon which it returns
@@ -211,6 +232,9 @@ func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.hub.Drain()
+	if s.feed != nil {
+		s.feed.Close()
+	}
 	var err error
 	var gateways sync.WaitGroup
 	var volliErr error
@@ -223,6 +247,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.hub.Close()
 	s.deadlines.Close()
+	s.loops.Close()
 	close(s.stop)
 	s.census.Wait()
 	return err

@@ -26,6 +26,9 @@ var layers = map[string]string{
 	"web":                         "",
 	"server":                      "server/zishang server/volli server/oodaa server/hub middleware web server/socketio server/wire events",
 	"cmd/signald":                 "server middleware",
+	"cmd/sigload":                 "",
+	"bench/bare":                  "",
+	"bench/run":                   "",
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {

@@ -23,6 +23,7 @@ type config struct {
 	production      bool
 	logLevel        slog.Level
 	shutdownTimeout time.Duration
+	debugAddr       string
 }
 
 // A setting is one environment variable and the flag of the same name.
@@ -116,8 +117,23 @@ var settings = []setting{
 		c.Engine = v
 		return oneOf(v, server.EngineNative, server.EngineZishang)
 	}},
+	{"STATUS_PAGES", "on", "on: serves the pages /demo and /status; off: neither", func(c *config, v string) error {
+		c.StatusPages = v == "on"
+		return oneOf(v, "on", "off")
+	}},
 	{"SHUTDOWN_TIMEOUT", "10s", "how long a stop may take", func(c *config, v string) error {
 		return setDuration(&c.shutdownTimeout, v)
+	}},
+	{"DEBUG_ADDR", "", "address to serve profiles on; a mere :port is on loopback", func(c *config, v string) error {
+		c.debugAddr = v
+		if v == "" {
+			return nil
+		}
+		_, port, err := net.SplitHostPort(v)
+		if err != nil {
+			return errors.New("must be host:port or :port")
+		}
+		return setInt(new(int), port, 0, 65535)
 	}},
 }
 
@@ -149,11 +165,10 @@ func load(flags *flag.FlagSet, getenv func(string) string) (*config, error) {
 		}
 		if err := s.set(c, value); err != nil {
 			problems = append(problems, fmt.Errorf("%s=%q: %w", s.name, value, err))
+			_ = s.set(c, s.value) // the default, for what depends on it
 		}
 	}
-	if len(problems) == 0 {
-		problems = append(problems, c.validate()...)
-	}
+	problems = append(problems, c.validate()...)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("invalid configuration:\n%w", errors.Join(problems...))
 	}

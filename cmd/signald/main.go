@@ -75,6 +75,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	var debug *debugServer
+	if c.debugAddr != "" {
+		if debug, err = listenDebug(c.debugAddr); err != nil {
+			return errors.Join(err, s.Shutdown(ctx), listener.Close())
+		}
+		log.Info("profiles", "addr", debug.addr.String())
+	}
 	log.Info("listening", "addr", listener.Addr().String(), "engine", c.Engine, "version", server.Build().Version)
 
 	failed := make(chan error, 1)
@@ -92,6 +99,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		log.Warn("stopped before all was sent", "error", err.Error())
 	}
 	<-failed
+	if debug != nil {
+		if err := debug.Close(deadline); err != nil {
+			log.Warn("profiles", "error", err.Error())
+		}
+	}
 	log.Info("stopped")
 	return nil
 }

@@ -154,7 +154,7 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 		"TRUSTED_PROXIES": "10.0.0.0/33", "RATE_LIMIT": "-1", "MESSAGE_RATE": "many", "MESSAGE_BURST": "0",
 		"MAX_MESSAGE_BYTES": "1", "MAX_OUTBOX_BYTES": "1e6", "MAX_CONNECTIONS": "-5", "PING_INTERVAL": "25",
 		"PING_TIMEOUT": "0s", "REGISTER_TIMEOUT": "soon", "INACTIVITY_TIMEOUT": "-5m", "PRESENCE": "some",
-		"TRANSPORTS": "carrier-pigeon", "ENGINE": "steam", "SHUTDOWN_TIMEOUT": "never",
+		"TRANSPORTS": "carrier-pigeon", "ENGINE": "steam", "STATUS_PAGES": "maybe", "SHUTDOWN_TIMEOUT": "never",
 	}
 	for _, args := range [][]string{nil, {"-check"}} {
 		err := run(context.Background(), args, func(name string) string { return bad[name] }, io.Discard, io.Discard)
@@ -210,7 +210,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 		c.MaxMessage != 1000000 || c.MaxOutbox != 4194304 || c.MaxConnections != 0 ||
 		c.PingInterval != 25*time.Second || c.PingTimeout != 20*time.Second ||
 		c.RegisterTimeout != time.Minute || c.InactivityTimeout != 5*time.Minute ||
-		!c.Presence || !c.WebSocket || !c.Polling || c.Engine != "native" || c.shutdownTimeout != 10*time.Second ||
+		!c.Presence || !c.WebSocket || !c.Polling || c.Engine != "native" || !c.StatusPages || c.shutdownTimeout != 10*time.Second ||
 		c.production || len(c.Origins) != 1 || c.Origins[0] != "http://localhost:3000" {
 		t.Errorf("%+v", c)
 	}

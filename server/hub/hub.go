@@ -187,13 +187,14 @@ func (h *Hub) Register(m *Member, id, key string, batch *wire.Batch, listed func
 	}
 	m.telling.Lock()
 	h.mu.Lock()
-	if h.draining || m.left {
+	own := m.user.Load()
+	// Who was replaced will be disconnected, and must not take the name along.
+	if h.draining || m.left || own != nil && own.Gone() {
 		h.mu.Unlock()
 		m.telling.Unlock()
 		return events.Unavailable
 	}
 	var replaced *events.User
-	own := m.User()
 	if own != nil && own.ID == id {
 		own.SetKey(key)
 	} else {

@@ -79,7 +79,7 @@ func (p *peer) Event(e *socketio.Event) error {
 		g.Hub.List(&p.Member, e.Batch, func(args []byte) { _ = p.socket.Emit(args, nil, e.Batch) })
 		p.ack(e, "")
 	case events.Ping:
-		p.emit([]byte(`["`+events.Pong+`"]`), e.Batch)
+		p.emit(pong, e.Batch)
 		p.ack(e, "")
 	}
 	return nil
@@ -135,15 +135,23 @@ func (p *peer) relay(e *socketio.Event, kind events.Kind) error {
 	return nil
 }
 
+var pong = []byte(`["` + events.Pong + `"]`)
+
 // emit queues an event behind what the client is to know before.
 func (p *peer) emit(args []byte, batch *wire.Batch) {
 	p.gateway.Hub.CatchUp(&p.Member, batch)
 	_ = p.socket.Emit(args, nil, batch) // an error is the client's end, which Closed tells
 }
 
+var done = events.AppendOutcome(nil, "")
+
 // ack answers an event that wants it; text is empty, or the error.
 func (p *peer) ack(e *socketio.Event, text string) {
-	if e.Ack != socketio.NoAck {
+	switch {
+	case e.Ack == socketio.NoAck:
+	case text == "":
+		_ = p.socket.Ack(e.Ack, done, nil, e.Batch)
+	default:
 		_ = p.socket.Ack(e.Ack, events.AppendOutcome(nil, text), nil, e.Batch)
 	}
 }

@@ -179,6 +179,8 @@ type Options struct {
 	Namespaces map[string]Namespace
 	// Gate may be nil: everybody is admitted.
 	Gate Gate
+	// Loops read the WebSockets; see wire.Config. May be nil.
+	Loops *wire.Loops
 	// Panicked, where not nil, is told of a panic in a Receiver, with its
 	// stack; the session it happened in is closed.
 	Panicked func(v any, stack []byte)

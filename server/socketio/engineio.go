@@ -46,7 +46,7 @@ func NewEngineIO(opts Options, open func(*Session) MessageHandler) *EngineIO {
 	return &EngineIO{
 		opts:      opts,
 		open:      open,
-		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox},
+		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, Loops: opts.Loops},
 		deadlines: wire.NewDeadlines(),
 		sessions:  make(map[string]*Session),
 	}
@@ -171,10 +171,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, transport s
 	s.start()
 	e.insert(s)
 	e.ended.Add(1)
-	go func() {
-		defer e.ended.Done()
-		conn.Serve((*webSocket)(s))
-	}()
+	conn.Start((*webSocket)(s), e.ended.Done)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package socketio
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -81,15 +82,17 @@ func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error
 	if err != nil {
 		return err
 	}
-	return s.receiver.Event(&Event{
-		Name:        name,
-		Args:        p.Data,
-		Rest:        rest,
-		Attachments: attachments,
-		Ack:         p.ID,
-		Batch:       batch,
-	})
+	e := eventPool.Get().(*Event)
+	defer func() {
+		*e = Event{}
+		eventPool.Put(e)
+	}()
+	e.Name, e.Args, e.Rest = name, p.Data, rest
+	e.Attachments, e.Ack, e.Batch = attachments, p.ID, batch
+	return s.receiver.Event(e)
 }
+
+var eventPool = sync.Pool{New: func() any { return new(Event) }}
 
 // payload is the data of the CONNECT_ERROR packet.
 func (e *ConnectError) payload() []byte {

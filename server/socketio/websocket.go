@@ -87,10 +87,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 		conn.Close(wire.CloseNormal, "")
 		p.refused = true
 	}
-	go func() {
-		defer s.engine.ended.Done()
-		conn.Serve(p)
-	}()
+	conn.Start(p, s.engine.ended.Done)
 	return nil
 }
 

@@ -71,11 +71,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !g.add(p) {
 		conn.Cut()
 	}
-	go func() {
-		defer g.ended.Done()
-		defer g.Left()
-		conn.Serve(p)
-	}()
+	conn.Start(p, func() {
+		g.Left()
+		g.ended.Done()
+	})
 }
 
 // add makes a connection one that Shutdown waits for. It reports false if that

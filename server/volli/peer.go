@@ -3,6 +3,7 @@ package volli
 import (
 	"errors"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,10 @@ type peer struct {
 	heartbeat wire.Deadline
 	register  wire.Deadline
 	heard     atomic.Int64 // nanoseconds after opened of the last frame
+
+	// answering is held while the client registers, so that what others send
+	// to its name comes behind the answer.
+	answering sync.Mutex
 
 	rate wire.Rate // owned by the connection's reader
 }
@@ -111,6 +116,7 @@ func (p *peer) Message(payload []byte, binary bool) error {
 		return errBinary
 	}
 	if ok, over := p.rate.Take(p.gateway.Rate, now); over {
+		p.gateway.Log.Info("disconnected", "connection", p.id, "reason", errOverRate.Reason)
 		return errOverRate
 	} else if !ok {
 		p.fail(events.RateLimited, nil)
@@ -147,6 +153,8 @@ func (p *peer) handleRegister(m *message) {
 		p.fail(events.MissingFields, nil)
 		return
 	}
+	p.answering.Lock()
+	defer p.answering.Unlock()
 	if code := g.Hub.Register(&p.Member, id, key, p.conn.Batch(), nil); code != events.OK {
 		p.fail(code, nil)
 		return
@@ -208,6 +216,8 @@ func (p *peer) Relay(r *events.Relay) events.Code {
 		return events.TooLarge
 	}
 	batch, _ := r.Batch.(*wire.Batch)
+	p.answering.Lock()
+	defer p.answering.Unlock()
 	if p.conn.Send(batch, wire.Message{Payload: message}) != nil {
 		return events.NotFound
 	}

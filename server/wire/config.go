@@ -16,6 +16,9 @@ type Config struct {
 	// CloseTimeout bounds how long a closed connection may still flush and
 	// wait for the peer's Close frame; 0 means DefaultCloseTimeout.
 	CloseTimeout time.Duration
+	// Loops read the connections that Start starts, where they can. Nil: each
+	// connection has a goroutine that reads it.
+	Loops *Loops
 
 	slow atomic.Uint64
 }

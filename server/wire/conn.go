@@ -2,10 +2,11 @@
 // outbox, writes that leave together, and an orderly end. It does not know
 // what the bytes mean.
 //
-// A connection costs one goroutine, which reads it. Writing is done by whoever
-// queues a frame, without waiting; only while a peer does not take what it is
-// sent does a second goroutine live. While nothing arrives and nothing waits,
-// a connection holds no buffer.
+// A connection is read by one of a few event loops (Loops), or by a goroutine of
+// its own where that cannot be: TLS, and systems without epoll. Writing is done
+// by whoever queues a frame, without waiting; only while a peer does not take
+// what it is sent, and while it ends, does a connection have a goroutine for
+// that. While nothing arrives and nothing waits, it holds no buffer.
 package wire
 
 import (
@@ -21,7 +22,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A Handler takes what a connection reads. Serve calls it from one goroutine.
+// A Handler takes what a connection reads. It is called from one goroutine at a
+// time.
 type Handler interface {
 	// Message is called for each message. payload is valid, and may be
 	// changed, during the call. An error ends the connection: a *CloseError
@@ -55,12 +57,21 @@ type Conn struct {
 	nc  net.Conn
 	raw syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
 
-	// owned by Serve's goroutine
+	// owned by whoever reads
 	in         []byte // an incomplete frame, between reads
 	message    []byte // the fragments of an incomplete message
-	batch      Batch
+	batch      *Batch // the reader's
 	fragmented bool
 	binary     bool
+
+	// static after Start; only where a loop reads
+	loop    *loop
+	seat    int32
+	handler Handler
+	onEnd   func()
+
+	reading  sync.Mutex // held by the loop while it reads, and to take that from it
+	detached bool       // the loop reads no more; guarded by reading
 
 	mu         sync.Mutex
 	out        *buffer // queued frames, nil if none
@@ -69,6 +80,7 @@ type Conn struct {
 	writing    bool // somebody writes, and will write what is queued meanwhile
 	batched    bool // in a batch that is not flushed yet
 	peerClosed bool // the peer's Close frame was read
+	finishing  bool // a goroutine has taken over from the loop
 	err        error
 	idle       chan struct{}  // closed when writing ends; nil if nobody waits
 	writers    sync.WaitGroup // drain
@@ -87,7 +99,7 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 // Batch is for Sends made while Handler.Message runs: it is flushed when all
 // that was read together has been handled.
-func (c *Conn) Batch() *Batch { return &c.batch }
+func (c *Conn) Batch() *Batch { return c.batch }
 
 // Close queues a Close frame behind what is queued already and ends the
 // connection once that is written and the peer has answered, or after
@@ -123,7 +135,10 @@ func (c *Conn) close(end *CloseError) {
 	c.peerClosed = end.Remote
 	c.err = end
 	// The reader wakes up, reports the end, and then waits for the peer's Close.
-	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	if c.loop == nil {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+	c.detachLocked(nil)
 	c.flushLocked()
 }
 
@@ -145,12 +160,84 @@ func (c *Conn) cut(err error) {
 		c.out = nil
 	}
 	_ = c.nc.Close()
+	c.detachLocked(nil)
+}
+
+// Start has the connection read until it ends, by one of Config.Loops if there
+// are any. It does not wait: ended is called when the network connection is
+// closed and no goroutine of the connection is left, nor any call to h.
+func (c *Conn) Start(h Handler, ended func()) {
+	var l *loop
+	if c.cfg.Loops != nil && c.raw != nil {
+		l = c.cfg.Loops.pick()
+	}
+	if l != nil {
+		c.handler, c.onEnd, c.seat = h, ended, -1
+		c.mu.Lock()
+		c.loop = l
+		if c.state != open { // closed before it started
+			c.detachLocked(nil)
+		}
+		c.mu.Unlock()
+		c.join()
+		return
+	}
+	go func() {
+		c.Serve(h)
+		ended()
+	}()
+}
+
+// join hands the connection to its loop.
+func (c *Conn) join() {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.detached {
+		return
+	}
+	err := c.handleEarly(c.handler)
+	if err == nil {
+		err = c.loop.add(c)
+	}
+	if err != nil {
+		c.detach(err)
+	}
+}
+
+// detach takes the connection from its loop, and ends it with err.
+func (c *Conn) detach(err error) {
+	c.mu.Lock()
+	c.detachLocked(err)
+	c.mu.Unlock()
+}
+
+// detachLocked is detach with c.mu held. The goroutine that it starts ends with
+// the connection, and calls onEnd.
+func (c *Conn) detachLocked(err error) {
+	if c.loop == nil || c.finishing {
+		return
+	}
+	c.finishing = true
+	go func() {
+		c.reading.Lock() // the loop may be at it
+		c.detached = true
+		c.reading.Unlock()
+		c.loop.remove(c)
+		c.batch = new(Batch)
+		c.finish(c.handler, err)
+		c.onEnd()
+	}()
 }
 
 // Serve reads the connection until it ends. It returns when the network
 // connection is closed and no goroutine of the connection is left.
 func (c *Conn) Serve(h Handler) {
-	err := c.serve(h)
+	c.batch = new(Batch)
+	c.finish(h, c.serve(h))
+}
+
+// finish ends a connection that is read no more, for the reason err, if any.
+func (c *Conn) finish(h Handler, err error) {
 	var end *CloseError
 	switch {
 	case errors.As(err, &end):
@@ -190,7 +277,6 @@ func (c *Conn) serve(h Handler) error {
 		if err := c.handleEarly(h); err != nil {
 			return err
 		}
-		c.batch.Flush()
 		return c.read(func(p []byte) error {
 			err := c.handle(p, h)
 			c.batch.Flush()
@@ -199,11 +285,18 @@ func (c *Conn) serve(h Handler) error {
 	})
 }
 
-// handleEarly handles what was read before.
+// handleEarly handles what came together with the handshake.
 func (c *Conn) handleEarly(h Handler) error {
+	if len(c.in) == 0 {
+		return nil
+	}
 	early := c.in
 	c.in = nil
-	return c.handle(early, h)
+	if c.batch == nil {
+		c.batch = new(Batch)
+	}
+	defer c.batch.Flush()
+	return guard(func() error { return c.handle(early, h) })
 }
 
 // handle handles the frames in p and keeps what is left: an incomplete one, or

@@ -14,6 +14,7 @@ type Deadlines struct {
 	wake chan struct{}
 	stop chan struct{}
 	done chan struct{}
+	once sync.Once // closes stop
 }
 
 // A Deadline is one time at which to call back. The zero value is not set.
@@ -34,9 +35,10 @@ func NewDeadlines() *Deadlines {
 	return d
 }
 
-// Close stops all deadlines and waits for a callback that is running.
+// Close stops all deadlines and waits for a callback that is running. It may be
+// called more than once.
 func (d *Deadlines) Close() {
-	close(d.stop)
+	d.once.Do(func() { close(d.stop) })
 	<-d.done
 }
 

@@ -118,7 +118,7 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 	switch header.OpCode {
 	case ws.OpPing:
 		// A peer that pings without reading the answers meets the outbox bound.
-		if err := c.send(&c.batch, ws.OpPong, payload); err != ErrClosed {
+		if err := c.send(c.batch, ws.OpPong, payload); err != ErrClosed {
 			return err
 		}
 		return nil

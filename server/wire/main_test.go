@@ -189,14 +189,16 @@ func (p *peer) write(frames ...[]byte) {
 // next reads a frame.
 func (p *peer) next() (ws.Frame, error) {
 	p.patient()
-	f, err := ws.ReadFrame(p.r)
+	h, err := ws.ReadHeader(p.r)
 	if err != nil {
-		return f, err
+		return ws.Frame{}, err
 	}
-	if f.Header.Masked || f.Header.Rsv != 0 || !f.Header.Fin {
-		return f, fmt.Errorf("bad frame header %+v", f.Header)
+	if h.Masked || h.Rsv != 0 || !h.Fin || h.Length > 1<<20 {
+		return ws.Frame{}, fmt.Errorf("bad frame header %+v", h)
 	}
-	return f, nil
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	_, err = io.ReadFull(p.r, f.Payload)
+	return f, err
 }
 
 func (p *peer) expect(op ws.OpCode, payload string) {

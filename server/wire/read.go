@@ -69,6 +69,11 @@ func (c *Conn) borrow() (*[readSize]byte, []byte) {
 		b := readBuffers.Get().(*[readSize]byte)
 		return b, b[:0]
 	}
+	return nil, c.grow()
+}
+
+// grow makes room for more of the incomplete frame in c.in.
+func (c *Conn) grow() []byte {
 	if len(c.in) == cap(c.in) {
 		need := 0
 		if h, n, _ := parseHeader(c.in); n > 0 {
@@ -76,7 +81,7 @@ func (c *Conn) borrow() (*[readSize]byte, []byte) {
 		}
 		c.in = append(make([]byte, 0, partialSize(len(c.in), need)), c.in...)
 	}
-	return nil, c.in
+	return c.in
 }
 
 func (c *Conn) giveBack(b *[readSize]byte) {

@@ -11,8 +11,19 @@
 //   - the tap (tap.go) stands between the connection and the library's packet
 //     decoder, and lets through what the decoder survives;
 //   - raw sends (send.go) go past the library's encoder, rooms and broadcasts;
-//   - every call of ours out of a goroutine of the library's recovers
+//   - every call of a handler out of a goroutine of the library's recovers
 //     (recover.go).
+//
+// Beside these, it is kept from taking a quick client for a dead one
+// (heartbeat.go).
+//
+// To a client, this engine differs from the default one in that messages of
+// more than a kilobyte come in several frames, that a batch is not waited for,
+// that a ping may come between a packet and its attachments, and that a client
+// that answers no ping is cut without a Close frame. A message of more than
+// twice the payload that is allowed ends the session before its handlers can
+// say why. Of a session that has ended, the library may leave a goroutine
+// asleep for one more ping interval and timeout.
 package zishang
 
 import (

@@ -3,6 +3,7 @@ package zishang
 import (
 	"bufio"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -178,4 +179,62 @@ func TestGateDoesNotDeadlock(t *testing.T) {
 	if _, err := c.Read(nil); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("read: %v", err)
 	}
+}
+
+// A connection that the library closes with bytes unread is closed so that the
+// client still gets what was sent.
+func TestLinger(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peer, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &gatedConn{Conn: conn, timeout: time.Second, opened: make(chan struct{}), closed: make(chan struct{})}
+	close(c.opened)
+	c.upgraded = true
+
+	unread := make([]byte, 100_000)
+	if _, err := peer.Write(unread); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("last")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("x")); err == nil {
+		t.Error("wrote to a closed connection")
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.finish(patience)
+	}()
+	_ = peer.SetDeadline(time.Now().Add(patience))
+	if b, err := io.ReadAll(peer); string(b) != "last" || err != nil {
+		t.Errorf("read %q, %v", b, err)
+	}
+	if _, err := peer.Write(unread); err != nil {
+		t.Errorf("write: %v", err)
+	}
+	select {
+	case <-done:
+		t.Error("finished before the client")
+	default:
+	}
+	peer.Close()
+	waitFor(t, done, "the end")
 }

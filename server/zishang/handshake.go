@@ -28,10 +28,9 @@ var (
 )
 
 // verify returns what is wrong with a handshake, or nil. The library verifies
-// as well, but it tells a client of an older protocol only after the upgrade,
-// by a write for which it does not return from ServeHTTP, which the gate is
-// waiting for; and a WebSocket request with the id of a live session makes it
-// replace that session's connection.
+// as well, but refuses an older protocol only after the upgrade, by a write that
+// would wait for the gate while the gate waits for it; and a WebSocket request
+// with the id of a live session may take that session over.
 func (e *engine) verify(r *http.Request) *engineError {
 	query := r.URL.Query()
 	if query.Get("transport") != transports.WEBSOCKET {

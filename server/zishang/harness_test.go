@@ -213,6 +213,12 @@ func serve(t testing.TB, opts socketio.Options, adjust ...func(*engine)) *server
 		if n, _ := s.engine.Connections(); n != 0 {
 			t.Errorf("%d sessions are left", n)
 		}
+		for _, name := range []string{"/", "/other"} {
+			// The library may not have been through with the last one.
+			eventually(t, "the library has let go of its sockets", func() bool {
+				return s.engine.client.Of(name, nil).Sockets().Len() == 0
+			})
+		}
 	})
 	return s
 }
@@ -362,7 +368,9 @@ func (s *server) get(method, query string, header http.Header) (*http.Response, 
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.Header = header
+	if header != nil {
+		req.Header = header
+	}
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		s.t.Fatal(err)

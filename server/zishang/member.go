@@ -63,7 +63,7 @@ func (s *session) connect(namespace string, auth []byte) {
 	case <-s.ended:
 	}
 	s.mu.Lock()
-	s.members[namespace] = m
+	s.admitLocked() // where the library saw the end first, it did not answer
 	s.mu.Unlock()
 	if s.timer != nil {
 		s.timer.Stop()
@@ -91,7 +91,18 @@ func (s *session) enter(ns socketio.Namespace, name string, socket *sio.Socket, 
 	// The library fires it twice when a DISCONNECT meets the connection's end.
 	_ = socket.On("disconnect", func(...any) { m.goneOnce.Do(func() { close(m.gone) }) })
 	s.joining.member = m
+	s.mu.Lock()
+	s.joiner = m
+	s.mu.Unlock()
 	next(nil)
+}
+
+// admitLocked makes the joiner, if there is one, a member.
+func (s *session) admitLocked() {
+	if m := s.joiner; m != nil {
+		s.joiner = nil
+		s.members[m.namespace] = m
+	}
 }
 
 // refuse answers a CONNECT packet. The library would add a "data" to it, and

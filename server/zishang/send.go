@@ -73,11 +73,11 @@ func messageSize(p []byte, attachments [][]byte) int64 {
 }
 
 // watchWrites keeps count of what is written. The library's callback for each
-// message will not do: where one of its own goroutines takes a message between
-// the moment it was queued and the moment its callback was, that callback is
-// called with whatever is sent next, which may be never. So the messages of
-// each batch are counted when the transport gets it, and are written when the
-// transport reports that it is drained; it writes one batch at a time.
+// message will not do: it queues the message first and its callback then, and
+// where another of its goroutines comes for the message in between, the
+// callback is called with whatever is sent next, which may be never. So the
+// messages of each batch are counted when the transport gets it, and have been
+// written when the transport is drained; it writes one batch at a time.
 func (s *session) watchWrites() {
 	_ = s.conn.On("flush", func(args ...any) { // under a lock of the library's
 		var size int64

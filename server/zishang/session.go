@@ -34,6 +34,7 @@ type session struct {
 	conn      eio.Socket
 	websocket *websocket.Conn
 	tap       *tap
+	heartbeat *heartbeat
 	opened    time.Time
 	ended     chan struct{} // closed when the library has ended the session
 
@@ -53,7 +54,8 @@ type session struct {
 	// Receiver or the library waits for happens under it.
 	mu      sync.Mutex
 	closing bool               // nothing is handled or sent any more
-	members map[string]*member // by namespace; changed under recv too
+	joiner  *member            // accepted, but the library has not answered yet
+	members map[string]*member // by namespace; changed while recv is held
 	timer   *time.Timer        // ends a session without members; may be nil
 }
 
@@ -82,8 +84,8 @@ func newSession(e *engine, conn eio.Socket) *session {
 	// Before the library's own listeners, so that whoever finds a socket of a
 	// session that has ended finds ended closed.
 	_ = conn.Once("close", s.onClose)
-	_ = conn.On("packet", s.onPacket)
 	_ = conn.On("data", s.onData)
+	s.watchPackets()
 	s.watchWrites()
 	s.tap = &tap{Socket: conn, session: s}
 	sio.NewClient(e.client, s.tap)
@@ -178,6 +180,7 @@ func (s *session) end(code uint16, reason string) {
 
 	s.sayGoodbye(code)
 	<-s.ended
+	s.heartbeat.stop()
 	s.gate.conn.finish(s.engine.closeTimeout)
 }
 

@@ -35,11 +35,19 @@ func (t *tap) On(name events.EventName, listeners ...events.Listener) error {
 	return t.Socket.On(name, listeners...)
 }
 
-// Write takes a packet of the library's: the answer to a CONNECT packet.
+// Write takes a packet of the library's: the answer to a CONNECT packet. Where
+// that makes a member of the session, it is one from here on, so that whoever
+// is told that it has joined is told when it has to go.
 func (t *tap) Write(data io.Reader, _ *packet.Options, _ eio.SendCallback) eio.Socket {
-	if b, err := io.ReadAll(data); err == nil {
-		_ = t.session.send(b, nil)
+	b, err := io.ReadAll(data)
+	if err != nil {
+		return t // it cannot fail
 	}
+	s := t.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.admitLocked()
+	_ = s.sendLocked(b, nil)
 	return t
 }
 
@@ -91,17 +99,6 @@ func (s *session) onData(args ...any) {
 	})
 	if !ok {
 		s.close(wire.CloseInternalError, reasonTransport)
-	}
-}
-
-// onPacket is called by the library for each Engine.IO packet. Of those that a
-// client has no reason to send, it ignores some.
-func (s *session) onPacket(args ...any) {
-	switch p, _ := args[0].(*packet.Packet); p.Type {
-	case packet.CLOSE:
-		s.close(wire.CloseNormal, reasonTransport)
-	case packet.OPEN, packet.UPGRADE, packet.NOOP:
-		s.close(wire.CloseNormal, reasonParse)
 	}
 }
 

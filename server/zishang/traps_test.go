@@ -3,6 +3,7 @@ package zishang
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -42,7 +43,9 @@ var children = map[string]func(){
 // runChild runs a child and returns what it wrote.
 func runChild(t *testing.T, name string, env ...string) (output string, err error) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	ctx, cancel := context.WithTimeout(t.Context(), 2*childTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(append(os.Environ(), childEnv+"="+name), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -75,43 +78,57 @@ func TestLibraryTraps(t *testing.T) {
 	}
 }
 
-// library serves the library as it comes and returns its address.
-func library(onConnection func(*sio.Socket)) string {
-	log.SetOutput(io.Discard) // what net/http says of broken connections
-	o := sio.DefaultServerOptions()
-	server := sio.NewServer(nil, nil)
-	_ = server.On("connection", func(args ...any) {
-		if onConnection != nil {
-			onConnection(args[0].(*sio.Socket))
-		}
-	})
-	return httptest.NewServer(server.ServeHandler(o)).Listener.Addr().String()
+// A library is a server with the library as it comes.
+type library struct {
+	addr    string
+	sockets chan *sio.Socket // those that it keeps
 }
 
-func libraryClient(addr string) *websocket.Conn {
-	conn, _, err := websocket.DefaultDialer.Dial("ws://"+addr+handshakePath, nil)
-	if err != nil {
-		panic(err)
-	}
-	_ = conn.WriteMessage(1, []byte("40"))
-	for range 2 { // handshake and reply
-		if _, _, err := conn.ReadMessage(); err != nil {
+// newLibrary calls bind, if it is not nil, for each socket before it can receive.
+func newLibrary(bind func(*sio.Socket)) *library {
+	log.SetOutput(io.Discard) // what net/http says of broken connections
+	l := &library{sockets: make(chan *sio.Socket, 100)}
+	server := sio.NewServer(nil, nil)
+	server.Use(func(socket *sio.Socket, next func(*sio.ExtendedError)) {
+		if bind != nil {
+			bind(socket)
+		}
+		next(nil)
+	})
+	_ = server.On("connection", func(args ...any) { l.sockets <- args[0].(*sio.Socket) })
+	l.addr = httptest.NewServer(server.ServeHandler(nil)).Listener.Addr().String()
+	return l
+}
+
+// join tries to connect until the library does not lose the CONNECT packet that
+// comes right behind the upgrade, and waits until it keeps the socket.
+func (l *library) join() (*websocket.Conn, *sio.Socket) {
+	for {
+		conn, _, err := websocket.DefaultDialer.Dial("ws://"+l.addr+handshakePath, nil)
+		if err != nil {
 			panic(err)
 		}
+		_ = conn.WriteMessage(1, []byte("40"))
+		_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+		_, _, _ = conn.ReadMessage() // the handshake
+		if _, _, err := conn.ReadMessage(); err == nil {
+			_ = conn.SetReadDeadline(time.Time{})
+			return conn, <-l.sockets
+		}
+		conn.Close()
 	}
-	return conn
 }
 
 // childTime is how long a child tries to meet its end.
 const childTime = 15 * time.Second
 
 func childHeartbeat() {
-	addr := library(nil)
+	l := newLibrary(nil)
 	var attack sync.WaitGroup
 	for range 8 {
 		attack.Go(func() {
 			for start := time.Now(); time.Since(start) < childTime; {
-				conn, err := net.Dial("tcp", addr)
+				conn, err := net.Dial("tcp", l.addr)
 				if err != nil {
 					continue
 				}
@@ -127,38 +144,38 @@ func childHeartbeat() {
 }
 
 func childStalled() {
-	sockets := make(chan *sio.Socket, 1)
-	addr := library(func(s *sio.Socket) { sockets <- s })
-	conn := libraryClient(addr)
+	conn, socket := newLibrary(nil).join()
 	defer conn.Close()
-	s := <-sockets
 	for range 100 {
-		_ = s.Emit("x", strings.Repeat("x", 1_000_000))
+		_ = socket.Emit("x", strings.Repeat("x", 1_000_000))
 	}
 	time.Sleep(3 * time.Second) // ten times the timeout in TestReaderThatNeverReads
-	if s.Connected() {
+	if socket.Connected() {
 		fmt.Println("still there")
 	}
 }
 
 func childEvent() {
-	conn := libraryClient(library(nil))
+	conn, _ := newLibrary(nil).join()
+	defer conn.Close()
 	_ = conn.WriteMessage(1, []byte("42"))
 	time.Sleep(childTime)
 }
 
 func childPanic() {
-	conn := libraryClient(library(func(s *sio.Socket) {
+	conn, _ := newLibrary(func(s *sio.Socket) {
 		_ = s.On("x", func(...any) { panic("on purpose") })
-	}))
+	}).join()
+	defer conn.Close()
 	_ = conn.WriteMessage(1, []byte(`42["x"]`))
 	time.Sleep(childTime)
 }
 
 func childBytes() {
-	conn := libraryClient(library(func(s *sio.Socket) {
+	conn, _ := newLibrary(func(s *sio.Socket) {
 		_ = s.On("echo", func(args ...any) { _ = s.Emit("echo", args...) })
-	}))
+	}).join()
+	defer conn.Close()
 	_ = conn.WriteMessage(1, []byte(`42["echo",1.0]`))
 	_, p, err := conn.ReadMessage()
 	fmt.Println(string(p), err)
@@ -171,7 +188,7 @@ func childOrder() {
 		mu         sync.Mutex
 		got, moved int
 	)
-	conn := libraryClient(library(func(s *sio.Socket) {
+	conn, _ := newLibrary(func(s *sio.Socket) {
 		_ = s.On("x", func(args ...any) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -182,7 +199,8 @@ func childOrder() {
 				close(done)
 			}
 		})
-	}))
+	}).join()
+	defer conn.Close()
 	for i := range n {
 		_ = conn.WriteMessage(1, fmt.Appendf(nil, `42["x",%d]`, i))
 	}

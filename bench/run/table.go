@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A table is what the figures come to.
+type table struct {
+	servers []server
+	Rows    []row
+	Faults  map[string]int64 // by server
+}
+
+// A row is one scenario. Figures and ratios are medians over the rounds; a
+// ratio is between figures of the same round.
+type row struct {
+	Scenario string             `json:"scenario"`
+	Figure   string             `json:"figure"`
+	Unit     unit               `json:"unit"`
+	Figures  map[string]float64 `json:"figures"` // by server
+	Ratios   map[string]ratio   `json:"ratios"`  // ours to that server's
+}
+
+type ratio struct {
+	Median  float64 `json:"median"`
+	Lowest  float64 `json:"lowest"`
+	Highest float64 `json:"highest"`
+	Target  float64 `json:"target,omitempty"` // most it may be
+}
+
+func newTable(results []result, servers []server) *table {
+	t := &table{servers: servers, Faults: make(map[string]int64)}
+	for _, r := range results {
+		t.Faults[r.Server] += r.report.faults()
+	}
+	for _, s := range scenarios {
+		figures := make(map[string][]float64) // by server, in the order of the rounds
+		for _, r := range results {
+			if r.Scenario == s.name {
+				figures[r.Server] = append(figures[r.Server], s.figure(&r.report))
+			}
+		}
+		if len(figures) == 0 {
+			continue
+		}
+		row := row{s.name, s.figureName, s.unit, make(map[string]float64), make(map[string]ratio)}
+		for server, all := range figures {
+			row.Figures[server] = median(all)
+			if server == "ours" || len(figures["ours"]) == 0 {
+				continue
+			}
+			ratios := make([]float64, len(all))
+			for i := range all {
+				ratios[i] = figures["ours"][i] / all[i]
+			}
+			target := map[string]float64{"node": s.node, "bare": s.bare}[server]
+			row.Ratios[server] = ratio{median(ratios), slices.Min(ratios), slices.Max(ratios), target}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// median is the middle one, or of an even number the mean of the two.
+func median(all []float64) float64 {
+	s := slices.Sorted(slices.Values(all))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+var titles = map[string]string{"ours": "ours", "before": "before", "node": "Node socket.io", "bare": "bare relay"}
+
+func (t *table) markdown() string {
+	var b strings.Builder
+	cells := func(all []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(all, " | ")) }
+
+	head := []string{"scenario", "figure"}
+	for _, s := range t.servers {
+		head = append(head, titles[s.name])
+	}
+	for _, s := range t.servers {
+		if s.name != "ours" {
+			head = append(head, "ours / "+titles[s.name], "target")
+		}
+	}
+	cells(head)
+	cells(slices.Repeat([]string{"---"}, len(head)))
+	for _, r := range t.Rows {
+		line := []string{r.Scenario, r.Figure}
+		for _, s := range t.servers {
+			v, ok := r.Figures[s.name]
+			line = append(line, cell(ok, r.Unit.format(v)))
+		}
+		for _, s := range t.servers {
+			if s.name == "ours" {
+				continue
+			}
+			ratio, ok := r.Ratios[s.name]
+			text := fmt.Sprintf("%.2f (%.2f–%.2f)", ratio.Median, ratio.Lowest, ratio.Highest)
+			line = append(line, cell(ok, text), verdict(ok, ratio))
+		}
+		cells(line)
+	}
+	line := []string{"all of them", "lost, reordered, duplicated, altered, errors"}
+	for _, s := range t.servers {
+		line = append(line, fmt.Sprint(t.Faults[s.name]))
+	}
+	for _, s := range t.servers {
+		if s.name == "ours" {
+			continue
+		}
+		line = append(line, cell(false, ""), cell(false, ""))
+	}
+	cells(line)
+	return b.String()
+}
+
+func cell(there bool, text string) string {
+	if !there {
+		return "–"
+	}
+	return text
+}
+
+func verdict(there bool, r ratio) string {
+	if !there || r.Target == 0 {
+		return "–"
+	}
+	if r.Median > r.Target {
+		return fmt.Sprintf("≤ %.2f **not met**", r.Target)
+	}
+	return fmt.Sprintf("≤ %.2f met", r.Target)
+}

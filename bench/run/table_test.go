@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+func TestTable(t *testing.T) {
+	var results []result
+	add := func(scenario, server string, round int, report string) {
+		r := result{Scenario: scenario, Server: server, Round: round}
+		if err := json.Unmarshal([]byte(report), &r.report); err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, r)
+	}
+	// The machine is twice as slow in the second round, whose ratio is that of
+	// the others.
+	add("relay 200 B, window 1", "ours", 1, `{"server":{"cpuPerMessage":5}}`)
+	add("relay 200 B, window 1", "node", 1, `{"server":{"cpuPerMessage":20}}`)
+	add("relay 200 B, window 1", "bare", 1, `{"server":{"cpuPerMessage":4}}`)
+	add("relay 200 B, window 1", "node", 2, `{"server":{"cpuPerMessage":40},"lost":2,"errors":{"a":3}}`)
+	add("relay 200 B, window 1", "bare", 2, `{"server":{"cpuPerMessage":5}}`)
+	add("relay 200 B, window 1", "ours", 2, `{"server":{"cpuPerMessage":10}}`)
+	add("relay 200 B, window 1", "bare", 3, `{"server":{"cpuPerMessage":4}}`)
+	add("relay 200 B, window 1", "ours", 3, `{"server":{"cpuPerMessage":6}}`)
+	add("relay 200 B, window 1", "node", 3, `{"server":{"cpuPerMessage":20}}`)
+	add("join storm, 800 users", "ours", 1, `{"server":{"cpuPerUser":200}}`)
+	add("join storm, 800 users", "node", 1, `{"server":{"cpuPerUser":1000}}`)
+	add("5,000 messages/s offered, p99", "ours", 1, `{"latencies":[{"of":"late","p99":9},{"of":"relay","p99":0.5}]}`)
+
+	got := newTable(results, []server{{name: "ours"}, {name: "node"}, {name: "bare"}}).markdown()
+	want := `| scenario | figure | ours | Node socket.io | bare relay | ours / Node socket.io | target | ours / bare relay | target |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| relay 200 B, window 1 | server CPU per message | 6.00 µs | 20.0 µs | 4.00 µs | 0.25 (0.25–0.30) | ≤ 0.35 met | 1.50 (1.25–2.00) | ≤ 1.25 **not met** |
+| join storm, 800 users | server CPU per user | 200 µs | 1000 µs | – | 0.20 (0.20–0.20) | ≤ 0.10 **not met** | – | – |
+| 5,000 messages/s offered, p99 | latency from when it was due | 0.50 ms | – | – | – | – | – | – |
+| all of them | lost, reordered, duplicated, altered, errors | 0 | 5 | 0 | – | – | – | – |
+`
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+	if n := faults(results); n != 5 {
+		t.Errorf("%d faults", n)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, test := range []struct {
+		all  []float64
+		want float64
+	}{{[]float64{3}, 3}, {[]float64{4, 1}, 2.5}, {[]float64{9, 1, 3}, 3}} {
+		if got := median(test.all); got != test.want {
+			t.Errorf("median of %v is %g", test.all, got)
+		}
+	}
+}
+
+func TestScenariosAreComplete(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, s := range scenarios {
+		if s.load == "" || s.short == "" || s.figure == nil || s.figureName == "" || s.unit == "" || s.node == 0 || seen[s.name] {
+			t.Errorf("%+v", s)
+		}
+		seen[s.name] = true
+	}
+}

@@ -1,0 +1,237 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// Loops read many connections with few goroutines: one for each processor,
+// which waits with epoll(7) for those of its connections that have something
+// to read. A connection that is read so has no goroutine and no stack of its
+// own until it ends. The zero value is ready; Close ends what the first
+// connection starts.
+type Loops struct {
+	mu    sync.Mutex
+	loops []*loop
+	next  int
+}
+
+// loop is one goroutine and what it reads.
+type loop struct {
+	epoll *os.File // an epoll instance; Go's own poller waits for it
+	raw   syscall.RawConn
+	done  chan struct{}
+
+	// owned by the goroutine
+	events [128]syscall.EpollEvent
+	buf    [readSize]byte
+	batch  Batch
+	read   readOp
+
+	mu    sync.Mutex
+	seats []seat
+	free  []int32
+}
+
+// A seat is where a loop finds the connection that an event is about. What is
+// left over from a former connection has another turn.
+type seat struct {
+	conn *Conn
+	turn int32
+}
+
+// pick returns the loop for the next connection, or nil if the system has none
+// to give.
+func (ls *Loops) pick() *loop {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ls.next++; ls.next > len(ls.loops) {
+		if len(ls.loops) == runtime.GOMAXPROCS(0) {
+			ls.next = 1
+		} else if l, err := newLoop(); err == nil {
+			ls.loops = append(ls.loops, l)
+		} else if ls.next = 1; len(ls.loops) == 0 {
+			return nil
+		}
+	}
+	return ls.loops[ls.next-1]
+}
+
+// Close ends the loops and waits for them. Their connections must have ended.
+func (ls *Loops) Close() {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.loops {
+		_ = l.epoll.Close() // nothing was written to it
+		<-l.done
+	}
+	ls.loops, ls.next = nil, 0
+}
+
+func newLoop() (*loop, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.SetNonblock(fd, true); err != nil { // so that os takes it to Go's poller
+		return nil, errors.Join(err, syscall.Close(fd))
+	}
+	l := &loop{epoll: os.NewFile(uintptr(fd), "epoll"), done: make(chan struct{})}
+	if l.raw, err = l.epoll.SyscallConn(); err != nil {
+		return nil, errors.Join(err, l.epoll.Close())
+	}
+	l.read.try = l.read.run
+	go l.run()
+	return l, nil
+}
+
+// run handles events until the epoll instance is closed.
+func (l *loop) run() {
+	defer close(l.done)
+	var n int
+	var failed error
+	wait := func(fd uintptr) bool {
+		for {
+			n, failed = syscall.EpollWait(int(fd), l.events[:], 0)
+			if failed != syscall.EINTR {
+				return n != 0
+			}
+		}
+	}
+	for {
+		if err := l.raw.Read(wait); err != nil {
+			return // closed
+		}
+		if failed != nil {
+			panic(fmt.Sprintf("epoll_wait: %v", failed)) // not with arguments like ours
+		}
+		for i := range l.events[:n] {
+			if c := l.at(&l.events[i]); c != nil {
+				l.ready(c)
+			}
+		}
+	}
+}
+
+// at returns the connection that an event is about, or nil if it has left.
+func (l *loop) at(e *syscall.EpollEvent) *Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := &l.seats[e.Fd]; s.turn == e.Pad {
+		return s.conn
+	}
+	return nil
+}
+
+// add seats a connection and has the loop read it from now on.
+func (l *loop) add(c *Conn) error {
+	l.mu.Lock()
+	if len(l.free) == 0 {
+		l.free = append(l.free, int32(len(l.seats)))
+		l.seats = append(l.seats, seat{})
+	}
+	i := l.free[len(l.free)-1]
+	l.free = l.free[:len(l.free)-1]
+	l.seats[i].conn = c
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: i, Pad: l.seats[i].turn}
+	c.seat = i
+	l.mu.Unlock()
+
+	err := l.control(c, syscall.EPOLL_CTL_ADD, &event)
+	if err != nil {
+		l.leave(c)
+	}
+	return err
+}
+
+// remove has the loop forget a connection.
+func (l *loop) remove(c *Conn) {
+	_ = l.control(c, syscall.EPOLL_CTL_DEL, &syscall.EpollEvent{}) // fails if it is closed, which removes it too
+	l.leave(c)
+}
+
+func (l *loop) leave(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.seat < 0 {
+		return // it never had one
+	}
+	l.seats[c.seat] = seat{turn: l.seats[c.seat].turn + 1}
+	l.free = append(l.free, c.seat)
+	c.seat = -1
+}
+
+// control calls epoll_ctl(2) with the connection's file descriptor, which
+// cannot be closed, and given to another, meanwhile.
+func (l *loop) control(c *Conn, op int, event *syscall.EpollEvent) error {
+	var failed error
+	err := l.raw.Control(func(epoll uintptr) {
+		failed = c.raw.Control(func(fd uintptr) {
+			failed = syscall.EpollCtl(int(epoll), op, int(fd), event)
+		})
+	})
+	return errors.Join(err, failed)
+}
+
+// ready reads a connection once and handles what came.
+func (l *loop) ready(c *Conn) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.detached {
+		return
+	}
+	into := l.buf[:0]
+	if c.in != nil {
+		into = c.grow()
+	}
+	n, err := l.read.from(c, into[len(into):cap(into)])
+	if n > 0 {
+		c.batch = &l.batch
+		err = guard(func() error { return c.handle(into[:len(into)+n], c.handler) })
+		l.batch.Flush()
+	}
+	if err != nil {
+		c.detach(err)
+	}
+}
+
+// readOp is an attempt to read without waiting.
+type readOp struct {
+	p   []byte
+	n   int
+	err error
+	try func(fd uintptr) bool
+}
+
+// from reads what is there; n is 0 and err nil if nothing is.
+func (op *readOp) from(c *Conn, p []byte) (n int, err error) {
+	op.p, op.n, op.err = p, 0, nil
+	if err := c.raw.Read(op.try); err != nil {
+		return 0, err
+	}
+	op.p = nil
+	return op.n, op.err
+}
+
+func (op *readOp) run(fd uintptr) bool {
+	for {
+		n, err := syscall.Read(int(fd), op.p)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			return true
+		case err != nil:
+			op.err = err
+		case n == 0:
+			op.err = errEOF
+		default:
+			op.n = n
+		}
+		return true
+	}
+}

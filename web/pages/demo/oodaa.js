@@ -1,0 +1,82 @@
+// Signaling as Oodaa's clients do it, by Socket.IO events.
+//
+// This class and Volli have one face: open, close, retry, look, send, and
+//
+//   onstate(state, detail)       see reconnect.js
+//   onpeople(online, watched)    names: who is there, and who is looked for in vain
+//   onsignal(kind, from, body)   an offer, an answer or an ice-candidate came
+//   onerror(text)                an error of the contract
+//   onlost(to)                   what was sent to that name did not arrive after all
+
+import { address } from './reconnect.js';
+import { SocketIO } from './socketio.js';
+
+const bodies = { offer: 'offer', answer: 'answer', 'ice-candidate': 'candidate' };
+
+// Errors that pass by themselves.
+const passing = new Set(['Rate limit exceeded', 'Server is shutting down', 'Not connected', 'Connection lost']);
+
+export class Oodaa extends SocketIO {
+  static label = 'Socket.IO';
+
+  onpeople = () => {};
+  onsignal = () => {};
+  onerror = () => {};
+  onlost = () => {};
+
+  #name;
+  #people = new Set();
+
+  constructor(name) {
+    super(address('socket.io/?EIO=4&transport=websocket'));
+    this.#name = name;
+  }
+
+  gone() {
+    super.gone();
+    this.#people.clear();
+    this.onpeople([], []);
+  }
+
+  async connected() {
+    const { ok, error } = await this.emit('register', { userId: this.#name }).catch((err) => ({ error: err.message }));
+    if (ok) this.online();
+    else this.refused(error);
+  }
+
+  refused(text) {
+    if (passing.has(text)) {
+      this.onerror(text);
+      this.lose({});
+    } else {
+      this.end(text);
+    }
+  }
+
+  event(name, argument) {
+    switch (name) {
+      case 'user-list':
+        this.#people = new Set(argument.users);
+        break;
+      case 'peer-connected':
+        this.#people.add(argument.peerId);
+        break;
+      case 'peer-disconnected':
+        this.#people.delete(argument.peerId);
+        break;
+      case 'error':
+        this.onerror(argument);
+        return;
+      default:
+        if (Object.hasOwn(bodies, name)) this.onsignal(name, argument.from, argument[bodies[name]]);
+        return;
+    }
+    this.onpeople([...this.#people].sort(), []);
+  }
+
+  // send resolves once the server has handed it to the other's connection.
+  async send(kind, to, body) {
+    const { ok, error } = await this.emit(kind, { to, from: this.#name, [bodies[kind]]: body });
+    if (!ok) throw new Error(error);
+  }
+}

@@ -1,0 +1,50 @@
+// The server's errors in words for people.
+
+const words = {
+  'Invalid user ID': 'This name cannot be used. A name has 1 to 50 characters.',
+  'Invalid offer data': 'The server could not read the call that this page sent.',
+  'Invalid answer data': 'The server could not read the answer that this page sent.',
+  'Invalid ICE candidate data': 'The server could not read a network address that this page sent.',
+  'Invalid custom message data': 'The server could not read a message that this page sent.',
+  'Not registered': 'The server does not know this page by a name yet.',
+  'Sender mismatch': 'This page sent something under a name that is not its own.',
+  'Message too large': 'What this page sent is larger than the server allows.',
+  'Rate limit exceeded': 'Too much came from here in a short time. The server wants a pause.',
+  'User ID not allowed': 'Your sign-in does not allow this name.',
+  Unauthorized: 'This server lets in only who is signed in, and this page is not.',
+  'Invalid namespace': 'The server has no such room.',
+  'Server is shutting down': 'The server is being stopped.',
+  'Invalid message format': 'The server could not read what this page sent.',
+  'Unknown message type': 'The server does not know what this page asked for.',
+  'Missing required fields': 'Something is missing in what this page sent, or it is too long.',
+  'Invalid proof': 'This page could not prove that the name is its own.',
+  'Not connected': 'There is no connection to the server at the moment.',
+  'Connection lost': 'The connection to the server broke before it could answer.',
+  'io server disconnect': 'The server ended this connection. Most likely somebody else came with the same name.',
+  replaced: 'Somebody else came with the same name and took it over.',
+};
+
+const missing = /^User (.*) (not found|is not online)$/s;
+
+// explain puts an error text of the server into words.
+export function explain(text) {
+  const [, name] = missing.exec(text) ?? [];
+  if (name !== undefined) return `${name} is not online.`;
+  return Object.hasOwn(words, text) ? words[text] : 'The server reported an error.';
+}
+
+const manners = ['brave', 'calm', 'clever', 'eager', 'gentle', 'happy', 'jolly', 'kind', 'lucky', 'quiet', 'swift', 'witty'];
+const animals = ['badger', 'beaver', 'falcon', 'heron', 'ibex', 'koala', 'lynx', 'otter', 'panda', 'robin', 'seal', 'wren'];
+
+// suggestName makes up a name.
+export function suggestName() {
+  const [a, b, c] = crypto.getRandomValues(new Uint16Array(3));
+  return `${manners[a % manners.length]}-${animals[b % animals.length]}-${10 + (c % 90)}`;
+}
+
+// bytes writes a size.
+export function bytes(n) {
+  if (n < 1000) return `${n} bytes`;
+  if (n < 1_000_000) return `${(n / 1000).toFixed(1)} kB`;
+  return `${(n / 1_000_000).toFixed(1)} MB`;
+}
