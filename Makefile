@@ -27,7 +27,6 @@ test: setup lint test-go ## set up and run every test; what CI runs
 # One package at a time: many of them test what happens within milliseconds.
 test-go: ## the Go tests alone, without the JavaScript client
 	go test -race -p 1 $$(go list ./... | grep -v /test/)
-	go test ./test
 
 e2e: setup ## the contract, with the real socket.io-client
 	go test -race -count=1 ./test/e2e

@@ -280,24 +280,29 @@ func skipString(p []byte, i int) int {
 		if i >= len(p) {
 			return -1
 		}
+		// Escapes come in pairs in what is relayed most: the \r\n of an SDP.
+		for p[i] == '\\' {
+			if i+2 > len(p) {
+				return -1
+			}
+			if escapes[p[i+1]] {
+				i += 2
+			} else if _, ok := hex4(p, i+2); ok && p[i+1] == 'u' {
+				i += 6
+			} else {
+				return -1
+			}
+			if i >= len(p) {
+				return -1
+			}
+		}
 		switch c := p[i]; {
 		case c == '"':
 			return i + 1
 		case c < 0x20:
 			return -1
-		case c != '\\':
-			i++ // of the last seven
-		case i+1 >= len(p):
-			return -1
-		case p[i+1] == 'u':
-			if _, ok := hex4(p, i+2); !ok {
-				return -1
-			}
-			i += 6
-		case escapes[p[i+1]]:
-			i += 2
 		default:
-			return -1
+			i++
 		}
 	}
 }

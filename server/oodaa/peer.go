@@ -109,10 +109,13 @@ var relays = sync.Pool{New: func() any { return new(events.Relay) }}
 
 func (p *peer) relay(e *socketio.Event, kind events.Kind) error {
 	r := relays.Get().(*events.Relay)
-	defer func() {
-		*r = events.Relay{}
-		relays.Put(r)
-	}()
+	err := p.relayWith(r, e, kind)
+	*r = events.Relay{}
+	relays.Put(r)
+	return err
+}
+
+func (p *peer) relayWith(r *events.Relay, e *socketio.Event, kind events.Kind) error {
 	from, code, ok := events.ReadRelay(e.Rest, kind, r)
 	if !ok {
 		return socketio.ErrMalformed

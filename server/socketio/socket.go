@@ -83,13 +83,12 @@ func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error
 		return err
 	}
 	e := eventPool.Get().(*Event)
-	defer func() {
-		*e = Event{}
-		eventPool.Put(e)
-	}()
 	e.Name, e.Args, e.Rest = name, p.Data, rest
 	e.Attachments, e.Ack, e.Batch = attachments, p.ID, batch
-	return s.receiver.Event(e)
+	err = s.receiver.Event(e)
+	*e = Event{} // not deferred: what a panic leaves behind is left to the collector
+	eventPool.Put(e)
+	return err
 }
 
 var eventPool = sync.Pool{New: func() any { return new(Event) }}

@@ -1,0 +1,183 @@
+package oodaa
+
+import (
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A server is a gateway with all that it needs, but no engine.
+type server struct {
+	t        testing.TB
+	presence bool
+	gateway  Gateway
+	hub      *hub.Hub
+	clients  []*client
+}
+
+// start fills in what the gateway lacks. It ends with the test.
+func (s *server) start() {
+	s.hub = hub.New(s.presence)
+	deadlines := wire.NewDeadlines()
+	s.t.Cleanup(s.hub.Close)
+	s.t.Cleanup(deadlines.Close)
+	s.gateway.Hub = s.hub
+	s.gateway.Handlers = &events.Handlers{Directory: s.hub}
+	s.gateway.Deadlines = deadlines
+	if s.gateway.Log == nil {
+		s.gateway.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// newServer starts a server with room for everything.
+func newServer(t testing.TB) *server {
+	s := &server{t: t, presence: true, gateway: Gateway{RegisterTimeout: time.Minute, MaxMessage: 1 << 20}}
+	s.start()
+	return s
+}
+
+// A client is a Socket that keeps what it is sent, and the Receiver behind it.
+type client struct {
+	socketio.Receiver
+	server *server
+	name   string
+	since  time.Time
+	batch  wire.Batch
+
+	mu     sync.Mutex
+	heard  []string
+	err    error // of Emit and Ack
+	ended  bool  // the server disconnected it
+	closed bool  // the Receiver knows
+}
+
+// connect connects a client whose handshake was at a time.
+func (s *server) connect(name string, since time.Time) *client {
+	c := &client{server: s, name: name, since: since}
+	receiver, err := s.gateway.Connect(c, []byte(`{}`))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c.Receiver = receiver
+	receiver.Opened()
+	s.clients = append(s.clients, c)
+	return c
+}
+
+// settle waits until the server's goroutines have done what there is to do, and
+// tells receivers of the end of clients that were disconnected, as an engine
+// does.
+func (s *server) settle() {
+	synctest.Wait()
+	for _, c := range s.clients {
+		c.mu.Lock()
+		ended := c.ended
+		c.mu.Unlock()
+		if ended && !c.closed {
+			c.closed = true
+			c.Closed("server namespace disconnect")
+			synctest.Wait()
+		}
+	}
+}
+
+// send has the client send an event, as an engine hands it over.
+func (c *client) send(args string, ack int64, attachments [][]byte) error {
+	p := socketio.Packet{Data: []byte(args)}
+	name, rest, err := p.EventName()
+	if err != nil {
+		return fmt.Errorf("not for the gateway: %w", err)
+	}
+	return c.Event(&socketio.Event{Name: name, Args: p.Data, Rest: rest, Attachments: attachments, Ack: ack, Batch: &c.batch})
+}
+
+// register makes the client that user, and forgets what it is sent for it.
+func (c *client) register(user string) {
+	if err := c.send(`["register",{"userId":"`+user+`"}]`, socketio.NoAck, nil); err != nil {
+		c.server.t.Error(err)
+	}
+	c.take()
+}
+
+// take returns what the client was sent since the last time.
+func (c *client) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	heard := c.heard
+	c.heard = nil
+	return heard
+}
+
+func (c *client) hear(what string) {
+	c.mu.Lock()
+	c.heard = append(c.heard, what)
+	c.mu.Unlock()
+}
+
+// fail makes sending to the client fail.
+func (c *client) fail(err error) {
+	c.mu.Lock()
+	c.err = err
+	c.mu.Unlock()
+}
+
+func (c *client) ID() string        { return "socket-" + c.name }
+func (c *client) Info() any         { return Info{} }
+func (c *client) Opened() time.Time { return c.since }
+
+func (c *client) Emit(args []byte, attachments [][]byte, batch *wire.Batch) error {
+	return c.queue(string(args), attachments, batch)
+}
+
+func (c *client) Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error {
+	return c.queue(fmt.Sprint(id, " ", string(args)), attachments, batch)
+}
+
+func (c *client) queue(what string, attachments [][]byte, _ *wire.Batch) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	if len(attachments) > 0 {
+		what += " ++"
+	}
+	for _, a := range attachments {
+		what += " " + hex.EncodeToString(a)
+	}
+	c.heard = append(c.heard, what)
+	return nil
+}
+
+// Disconnect ends the client: what follows fails.
+func (c *client) Disconnect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.ended = true
+		c.err = socketio.ErrClosed
+		c.heard = append(c.heard, "disconnect")
+	}
+}
+
+// hears checks what the client was sent since the last time.
+func (c *client) hears(want ...string) {
+	c.server.t.Helper()
+	if got := c.take(); !slices.Equal(got, want) {
+		c.server.t.Errorf("%s got %q, want %q", c.name, got, want)
+	}
+}
