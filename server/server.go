@@ -242,8 +242,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	gateways.Go(func() { err = s.engine.Shutdown(ctx) })
 	gateways.Wait()
 	err = errors.Join(err, volliErr)
-	if closing := s.http.Shutdown(ctx); closing != nil {
-		err = errors.Join(err, closing, s.http.Close())
+	// What is left are single requests, and connections that never made one.
+	rest, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if s.http.Shutdown(rest) != nil {
+		err = errors.Join(err, s.http.Close())
 	}
 	s.hub.Close()
 	s.deadlines.Close()

@@ -1,0 +1,29 @@
+// Names, texts and values of the contract that more than one subject needs.
+
+export const relays = [
+  { event: 'offer', body: 'offer', invalid: 'Invalid offer data' },
+  { event: 'answer', body: 'answer', invalid: 'Invalid answer data' },
+  { event: 'ice-candidate', body: 'candidate', invalid: 'Invalid ICE candidate data' },
+  { event: 'custom-message', body: 'message', invalid: 'Invalid custom message data' },
+];
+
+export const ok = { ok: true };
+export const failed = (error) => ({ ok: false, error });
+
+export const headers = {
+  'content-security-policy':
+    "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';" +
+    "frame-ancestors 'self';img-src 'self' data:;object-src 'none';script-src 'self';" +
+    "script-src-attr 'none';style-src 'self' https: 'unsafe-inline';upgrade-insecure-requests",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'origin-agent-cluster': '?1',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=15552000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+  'x-dns-prefetch-control': 'off',
+  'x-download-options': 'noopen',
+  'x-frame-options': 'SAMEORIGIN',
+  'x-permitted-cross-domain-policies': 'none',
+  'x-xss-protection': '0',
+};

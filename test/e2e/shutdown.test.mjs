@@ -1,0 +1,133 @@
+// SIGTERM and SIGINT: every client is told, nothing that was sent is lost.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import WebSocket from 'ws';
+import { cases } from './cases.mjs';
+import { ok } from './contract.mjs';
+import { within } from './deadline.mjs';
+import { request, websocket } from './web.mjs';
+
+const stopped = 'io server disconnect';
+
+// A client that does not read, with more waiting for it than the kernels take:
+// it holds up a server that is stopping.
+const roomy = { MAX_OUTBOX_BYTES: '100000000' };
+async function holdUp(a, b) {
+  await b.deafen();
+  const message = Buffer.alloc(700_000);
+  const relay = () => a.ask('custom-message', { to: b.userId, from: a.userId, message });
+  for (const answer of await Promise.all(Array.from({ length: 10 }, relay))) assert.deepEqual(answer, [ok]);
+}
+
+cases('shutdown', [
+  ...['SIGTERM', 'SIGINT'].map((signal) => ({
+    name: `${signal}: every client is told, exit code 0`,
+    async run(stage) {
+      const peers = [...(await stage.room('a', 'b')), await stage.connect()];
+      for (const peer of peers) await peer.upgraded();
+      stage.server.signal(signal);
+      for (const peer of peers) assert.equal(await peer.gone(), stopped);
+      assert.equal(await stage.server.exited(), 0);
+    },
+  })),
+  {
+    name: 'clients in the middle of their upgrade are told too',
+    only: ['default'],
+    why: 'only this mode upgrades',
+    async run(stage) {
+      const peers = await Promise.all(Array.from({ length: 10 }, () => stage.connect()));
+      stage.server.signal('SIGTERM');
+      for (const peer of peers) assert.equal(await peer.gone(), stopped);
+      assert.equal(await stage.server.exited(), 0);
+    },
+  },
+  {
+    name: 'a WebSocket without a Socket.IO client is closed with 1001',
+    async run(stage) {
+      const { host } = stage.server;
+      const closed = [];
+      for (const path of [websocket, '/ws']) {
+        const ws = new WebSocket(`ws://${host}${path}`);
+        await within('the upgrade', once(ws, 'open'));
+        closed.push(once(ws, 'close'));
+      }
+      stage.server.signal('SIGTERM');
+      for (const [code] of await within('both closes', Promise.all(closed))) assert.equal(code, 1001);
+      assert.equal(await stage.server.exited(), 0);
+    },
+  },
+  {
+    name: 'no presence events while everybody is disconnected',
+    async run(stage) {
+      const peers = await stage.room('a', 'b', 'c', 'd', 'e');
+      stage.server.signal('SIGTERM');
+      for (const peer of peers) assert.equal(await peer.gone(), stopped);
+      assert.equal(await stage.server.exited(), 0);
+    },
+  },
+  {
+    name: 'what was acknowledged arrives before the goodbye',
+    async run(stage) {
+      const [a, b] = await stage.room('a', 'b');
+      await b.upgraded();
+      const total = 1000;
+      const candidate = (n) => [n, 'x'.repeat(500)];
+      const acks = Array.from({ length: total }, (_, n) =>
+        a.ask('ice-candidate', { to: 'b', from: 'a', candidate: candidate(n) }),
+      );
+      for (const answer of await Promise.all(acks)) assert.deepEqual(answer, [ok]);
+      stage.server.signal('SIGTERM');
+      for (let n = 0; n < total; n++) await b.expect('ice-candidate', { from: 'a', candidate: candidate(n) });
+      assert.equal(await b.gone(), stopped);
+      assert.equal(await a.gone(), stopped);
+      assert.equal(await stage.server.exited(), 0);
+    },
+  },
+  {
+    name: 'while it stops, /ready answers 503 and new connections are refused',
+    env: { ...roomy, SHUTDOWN_TIMEOUT: '5s' },
+    async run(stage) {
+      const [a, b] = await stage.room('a', 'b');
+      await holdUp(a, b);
+      stage.server.signal('SIGTERM');
+      assert.equal(await a.gone(), stopped);
+      const { status, body } = await request(stage.server, '/ready');
+      assert.equal(status, 503);
+      assert.match(JSON.parse(body).reason, /./);
+      assert.equal((await request(stage.server, '/health')).status, 200);
+      const [event] = await stage.open().next();
+      assert.equal(event, 'connect_error');
+      stage.dismiss(b); // and with it what held the server up
+      assert.equal(await stage.server.exited(), 0);
+    },
+  },
+  {
+    name: 'a client that does not read holds it up for no longer than SHUTDOWN_TIMEOUT',
+    env: { ...roomy, SHUTDOWN_TIMEOUT: '2s' },
+    async run(stage) {
+      const [a, b] = await stage.room('a', 'b');
+      await holdUp(a, b);
+      const start = performance.now();
+      stage.server.signal('SIGTERM');
+      assert.equal(await a.gone(), stopped);
+      assert.equal(await stage.server.exited(), 0);
+      const took = performance.now() - start;
+      assert.ok(took < 3000, `took ${took} ms`); // some for the process itself
+      stage.dismiss(b);
+    },
+  },
+  {
+    name: 'a second signal ends it at once',
+    env: { ...roomy, SHUTDOWN_TIMEOUT: '60s' },
+    async run(stage) {
+      const [a, b] = await stage.room('a', 'b');
+      await holdUp(a, b);
+      stage.server.signal('SIGTERM');
+      assert.equal(await a.gone(), stopped);
+      stage.server.signal('SIGTERM');
+      await stage.server.exited();
+      stage.dismiss(b);
+    },
+  },
+]);
