@@ -20,10 +20,20 @@ type member struct {
 	id        string
 	receiver  socketio.Receiver
 
-	left     bool          // guarded by session.mu
+	// guarded by session.mu
+	left    bool
+	reply   []byte // the answer to its CONNECT, while it is held back
+	waiting []held // what is to follow the answer
+
 	entered  chan struct{} // closed when the library has answered its CONNECT
 	gone     chan struct{} // closed when the library has let it go
 	goneOnce sync.Once
+}
+
+// A held packet waits to be sent.
+type held struct {
+	data        []byte
+	attachments [][]byte
 }
 
 // A joining is a CONNECT packet while the library answers it.
@@ -69,6 +79,24 @@ func (s *session) connect(namespace string, auth []byte) {
 		s.timer.Stop()
 	}
 	m.receiver.Opened()
+	s.mu.Lock()
+	m.answerLocked()
+	s.mu.Unlock()
+}
+
+// answerLocked sends the answer to the member's CONNECT. It is held back until
+// the Receiver knows of the member: a client that has its answer misses nothing
+// of what happens from then on.
+func (m *member) answerLocked() {
+	if m.reply == nil {
+		return
+	}
+	reply, waiting := m.reply, m.waiting
+	m.reply, m.waiting = nil, nil
+	_ = m.session.sendLocked(reply, nil) // an error is the session's end
+	for _, p := range waiting {
+		_ = m.session.sendLocked(p.data, p.attachments)
+	}
 }
 
 // enter is the library's middleware: it is called from within connect. Without
@@ -191,6 +219,7 @@ func (m *member) Disconnect() {
 	if s.closing || m.left {
 		return
 	}
+	m.answerLocked()
 	s.queue(m.disconnectPacket(), nil)
 	s.closeLocked(wire.CloseNormal, reasonServer)
 }

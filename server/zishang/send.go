@@ -31,8 +31,16 @@ func (m *member) send(p []byte, attachments [][]byte) error {
 	s := m.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.left {
+	switch {
+	case m.left || s.closing:
 		return socketio.ErrClosed
+	case m.reply != nil:
+		kept := make([][]byte, len(attachments))
+		for i, a := range attachments {
+			kept[i] = bytes.Clone(a)
+		}
+		m.waiting = append(m.waiting, held{p, kept})
+		return nil
 	}
 	return s.sendLocked(p, attachments)
 }

@@ -138,6 +138,7 @@ func (s *session) shutdown() {
 		return
 	}
 	for _, m := range s.members {
+		m.answerLocked()
 		s.queue(m.disconnectPacket(), nil)
 	}
 	s.closeLocked(wire.CloseGoingAway, reasonShutdown)

@@ -46,8 +46,12 @@ func (t *tap) Write(data io.Reader, _ *packet.Options, _ eio.SendCallback) eio.S
 	s := t.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if m := s.joiner; m != nil {
+		m.reply = b
+	} else {
+		_ = s.sendLocked(b, nil)
+	}
 	s.admitLocked()
-	_ = s.sendLocked(b, nil)
 	return t
 }
 

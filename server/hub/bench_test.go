@@ -1,0 +1,102 @@
+package hub
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// populate registers n users that are told nothing.
+func populate(h *Hub, n int) {
+	for i := range n {
+		h.Register(&joinDeaf(h, "").Member, fmt.Sprintf("user-%08d", i), "", nil, nil)
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	h := start(b, true)
+	const users = 10_000
+	populate(h, users)
+	names := make([][]byte, users)
+	for i := range names {
+		names[i] = fmt.Appendf(nil, "user-%08d", i)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if h.Find(names[i%users]) == nil {
+				b.Error("not found")
+			}
+		}
+	})
+}
+
+// BenchmarkRegister is a connection's whole life in the hub, with the list that
+// it gets.
+func BenchmarkRegister(b *testing.B) {
+	for _, users := range []int{0, 100, 10_000} {
+		b.Run(fmt.Sprintf("%d online", users), func(b *testing.B) {
+			h := start(b, true)
+			populate(h, users)
+			c := &client{hub: h}
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Member = Member{}
+				h.Join(&c.Member, c, nil)
+				if h.Register(&c.Member, "newcomer", "", nil, func([]byte) {}) != events.OK {
+					b.Fatal("refused")
+				}
+				h.Leave(&c.Member)
+			}
+		})
+	}
+}
+
+// counter is a Watcher that says when all announcements that are waited for
+// have been made.
+type counter struct {
+	Member
+	left *atomic.Int64
+	all  chan struct{}
+}
+
+func (c *counter) Relay(*events.Relay) events.Code { return events.OK }
+func (c *counter) Replaced()                       {}
+
+func (c *counter) Announce([]byte, *wire.Batch) {
+	if c.left.Add(-1) == 0 {
+		c.all <- struct{}{}
+	}
+}
+
+// BenchmarkFanOut is one user that changes its name, of which everybody is told
+// twice, one goes and one comes.
+func BenchmarkFanOut(b *testing.B) {
+	for _, watchers := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprintf("%d watchers", watchers), func(b *testing.B) {
+			h := start(b, true)
+			var left atomic.Int64
+			all := make(chan struct{}, 1)
+			for range watchers {
+				c := &counter{left: &left, all: all}
+				h.Join(&c.Member, c, c)
+			}
+			c := joinDeaf(h, "")
+			names := []string{"one", "other"}
+			left.Store(int64(watchers))
+			h.Register(&c.Member, names[1], "", nil, nil)
+			<-all
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				left.Store(2 * int64(watchers))
+				h.Register(&c.Member, names[i%2], "", nil, nil)
+				<-all
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(2*watchers), "ns/announcement")
+		})
+	}
+}

@@ -1,0 +1,367 @@
+package hub
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A model is a hub without goroutines and shards: what must be, and who must
+// hear what.
+type model struct {
+	names   []string // in the order of their registration
+	holders map[string]*client
+	members []*client
+	heard   map[*client][]string
+}
+
+// tell has everybody hear of a change but those it concerns.
+func (m *model) tell(sign, name string, concerned ...*client) {
+	for _, c := range m.members {
+		if !slices.Contains(concerned, c) {
+			m.heard[c] = append(m.heard[c], sign+name)
+		}
+	}
+}
+
+// release ends the name's registration.
+func (m *model) release(name string, concerned ...*client) {
+	delete(m.holders, name)
+	m.names = slices.DeleteFunc(m.names, func(n string) bool { return n == name })
+	m.tell("-", name, concerned...)
+}
+
+// name is what c holds.
+func (m *model) name(c *client) (name string, ok bool) {
+	for name, holder := range m.holders {
+		if holder == c {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+func (m *model) register(c *client, name string) {
+	old, had := m.name(c)
+	if had && old == name {
+		m.list(c)
+		return
+	}
+	if had {
+		m.release(old, c)
+	}
+	holder := m.holders[name]
+	if holder != nil {
+		m.release(name, c, holder)
+	}
+	m.holders[name] = c
+	m.names = append(m.names, name)
+	m.tell("+", name, c, holder)
+	m.list(c)
+	if holder != nil {
+		m.leave(holder)
+	}
+}
+
+func (m *model) list(c *client) {
+	others := slices.DeleteFunc(slices.Clone(m.names), func(n string) bool { return m.holders[n] == c })
+	m.heard[c] = append(m.heard[c], "["+strings.Join(others, " ")+"]")
+}
+
+func (m *model) leave(c *client) {
+	m.members = slices.DeleteFunc(m.members, func(o *client) bool { return o == c })
+	if name, ok := m.name(c); ok {
+		m.release(name, c)
+	}
+}
+
+// TestAgainstModel does things at random, one after the other, and compares
+// what everybody heard. When the hub's goroutine speaks is left to chance.
+func TestAgainstModel(t *testing.T) {
+	for seed := range 100 {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(uint64(seed), 1))
+			h := start(t, true)
+			m := &model{holders: make(map[string]*client), heard: make(map[*client][]string)}
+			var all []*client
+			for step := range 300 {
+				if len(m.members) < 3 || rng.IntN(10) == 0 {
+					c := join(h, fmt.Sprint(step))
+					all = append(all, c)
+					m.members = append(m.members, c)
+					continue
+				}
+				c := m.members[rng.IntN(len(m.members))]
+				switch rng.IntN(8) {
+				case 0:
+					h.Leave(&c.Member)
+					m.leave(c)
+				case 1, 2:
+					h.List(&c.Member, nil, c.listed)
+					m.list(c)
+				case 3:
+					h.CatchUp(&c.Member, nil)
+					if got, want := c.words(), m.heard[c]; !slices.Equal(got, want) {
+						t.Fatalf("step %d: %s heard %q, want %q", step, c.id, got, want)
+					}
+				case 4: // one who has left says more
+					c = all[rng.IntN(len(all))]
+					if !slices.Contains(m.members, c) {
+						h.Leave(&c.Member)
+						if code := h.Register(&c.Member, "a", "", nil, nil); code != events.Unavailable {
+							t.Fatalf("step %d: registered after the end: %d", step, code)
+						}
+					}
+				default:
+					name := string(rune('a' + rng.IntN(5)))
+					if code := c.register(name); code != events.OK {
+						t.Fatalf("step %d: refused: %d", step, code)
+					}
+					m.register(c, name)
+				}
+				if h.Online() != len(m.holders) {
+					t.Fatalf("step %d: %d online, want %d", step, h.Online(), len(m.holders))
+				}
+			}
+			for _, name := range "abcde" {
+				u, want := h.Find([]byte(string(name))), m.holders[string(name)]
+				if (u == nil) != (want == nil) || u != nil && u.Peer != events.Peer(want) {
+					t.Errorf("%c is held by %+v, want %+v", name, u, want)
+				}
+			}
+			for _, c := range all {
+				got, want := c.words(), m.heard[c]
+				if slices.Contains(m.members, c) {
+					h.CatchUp(&c.Member, nil)
+					got = c.words()
+				} else if len(got) <= len(want) {
+					want = want[:len(got)] // what it was not told when it left, it need not hear
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s heard %q, want %q", c.id, got, want)
+				}
+			}
+		})
+	}
+}
+
+func (c *client) words() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.heard)
+}
+
+// A viewer is a client that keeps who is there, by what it is told. From its
+// first list on, it must hear of nobody that comes twice, or goes and was not
+// there.
+type viewer struct {
+	Member
+	hub      *Hub
+	replaced atomic.Int32
+
+	mu    sync.Mutex
+	view  map[string]bool
+	error string
+}
+
+func (v *viewer) Relay(*events.Relay) events.Code { return events.OK }
+
+func (v *viewer) Replaced() {
+	v.replaced.Add(1)
+	v.hub.Leave(&v.Member)
+}
+
+func (v *viewer) Announce(args []byte, _ *wire.Batch) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if u := v.user.Load(); v.view == nil || u != nil && u.Gone() {
+		return // it has not asked yet, or will be disconnected
+	}
+	s := short(args)
+	name, comes := s[1:], s[0] == '+'
+	if v.view[name] == comes && v.error == "" {
+		v.error = fmt.Sprintf("heard %s of %v", s, v.view)
+	}
+	if comes {
+		v.view[name] = true
+	} else {
+		delete(v.view, name)
+	}
+}
+
+func (v *viewer) listed(args []byte) {
+	s := short(args)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.view = make(map[string]bool)
+	for _, name := range strings.Fields(s[1 : len(s)-1]) {
+		v.view[name] = true
+	}
+}
+
+func joinViewer(h *Hub) *viewer {
+	v := &viewer{hub: h}
+	h.Join(&v.Member, v, v)
+	h.List(&v.Member, nil, v.listed)
+	return v
+}
+
+// checkViews checks that all that still matters ends in the truth: who holds
+// which name, the lists, and what viewers have made of what they were told.
+func checkViews(t *testing.T, h *Hub, viewers []*viewer) {
+	t.Helper()
+	truth := make(map[string]bool)
+	holders := make(map[string]*viewer)
+	for _, v := range viewers {
+		u := v.User()
+		if u == nil {
+			continue
+		}
+		if truth[u.ID] {
+			t.Errorf("%s is held by two", u.ID)
+		}
+		if h.Find([]byte(u.ID)) != u {
+			t.Errorf("%s is not found", u.ID)
+		}
+		truth[u.ID] = true
+		holders[u.ID] = v
+	}
+	if h.Online() != len(truth) {
+		t.Errorf("%d online, want %d", h.Online(), len(truth))
+	}
+	asker := joinViewer(h)
+	if !maps.Equal(asker.view, truth) {
+		t.Errorf("listed %v, want %v", asker.view, truth)
+	}
+	for _, v := range viewers {
+		h.CatchUp(&v.Member, nil)
+		v.mu.Lock()
+		want := maps.Clone(truth)
+		for name, holder := range holders {
+			if holder == v {
+				delete(want, name)
+			}
+		}
+		if v.error != "" {
+			t.Error(v.error)
+		}
+		if v.replaced.Load() == 0 && !v.left && !maps.Equal(v.view, want) {
+			t.Errorf("a view ends in %v, want %v", v.view, want)
+		}
+		v.mu.Unlock()
+	}
+	h.Leave(&asker.Member)
+}
+
+// TestOneHolder has 200 connections claim one name at once, again and again.
+func TestOneHolder(t *testing.T) {
+	rounds := 500
+	if testing.Short() {
+		rounds = 50
+	}
+	const claimers = 200
+	h := start(t, true)
+	watchers := []*viewer{joinViewer(h), joinViewer(h)}
+	for range rounds {
+		claims := make([]*viewer, claimers)
+		var wg sync.WaitGroup
+		for i := range claims {
+			c := &viewer{hub: h}
+			claims[i] = c
+			wg.Go(func() {
+				if i%100 == 0 {
+					h.Join(&c.Member, c, c)
+				} else {
+					h.Join(&c.Member, c, nil)
+				}
+				if code := h.Register(&c.Member, "x", "", nil, c.listed); code != events.OK {
+					t.Errorf("refused: %d", code)
+				}
+			})
+		}
+		wg.Wait()
+		var holder *viewer
+		replaced := 0
+		for _, c := range claims {
+			replaced += int(c.replaced.Load())
+			if c.User() == nil {
+				continue
+			}
+			if holder != nil {
+				t.Fatal("two holders")
+			}
+			holder = c
+		}
+		if holder == nil || replaced != claimers-1 || holder.replaced.Load() != 0 {
+			t.Fatalf("holder: %v, replaced: %d", holder != nil, replaced)
+		}
+		checkViews(t, h, append([]*viewer{holder}, watchers...))
+		h.Leave(&holder.Member)
+		if t.Failed() {
+			return
+		}
+	}
+	checkViews(t, h, watchers)
+}
+
+// TestAtRandom has many connections come, claim names, claim others, take names
+// from each other, leave, and look around, all at once.
+func TestAtRandom(t *testing.T) {
+	rounds := 30
+	if testing.Short() {
+		rounds = 3
+	}
+	const workers, steps = 16, 100
+	for round := range rounds {
+		h := start(t, true)
+		viewers := make([][]*viewer, workers)
+		var wg sync.WaitGroup
+		for w := range workers {
+			wg.Go(func() {
+				rng := rand.New(rand.NewPCG(uint64(round), uint64(w)))
+				v := joinViewer(h)
+				viewers[w] = append(viewers[w], v)
+				for range steps {
+					name := string(rune('a' + rng.IntN(6)))
+					switch rng.IntN(12) {
+					case 0:
+						h.Leave(&v.Member)
+					case 1:
+						h.List(&v.Member, nil, v.listed)
+					case 2:
+						h.CatchUp(&v.Member, nil)
+					case 3:
+						if u := h.Find([]byte(name)); u != nil && u.ID != name {
+							t.Errorf("found %s for %s", u.ID, name)
+						}
+					default:
+						if h.Register(&v.Member, name, "", nil, v.listed) != events.OK {
+							v = joinViewer(h) // replaced or gone, it comes again
+							viewers[w] = append(viewers[w], v)
+						}
+					}
+				}
+			})
+		}
+		wg.Wait()
+		all := slices.Concat(viewers...)
+		checkViews(t, h, all)
+		for _, v := range all {
+			h.Leave(&v.Member)
+		}
+		if h.Online() != 0 || h.roster.Len() != 0 || len(h.watching) != 0 {
+			t.Errorf("when all have left: %d online, %d listed, %d watching", h.Online(), h.roster.Len(), len(h.watching))
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package hub
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/oodaa/signaling/events"
+)
+
+// TestRegister plays scripts. Each line is what one client does, and after the
+// arrow all that anybody hears of it. A, B, C and W are told of the others, V
+// is not.
+func TestRegister(t *testing.T) {
+	tests := []struct {
+		name   string
+		silent bool // without presence
+		script []string
+	}{
+		{name: "newcomers", script: []string{
+			"A register a => A:[] | B:+a | C:+a | W:+a",
+			"B register b => A:+b | B:[a] | C:+b | W:+b",
+			"V register v => A:+v | B:+v | C:+v | V:[a b] | W:+v",
+			"W list => W:[a b v]",
+			"B list => B:[a v]",
+			"V list => V:[a b]",
+			"find a => A",
+			"find v => V",
+			"find w => nobody",
+		}},
+		{name: "the same name again", script: []string{
+			"A register a => A:[] | B:+a | C:+a | W:+a",
+			"B register b => A:+b | B:[a] | C:+b | W:+b",
+			"A register a => A:[b]",
+			"find a => A",
+			"W list => W:[a b]",
+		}},
+		{name: "another name", script: []string{
+			"A register a => A:[] | B:+a | C:+a | W:+a",
+			"B register b => A:+b | B:[a] | C:+b | W:+b",
+			"A register c => A:[b] | B:-a +c | C:-a +c | W:-a +c",
+			"find a => nobody",
+			"find c => A",
+			"C register a => A:+a | B:+a | C:[b c] | W:+a",
+			"A register a => A:[b] | B:-c -a +a | C:replaced | W:-c -a +a",
+			"find a => A",
+			"find c => nobody",
+		}},
+		{name: "takeover", script: []string{
+			"A register a => A:[] | B:+a | C:+a | W:+a",
+			"C register c => A:+c | B:+c | C:[a] | W:+c",
+			"B register a => A:replaced | B:[c] | C:-a +a | W:-a +a",
+			"find a => B",
+			"A leave =>",
+			"find a => B",
+			"C list => C:[a]",
+			"C register a => B:replaced | C:[] | W:-c -a +a",
+			"B leave =>",
+			"find a => C",
+			"C leave => W:-a",
+			"find a => nobody",
+		}},
+		{name: "takeover by one who has a name", script: []string{
+			"A register a => A:[] | B:+a | C:+a | W:+a",
+			"B register b => A:+b | B:[a] | C:+b | W:+b",
+			"B register a => A:replaced | B:[] | C:-b -a +a | W:-b -a +a",
+			"find b => nobody",
+			"find a => B",
+		}},
+		{name: "takeover of one who is told nothing", script: []string{
+			"V register v => A:+v | B:+v | C:+v | V:[] | W:+v",
+			"A register v => A:[] | B:-v +v | C:-v +v | V:replaced | W:-v +v",
+			"find v => A",
+		}},
+		{name: "takeover by one who is told nothing", script: []string{
+			"A register a => A:[] | B:+a | C:+a | W:+a",
+			"V register a => A:replaced | B:-a +a | C:-a +a | V:[] | W:-a +a",
+			"find a => V",
+			"V leave => B:-a | C:-a | W:-a",
+		}},
+		{name: "leaving", script: []string{
+			"A register a => A:[] | B:+a | C:+a | W:+a",
+			"A leave => B:-a | C:-a | W:-a",
+			"A leave =>",
+			"find a => nobody",
+			"B register a => B:[] | C:+a | W:+a",
+			"A leave =>",
+			"find a => B",
+			"W leave =>",
+			"C register c => B:+c | C:[a]",
+			"B list => B:[c]",
+		}},
+		{name: "after the end", script: []string{
+			"A leave =>",
+			"A register a => A:refused:Server is shutting down",
+			"find a => nobody",
+			"B register b => B:[] | C:+b | W:+b",
+			"C register b => B:replaced | C:[] | W:-b +b",
+			"B register b => B:refused:Server is shutting down",
+			"B register c => B:refused:Server is shutting down",
+			"find b => C",
+			"find c => nobody",
+		}},
+		{name: "draining", script: []string{
+			"A register a => A:[] | B:+a | C:+a | W:+a",
+			"hub drain =>",
+			"B register b => B:refused:Server is shutting down",
+			"B register a => B:refused:Server is shutting down",
+			"A register a => A:refused:Server is shutting down",
+			"find a => A",
+			"find b => nobody",
+			"B list => B:[a]",
+			"A leave => B:-a | C:-a | W:-a",
+			"B list => B:[]",
+		}},
+		{name: "no presence", silent: true, script: []string{
+			"A register a => A:[]",
+			"B register b => B:[]",
+			"A list => A:[]",
+			"W list => W:[]",
+			"C register a => A:replaced | C:[]",
+			"find a => C",
+			"find b => B",
+			"C register c => C:[]",
+			"find a => nobody",
+			"find c => C",
+			"B leave =>",
+			"find b => nobody",
+			"hub drain =>",
+			"W register w => W:refused:Server is shutting down",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, !tt.silent)
+				clients := []*client{join(h, "A"), join(h, "B"), join(h, "C"), joinDeaf(h, "V"), join(h, "W")}
+				for i, line := range tt.script {
+					play(t, h, clients, i, line)
+				}
+			})
+		})
+	}
+}
+
+// play plays one line of a script.
+func play(t *testing.T, h *Hub, clients []*client, i int, line string) {
+	t.Helper()
+	action, want, ok := strings.Cut(line, " =>")
+	words := strings.Fields(action)
+	if !ok || len(words) < 2 {
+		t.Fatalf("line %d, %s: not understood", i, line)
+	}
+	want = strings.TrimSpace(want)
+	if words[0] == "find" {
+		got := "nobody"
+		for _, c := range clients {
+			if u := h.Find([]byte(words[1])); u != nil && u.Peer == events.Peer(c) {
+				got = c.id
+			}
+		}
+		if got != want {
+			t.Fatalf("line %d, %s: got %s", i, line, got)
+		}
+		return
+	}
+	if words[0] == "hub" {
+		h.Drain()
+	}
+	for _, c := range clients {
+		if c.id != words[0] {
+			continue
+		}
+		switch words[1] {
+		case "register":
+			c.register(words[2])
+		case "list":
+			h.List(&c.Member, nil, c.listed)
+		case "leave":
+			h.Leave(&c.Member)
+		}
+	}
+	synctest.Wait() // for the hub's goroutine
+
+	var got []string
+	online := 0
+	for _, c := range clients {
+		if heard := c.take(); heard != "" {
+			got = append(got, c.id+":"+heard)
+		}
+		if u := c.User(); u != nil {
+			online++
+			if h.Find([]byte(u.ID)) != u {
+				t.Fatalf("line %d, %s: %s holds %s, but is not found", i, line, c.id, u.ID)
+			}
+		}
+	}
+	if got := strings.Join(got, " | "); got != want {
+		t.Fatalf("line %d, %s\ngot  %s\nwant %s", i, line, got, want)
+	}
+	if h.Online() != online {
+		t.Fatalf("line %d, %s: %d online, want %d", i, line, h.Online(), online)
+	}
+}
+
+// TestReplacedDuringTakeover lets a client claim its name back after it lost
+// it, and before it is disconnected for that.
+func TestReplacedDuringTakeover(t *testing.T) {
+	h := start(t, true)
+	a, b := join(h, "A"), join(h, "B")
+	a.register("x")
+	code := h.Register(&b.Member, "x", "", nil, func(args []byte) {
+		if a.User() != nil {
+			t.Error("the name's former holder still holds it")
+		}
+		if a.register("x") == events.OK || a.register("y") == events.OK {
+			t.Error("who is about to be disconnected got a name")
+		}
+	})
+	if code != events.OK {
+		t.Errorf("code %d", code)
+	}
+	if u := h.Find([]byte("x")); u == nil || u.Peer != events.Peer(b) {
+		t.Errorf("x is held by %+v", u)
+	}
+	if h.Online() != 1 {
+		t.Errorf("%d online", h.Online())
+	}
+}
+
+func TestKeys(t *testing.T) {
+	h := start(t, true)
+	a, b := joinDeaf(h, "A"), joinDeaf(h, "B")
+	key := func() string { return h.Find([]byte("x")).Key() }
+
+	h.Register(&a.Member, "x", "one", nil, nil)
+	first := h.Find([]byte("x"))
+	if key() != "one" {
+		t.Errorf("key %q", key())
+	}
+	h.Register(&a.Member, "x", "two", nil, nil)
+	if key() != "two" || h.Find([]byte("x")) != first {
+		t.Errorf("key %q, or another registration", key())
+	}
+	h.Register(&b.Member, "x", "", nil, nil)
+	if key() != "" || first.Key() != "two" {
+		t.Errorf("keys %q and %q", key(), first.Key())
+	}
+}
+
+func TestFindAllocatesNothing(t *testing.T) {
+	h := start(t, true)
+	join(h, "A").register("somebody-81d0")
+	there, notThere := []byte("somebody-81d0"), []byte("nobody-5f2c")
+	if allocs := testing.AllocsPerRun(100, func() {
+		if h.Find(there) == nil || h.Find(notThere) != nil {
+			t.Error("found wrongly")
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// TestNoNewsAllocatesNothing is of the way of every relay: before it, its
+// target is told what has changed, which is mostly nothing.
+func TestNoNewsAllocatesNothing(t *testing.T) {
+	h := start(t, true)
+	a := join(h, "A")
+	a.register("a")
+	h.CatchUp(&a.Member, nil)
+	if allocs := testing.AllocsPerRun(100, func() { h.CatchUp(&a.Member, nil) }); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
