@@ -47,9 +47,14 @@ func TestScanAgainstEncodingJSON(t *testing.T) {
 	}
 }
 
-// TestScanStrings puts every byte at every place of strings of all lengths, and
-// those that end or interrupt a string next to those that almost do.
+// TestScanStrings puts every byte at every place of strings, and behind a
+// backslash, and what ends or interrupts a string next to what almost does.
 func TestScanStrings(t *testing.T) {
+	for c := range utf8.RuneSelf {
+		checkScan(t, []byte{'"', '\\', byte(c), '"'})
+		checkScan(t, []byte{'"', '\\', byte(c), '0', '0', '4', '1', '"'})
+		checkScan(t, []byte{'"', '\\', 'u', '0', '0', '4', byte(c), '"'})
+	}
 	for _, n := range []int{1, 7, 8, 9, 16, 17} {
 		for i := range n {
 			for c := range utf8.RuneSelf {
