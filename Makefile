@@ -21,6 +21,8 @@ setup: ## install what the tests need: Node packages, and Debian packages where 
 
 test: setup lint test-go ## set up and run every test; what CI runs
 	go test -race -count=1 -timeout 20m ./test/e2e
+	go test -count=1 -timeout 10m ./test/browser
+	go run ./bench/run -short
 	cd bench/framing && go vet ./... && go test ./...
 	./deploy/check.sh
 
@@ -30,6 +32,12 @@ test-go: ## the Go tests alone, without the JavaScript client
 
 e2e: setup ## the contract, with the real socket.io-client
 	go test -race -count=1 ./test/e2e
+
+browser: setup ## the pages, in a real Chromium
+	go test -race -count=1 ./test/browser
+
+screenshots: setup ## make the pictures of the README anew
+	UPDATE_SCREENSHOTS=1 go test -count=1 ./test/browser
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -60,4 +68,4 @@ conformance: ## serve the set-up of the protocols' public test suites on port 30
 deploy-check: ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup test test-go e2e lint fuzz bench bench-short bench-framing conformance deploy-check
+.PHONY: help run build setup test test-go e2e browser screenshots lint fuzz bench bench-short bench-framing conformance deploy-check

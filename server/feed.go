@@ -23,7 +23,7 @@ const (
 // Events. An event is made once for all of them, and none is while there are no
 // subscribers. Make it with newFeed.
 type feed struct {
-	sample func() []byte // makes the next event; called by one goroutine at a time
+	sample func() []byte // makes the next event; safe for concurrent use
 
 	mu          sync.Mutex
 	closed      bool

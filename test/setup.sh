@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and the machine lacks: Debian packages where we
-# are root, and the Node packages of test/e2e.
+# are root, and the Node packages of test/e2e and test/browser.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,8 +19,13 @@ need gcc build-essential # the race detector links with it
 need curl curl
 need node nodejs
 need npm npm
+need "${CHROMIUM:-chromium}" chromium # or another browser of its family
 
-if ! cmp -s test/e2e/package-lock.json test/e2e/node_modules/.installed; then
-  (cd test/e2e && npm ci --no-audit --no-fund --loglevel=error)
-  cp test/e2e/package-lock.json test/e2e/node_modules/.installed
-fi
+packages() { # directory
+  cmp -s "$1/package-lock.json" "$1/node_modules/.installed" && return
+  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
+  cp "$1/package-lock.json" "$1/node_modules/.installed"
+}
+
+packages test/e2e
+packages test/browser

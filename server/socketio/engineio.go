@@ -2,7 +2,9 @@ package socketio
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -20,8 +22,10 @@ type EngineIO struct {
 
 	mu       sync.Mutex
 	sessions map[string]*Session
-	polling  int // how many of them have no WebSocket
+	polling  int                     // how many of them have no WebSocket
+	conns    map[*wire.Conn]struct{} // all that are served, also for no session
 	draining bool
+	cutting  bool // whatever is left
 
 	ended sync.WaitGroup // sessions and connections
 }
@@ -49,6 +53,7 @@ func NewEngineIO(opts Options, open func(*Session) MessageHandler) *EngineIO {
 		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, Loops: opts.Loops},
 		deadlines: wire.NewDeadlines(),
 		sessions:  make(map[string]*Session),
+		conns:     make(map[*wire.Conn]struct{}),
 	}
 }
 
@@ -79,6 +84,10 @@ func (e *engineError) write(w http.ResponseWriter) {
 
 // ServeHTTP serves one request of a client (Engine.IO protocol 4, "Transports").
 func (e *EngineIO) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// net/http waits for the body before it answers, whether we read it or not.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.patience()))
+	}
 	if err := e.serve(w, r); err != nil {
 		err.write(w)
 	}
@@ -154,9 +163,9 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, transport s
 	if transport == "polling" {
 		s.polling = newPolling()
 		if e.opts.WebSocket {
-			s.start("websocket")
+			s.start(nil, "websocket")
 		} else {
-			s.start()
+			s.start(nil)
 		}
 		e.insert(s)
 		return s.servePolling(w, r)
@@ -168,11 +177,30 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, transport s
 		return nil
 	}
 	s.conn.Store(conn)
-	s.start()
-	e.insert(s)
+	var batch wire.Batch
+	s.start(&batch)
 	e.ended.Add(1)
-	conn.Start((*webSocket)(s), e.ended.Done)
+	e.insert(s)
+	batch.Flush() // a client that has its id is known by it
+	e.run(conn, (*webSocket)(s))
 	return nil
+}
+
+// run has a connection read, for which one ended.Done is owed.
+func (e *EngineIO) run(conn *wire.Conn, h wire.Handler) {
+	e.mu.Lock()
+	e.conns[conn] = struct{}{}
+	cutting := e.cutting
+	e.mu.Unlock()
+	if cutting {
+		conn.Cut()
+	}
+	conn.Start(h, func() {
+		e.mu.Lock()
+		delete(e.conns, conn)
+		e.mu.Unlock()
+		e.ended.Done()
+	})
 }
 
 // release tells the gate that an admitted session is no more.
@@ -222,10 +250,13 @@ func (e *EngineIO) insert(s *Session) {
 	if s.polling != nil {
 		e.polling++
 	}
-	draining := e.draining
+	draining, cutting := e.draining, e.cutting
 	e.mu.Unlock()
 	if draining {
 		s.end("server shutting down", wire.CloseGoingAway, true)
+	}
+	if cutting {
+		s.cut()
 	}
 }
 
@@ -256,10 +287,7 @@ func (e *EngineIO) refuse() {
 func (e *EngineIO) Shutdown(ctx context.Context) error {
 	e.refuse()
 	e.mu.Lock()
-	sessions := make([]*Session, 0, len(e.sessions))
-	for _, s := range e.sessions {
-		sessions = append(sessions, s)
-	}
+	sessions := slices.Collect(maps.Values(e.sessions))
 	e.mu.Unlock()
 	for _, s := range sessions {
 		s.end("server shutting down", wire.CloseGoingAway, true)
@@ -274,13 +302,26 @@ func (e *EngineIO) Shutdown(ctx context.Context) error {
 	case <-ended:
 	case <-ctx.Done():
 		err = ctx.Err()
-		for _, s := range sessions {
-			s.cut()
-		}
+		e.cut()
 		<-ended
 	}
 	e.deadlines.Close()
 	return err
+}
+
+// cut ends at once what is left when a Shutdown runs out of time.
+func (e *EngineIO) cut() {
+	e.mu.Lock()
+	e.cutting = true
+	sessions := slices.Collect(maps.Values(e.sessions))
+	conns := slices.Collect(maps.Keys(e.conns))
+	e.mu.Unlock()
+	for _, s := range sessions {
+		s.cut()
+	}
+	for _, c := range conns {
+		c.Cut()
+	}
 }
 
 // Write answers a request with the refusal.

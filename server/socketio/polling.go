@@ -215,10 +215,7 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) *engineError {
 // postClosed takes a payload for a session that is over: only whether the
 // client closes it as well matters.
 func (s *Session) postClosed(w http.ResponseWriter, r *http.Request) *engineError {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(s.engine.patience()))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.engine.opts.MaxPayload)))
-	_ = control.SetReadDeadline(time.Time{})
 	if err != nil {
 		return errBadRequest
 	}
@@ -238,10 +235,7 @@ func (s *Session) takePayload(w http.ResponseWriter, r *http.Request) *engineErr
 		s.abort("transport error")
 		return errBadRequest
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(s.engine.patience()))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.engine.opts.MaxPayload)))
-	_ = control.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -401,6 +395,7 @@ func (s *Session) unprobe(conn *wire.Conn) {
 // called by conn's reader.
 func (s *Session) upgrade(conn *wire.Conn) bool {
 	p := s.polling
+	defer s.finishPolling() // it may have ended, and found the handler busy
 	p.receiving.Lock()
 	defer p.receiving.Unlock()
 	s.mu.Lock()

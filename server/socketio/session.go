@@ -60,7 +60,7 @@ func (s *Session) Opened() time.Time { return s.opened }
 
 // start queues the open packet (Engine.IO protocol 4, "Handshake"), and starts
 // the heartbeat.
-func (s *Session) start(upgrades ...string) {
+func (s *Session) start(batch *wire.Batch, upgrades ...string) {
 	if upgrades == nil {
 		upgrades = []string{}
 	}
@@ -75,7 +75,7 @@ func (s *Session) start(upgrades ...string) {
 	if err != nil {
 		panic(err) // strings and numbers
 	}
-	_ = s.Send(nil, wire.Message{Prefix: []byte{engineOpen}, Payload: handshake})
+	_ = s.Send(batch, wire.Message{Prefix: []byte{engineOpen}, Payload: handshake})
 	s.handler = e.open(s)
 	e.deadlines.Set(&s.heartbeat, s.opened.Add(e.opts.PingInterval), s)
 }

@@ -43,6 +43,10 @@ func (ws *webSocket) Pong() {}
 
 func (ws *webSocket) TooLarge() {
 	s := (*Session)(ws)
+	if s.polling != nil { // a POST may have been on its way when the session came here
+		s.polling.receiving.Lock()
+		defer s.polling.receiving.Unlock()
+	}
 	if !s.closed.Load() {
 		s.guard(s.handler.TooLarge)
 	}
@@ -63,6 +67,7 @@ func (ws *webSocket) Closed(err error) {
 	if s.polling != nil {
 		s.polling.receiving.Lock()
 		defer s.polling.receiving.Unlock()
+		s.polling.finished = true
 	}
 	s.finish()
 	s.forget()
@@ -87,7 +92,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 		conn.Close(wire.CloseNormal, "")
 		p.refused = true
 	}
-	conn.Start(p, s.engine.ended.Done)
+	s.engine.run(conn, p)
 	return nil
 }
 

@@ -16,16 +16,15 @@ func (bareHandler) Pong()                            {}
 func (bareHandler) TooLarge()                        {}
 func (bareHandler) Closed(error)                     {}
 
-// bare serves a connection over loopback with h.
-func bare(t testing.TB, h func(c *Conn) bareHandler) (*Conn, *peer) {
+// bare has a connection read, and handled by h.
+func bare(t testing.TB, n network, h func(c *Conn) bareHandler) (*Conn, *peer) {
 	t.Helper()
-	server, client := tcp(t)
-	c, p := upgrade(t, limits(), server, client)
+	server, client := n.dial(t)
+	cfg := limits()
+	cfg.Loops = n.loops
+	c, p := upgrade(t, cfg, server, client)
 	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		c.Serve(h(c))
-	}()
+	c.Start(h(c), func() { close(served) })
 	t.Cleanup(func() {
 		client.Close()
 		<-served
@@ -35,8 +34,8 @@ func bare(t testing.TB, h func(c *Conn) bareHandler) (*Conn, *peer) {
 
 // sendLoop returns a function that sends a message in a batch, flushes it and
 // waits until it has arrived.
-func sendLoop(t testing.TB) func() {
-	c, p := bare(t, func(*Conn) bareHandler { return func([]byte) error { return nil } })
+func sendLoop(t testing.TB, n network) func() {
+	c, p := bare(t, n, func(*Conn) bareHandler { return func([]byte) error { return nil } })
 	var (
 		batch  Batch
 		prefix = []byte("42")
@@ -55,9 +54,9 @@ func sendLoop(t testing.TB) func() {
 }
 
 // readLoop returns a function that has a message read.
-func readLoop(t testing.TB) func() {
+func readLoop(t testing.TB, n network) func() {
 	got := make(chan int)
-	_, p := bare(t, func(*Conn) bareHandler {
+	_, p := bare(t, n, func(*Conn) bareHandler {
 		return func(p []byte) error {
 			got <- len(p)
 			return nil
@@ -75,8 +74,8 @@ func readLoop(t testing.TB) func() {
 }
 
 // echoLoop returns a function that has a message come back.
-func echoLoop(t testing.TB) func() {
-	_, p := bare(t, func(c *Conn) bareHandler {
+func echoLoop(t testing.TB, n network) func() {
+	_, p := bare(t, n, func(c *Conn) bareHandler {
 		return func(p []byte) error { return c.Send(c.Batch(), Message{Payload: p}) }
 	})
 	message := text(letters(benchPayload))
@@ -91,37 +90,42 @@ func echoLoop(t testing.TB) func() {
 	}
 }
 
-func benchmark(b *testing.B, loop func(testing.TB) func()) {
-	f := loop(b)
-	b.ReportAllocs()
-	b.SetBytes(benchPayload)
-	for b.Loop() {
-		f()
+func benchmark(b *testing.B, bytes int64, loop func(testing.TB, network) func()) {
+	for _, name := range []string{"loop", "tcp"} {
+		b.Run(name, func(b *testing.B) {
+			f := loop(b, networks[name])
+			b.ReportAllocs()
+			b.SetBytes(bytes)
+			for b.Loop() {
+				f()
+			}
+		})
 	}
 }
 
-func BenchmarkSendFlush(b *testing.B) { benchmark(b, sendLoop) }
-func BenchmarkRead(b *testing.B)      { benchmark(b, readLoop) }
-func BenchmarkEcho(b *testing.B)      { benchmark(b, echoLoop) }
+func BenchmarkSendFlush(b *testing.B) { benchmark(b, benchPayload, sendLoop) }
+func BenchmarkRead(b *testing.B)      { benchmark(b, benchPayload, readLoop) }
+func BenchmarkEcho(b *testing.B)      { benchmark(b, benchPayload, echoLoop) }
+func BenchmarkBatch(b *testing.B)     { benchmark(b, together*benchPayload, batchLoop) }
 
-// BenchmarkBatch sends messages of which sixteen leave together.
-func BenchmarkBatch(b *testing.B) {
-	c, p := bare(b, func(*Conn) bareHandler { return func([]byte) error { return nil } })
-	const together = 16
+// together is how many messages leave together in batchLoop.
+const together = 16
+
+// batchLoop is sendLoop with several messages.
+func batchLoop(t testing.TB, n network) func() {
+	c, p := bare(t, n, func(*Conn) bareHandler { return func([]byte) error { return nil } })
 	var batch Batch
 	body := make([]byte, benchPayload)
 	in := make([]byte, together*frameSize(len(body)))
-	b.ReportAllocs()
-	b.SetBytes(together * benchPayload)
-	for b.Loop() {
+	return func() {
 		for range together {
 			if err := c.Send(&batch, Message{Payload: body}); err != nil {
-				b.Fatal(err)
+				t.Fatal(err)
 			}
 		}
 		batch.Flush()
 		if _, err := io.ReadFull(p.nc, in); err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
 	}
 }

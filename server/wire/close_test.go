@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,14 +51,16 @@ func TestPeerCloses(t *testing.T) {
 
 // What was queued before the peer's Close frame arrived leaves before the answer.
 func TestPeerClosesWhileDataWaits(t *testing.T) {
-	l := slowReader(t, limits())
-	fill(t, l, 500_000)
-	l.write(closeFrame(1000, "bye"))
-	l.endedBy(CloseNormal, true)
-	l.expectFill()
-	l.expectClose(CloseNormal, "bye")
-	l.expectEOF()
-	l.waitServed()
+	onSockets(t, func(t *testing.T, n network) {
+		l := slowReader(t, limits(), n)
+		fill(t, l, 500_000)
+		l.write(closeFrame(1000, "bye"))
+		l.endedBy(CloseNormal, true)
+		l.expectFill()
+		l.expectClose(CloseNormal, "bye")
+		l.expectEOF()
+		l.waitServed()
+	})
 }
 
 // We close, and the peer answers.
@@ -111,7 +114,6 @@ func TestCloseCrossing(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onNetworks(t, func(t *testing.T, n network) {
-				server, client := n(t)
 				r := newRecorder(t)
 				var l *link
 				ready := make(chan struct{})
@@ -121,7 +123,7 @@ func TestCloseCrossing(t *testing.T) {
 				}
 				cfg := limits()
 				cfg.CloseTimeout = 2 * patience // the test fails before
-				l = link2(t, cfg, server, client, r)
+				l = connectTo(t, cfg, n, r)
 				close(ready)
 				l.write(text("x"), closeFrame(CloseNormal, ""))
 				l.expectClose(tt.code, "")
@@ -148,10 +150,9 @@ func TestHandlerError(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onNetworks(t, func(t *testing.T, n network) {
-				server, client := n(t)
 				r := newRecorder(t)
 				r.message = func([]byte, bool) error { return tt.err }
-				l := link2(t, limits(), server, client, r)
+				l := connectTo(t, limits(), n, r)
 				l.write(text("1"), text("2"))
 				l.expectClose(tt.code, tt.reason)
 				l.write(closeFrame(tt.code, ""))
@@ -171,17 +172,19 @@ func TestHandlerError(t *testing.T) {
 // All that was queued reaches a client that reads slowly, and the Close frame
 // after it.
 func TestCloseFlushes(t *testing.T) {
-	cfg := limits()
-	cfg.CloseTimeout = 2 * patience
-	l := slowReader(t, cfg)
-	fill(t, l, 800_000)
-	l.Close(CloseGoingAway, "restart")
-	l.endedBy(CloseGoingAway, false)
-	l.expectFill()
-	l.expectClose(CloseGoingAway, "restart")
-	l.write(closeFrame(CloseGoingAway, ""))
-	l.expectEOF()
-	l.waitServed()
+	onSockets(t, func(t *testing.T, n network) {
+		cfg := limits()
+		cfg.CloseTimeout = 2 * patience
+		l := slowReader(t, cfg, n)
+		fill(t, l, 800_000)
+		l.Close(CloseGoingAway, "restart")
+		l.endedBy(CloseGoingAway, false)
+		l.expectFill()
+		l.expectClose(CloseGoingAway, "restart")
+		l.write(closeFrame(CloseGoingAway, ""))
+		l.expectEOF()
+		l.waitServed()
+	})
 }
 
 // CloseTimeout bounds how long a closed connection lives on.
@@ -242,10 +245,10 @@ func TestCloseTimeout(t *testing.T) {
 		}
 	}
 	// The same on a socket, where other code waits.
-	t.Run("tcp", func(t *testing.T) {
+	onSockets(t, func(t *testing.T, n network) {
 		cfg := limits()
 		cfg.CloseTimeout = 50 * time.Millisecond
-		l := slowReader(t, cfg)
+		l := slowReader(t, cfg, n)
 		fill(t, l, 800_000)
 		l.Close(CloseNormal, "")
 		l.waitServed()
@@ -254,12 +257,14 @@ func TestCloseTimeout(t *testing.T) {
 
 // After a violation the peer has CloseTimeout to notice.
 func TestCloseTimeoutAfterViolation(t *testing.T) {
-	cfg := limits()
-	cfg.CloseTimeout = 50 * time.Millisecond
-	l := connect(t, cfg, tcp)
-	l.write(frame(true, 3, ""))
-	l.waitServed()
-	l.expectClose(CloseProtocolError, string(ws.ErrProtocolOpCodeReserved))
+	onSockets(t, func(t *testing.T, n network) {
+		cfg := limits()
+		cfg.CloseTimeout = 50 * time.Millisecond
+		l := connect(t, cfg, n)
+		l.write(frame(true, 3, ""))
+		l.waitServed()
+		l.expectClose(CloseProtocolError, string(ws.ErrProtocolOpCodeReserved))
+	})
 }
 
 func TestCut(t *testing.T) {
@@ -282,19 +287,20 @@ func TestCut(t *testing.T) {
 		})
 	})
 	t.Run("closing", func(t *testing.T) {
-		cfg := limits()
-		cfg.CloseTimeout = 2 * patience
-		l := slowReader(t, cfg)
-		fill(t, l, 800_000)
-		l.Close(CloseNormal, "")
-		l.endedBy(CloseNormal, false)
-		l.Cut()
-		l.waitServed()
-		l.expectCut()
+		onSockets(t, func(t *testing.T, n network) {
+			cfg := limits()
+			cfg.CloseTimeout = 2 * patience
+			l := slowReader(t, cfg, n)
+			fill(t, l, 800_000)
+			l.Close(CloseNormal, "")
+			l.endedBy(CloseNormal, false)
+			l.Cut()
+			l.waitServed()
+			l.expectCut()
+		})
 	})
 	t.Run("in the handler", func(t *testing.T) {
 		onNetworks(t, func(t *testing.T, n network) {
-			server, client := n(t)
 			r := newRecorder(t)
 			var l *link
 			ready := make(chan struct{})
@@ -303,7 +309,7 @@ func TestCut(t *testing.T) {
 				l.Cut()
 				return nil
 			}
-			l = link2(t, limits(), server, client, r)
+			l = connectTo(t, limits(), n, r)
 			close(ready)
 			l.write(text("x"))
 			l.waitServed()
@@ -331,14 +337,13 @@ func TestPanic(t *testing.T) {
 			onNetworks(t, func(t *testing.T, n network) {
 				cfg := limits()
 				other := connect(t, cfg, n)
-				server, client := n(t)
 				r := newRecorder(t)
 				tt.arm(r)
-				l := link2(t, cfg, server, client, r)
+				l := connectTo(t, cfg, n, r)
 				if err := l.Send(nil, Message{Payload: []byte("queued")}); err != nil {
 					t.Fatal(err)
 				}
-				go func() { _, _ = client.Write(append(tt.send, text("never seen")...)) }()
+				go func() { _, _ = l.peer.nc.Write(slices.Concat(tt.send, text("never seen"))) }()
 				l.expectText("queued")
 				l.expectClose(CloseInternalError, "")
 				var p *PanicError
@@ -359,17 +364,38 @@ func TestPanic(t *testing.T) {
 			})
 		})
 	}
+	t.Run("after Close", func(t *testing.T) {
+		onNetworks(t, func(t *testing.T, n network) {
+			r := newRecorder(t)
+			var l *link
+			ready := make(chan struct{})
+			r.message = func([]byte, bool) error {
+				<-ready
+				l.Close(4000, "")
+				panic("boom")
+			}
+			l = connectTo(t, limits(), n, r)
+			close(ready)
+			l.write(text("x"))
+			var p *PanicError
+			if err := l.ended(); !errors.As(err, &p) {
+				t.Errorf("closed by %v", err)
+			}
+			l.expectClose(4000, "")
+		})
+	})
 	t.Run("in TooLarge and Closed", func(t *testing.T) {
-		server, client := tcp(t)
-		r := newRecorder(t)
-		r.large, r.closed = boom, boom
-		cfg := limits()
-		l := link2(t, cfg, server, client, r)
-		l.write(text(letters(cfg.MaxMessage + 1)))
-		l.expectClose(CloseTooBig, "message too large")
-		client.Close()
-		l.waitServed()
-		l.saw("too large", "closed")
+		onNetworks(t, func(t *testing.T, n network) {
+			r := newRecorder(t)
+			r.large, r.closed = boom, boom
+			cfg := limits()
+			l := connectTo(t, cfg, n, r)
+			go func() { _, _ = l.peer.nc.Write(text(letters(cfg.MaxMessage + 1))) }()
+			l.expectClose(CloseTooBig, "message too large")
+			l.peer.nc.Close()
+			l.waitServed()
+			l.saw("too large", "closed")
+		})
 	})
 }
 
@@ -413,11 +439,10 @@ func TestStress(t *testing.T) {
 	for _, tt := range ends {
 		t.Run(tt.name, func(t *testing.T) {
 			onNetworks(t, func(t *testing.T, n network) {
-				cfg := &Config{MaxMessage: 1000, MaxOutbox: 1 << 30, CloseTimeout: patience}
 				var all sync.WaitGroup
-				for range 6 {
+				for range 3 {
 					for range 10 {
-						all.Go(func() { stress(t, cfg, n, tt.end, tt.whole) })
+						all.Go(func() { stress(t, n, tt.end, tt.whole) })
 					}
 					all.Wait()
 				}
@@ -427,16 +452,9 @@ func TestStress(t *testing.T) {
 }
 
 // stress has many goroutines send numbered messages until the connection ends.
-func stress(t *testing.T, cfg *Config, n network, end func(*link), whole bool) {
+func stress(t *testing.T, n network, end func(*link), whole bool) {
 	const senders, sends = 6, 300
-	server, client := n(t)
-	c, p := upgrade(t, cfg, server, client)
-	r := newRecorder(t)
-	l := &link{Conn: c, peer: p, recorder: r, served: make(chan struct{})}
-	go func() {
-		defer close(l.served)
-		c.Serve(r)
-	}()
+	l := connect(t, &Config{MaxMessage: 1000, MaxOutbox: 1 << 30, CloseTimeout: patience}, n)
 
 	queued := make([]int, senders) // how many of a sender's messages were
 	var sending sync.WaitGroup
@@ -450,7 +468,7 @@ func stress(t *testing.T, cfg *Config, n network, end func(*link), whole bool) {
 				if i%2 == 0 {
 					with = nil
 				}
-				err := c.Send(with, Message{Prefix: []byte{byte(i)}, Payload: []byte{byte(k >> 8), byte(k)}, Binary: true})
+				err := l.Send(with, Message{Prefix: []byte{byte(i)}, Payload: []byte{byte(k >> 8), byte(k)}, Binary: true})
 				if err != nil {
 					if err != ErrClosed {
 						t.Errorf("Send: %v", err)
@@ -463,7 +481,7 @@ func stress(t *testing.T, cfg *Config, n network, end func(*link), whole bool) {
 				}
 				if k%5 == 0 {
 					batch.Flush()
-					_ = c.Ping()
+					_ = l.Ping()
 				}
 			}
 		})
@@ -473,7 +491,7 @@ func stress(t *testing.T, cfg *Config, n network, end func(*link), whole bool) {
 	go func() {
 		defer close(read)
 		for {
-			f, err := p.next()
+			f, err := l.next()
 			if err != nil {
 				var timeout net.Error
 				if errors.As(err, &timeout) && timeout.Timeout() {
@@ -490,7 +508,7 @@ func stress(t *testing.T, cfg *Config, n network, end func(*link), whole bool) {
 				}
 				got[i]++
 			case ws.OpClose:
-				_, _ = client.Write(closeFrame(CloseNormal, ""))
+				_, _ = l.peer.nc.Write(closeFrame(CloseNormal, ""))
 			}
 		}
 	}()
@@ -500,7 +518,7 @@ func stress(t *testing.T, cfg *Config, n network, end func(*link), whole bool) {
 	end(l)
 	sending.Wait()
 	<-read
-	client.Close()
+	l.peer.nc.Close()
 	l.waitServed()
 	l.saw("closed")
 	l.sawNothing()

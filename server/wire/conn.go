@@ -204,11 +204,23 @@ func (c *Conn) join() {
 	}
 }
 
-// detach takes the connection from its loop, and ends it with err.
+// detach takes the connection from its loop, and ends it with err. The loop, or
+// who will be read by it, calls it.
 func (c *Conn) detach(err error) {
 	c.mu.Lock()
-	c.detachLocked(err)
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if !c.finishing {
+		c.detachLocked(err)
+		return
+	}
+	// It was closed while it was read. How the reading went on matters still.
+	var end *CloseError
+	switch {
+	case isPanic(err):
+		c.err = err
+	case errors.As(err, &end) && end.Remote:
+		c.peerClosed = true
+	}
 }
 
 // detachLocked is detach with c.mu held. The goroutine that it starts ends with

@@ -16,19 +16,40 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(suite{m}) }
+
+// loops are those of all tests.
+var loops Loops
+
+// A suite closes the loops when the tests are done.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int {
+	defer loops.Close()
+	return s.M.Run()
+}
 
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// A network makes the two ends of a network connection.
-type network func(t testing.TB) (server, client net.Conn)
+// A network is how a connection is read and written.
+type network struct {
+	dial  func(t testing.TB) (server, client net.Conn)
+	loops *Loops
+}
 
-// networks are those that a connection treats differently: it writes to a TCP
-// socket itself, and leaves anything else to its net.Conn.
-var networks = map[string]network{"tcp": tcp, "pipe": pipe}
+var (
+	// tcp has a goroutine read each connection.
+	tcp = network{dialTCP, nil}
+	// epoll has the event loops read them.
+	epoll = network{dialTCP, &loops}
+	// pipe is no socket, as a TLS connection is none.
+	pipe = network{dialPipe, &loops}
+)
 
-func tcp(t testing.TB) (server, client net.Conn) {
+var networks = map[string]network{"tcp": tcp, "loop": epoll, "pipe": pipe}
+
+func dialTCP(t testing.TB) (server, client net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -44,13 +65,19 @@ func tcp(t testing.TB) (server, client net.Conn) {
 	return server, client
 }
 
-func pipe(testing.TB) (server, client net.Conn) { return net.Pipe() }
+func dialPipe(testing.TB) (server, client net.Conn) { return net.Pipe() }
 
 // onNetworks runs a test on each kind of network.
 func onNetworks(t *testing.T, f func(t *testing.T, n network)) {
 	for name, n := range networks {
 		t.Run(name, func(t *testing.T) { f(t, n) })
 	}
+}
+
+// onSockets runs a test on those that are sockets.
+func onSockets(t *testing.T, f func(t *testing.T, n network)) {
+	t.Run("tcp", func(t *testing.T) { f(t, tcp) })
+	t.Run("loop", func(t *testing.T) { f(t, epoll) })
 }
 
 func limits() *Config {
@@ -62,26 +89,30 @@ type link struct {
 	*Conn
 	*peer
 	*recorder
-	served chan struct{} // closed when Serve has returned
+	served chan struct{} // closed when the connection has ended
 	filled int           // how many messages fill has sent
 }
 
-// connect upgrades a connection over n and serves it with h.
+// connect upgrades a connection over n and has it read.
 func connect(t testing.TB, cfg *Config, n network) *link {
 	t.Helper()
-	server, client := n(t)
-	return link2(t, cfg, server, client, newRecorder(t))
+	return connectTo(t, cfg, n, newRecorder(t))
 }
 
-// link2 is connect for a network connection and a recorder that exist.
-func link2(t testing.TB, cfg *Config, server, client net.Conn, r *recorder) *link {
+// connectTo is connect with a recorder that exists.
+func connectTo(t testing.TB, cfg *Config, n network, r *recorder) *link {
 	t.Helper()
+	server, client := n.dial(t)
+	return start(t, cfg, n, server, client, r)
+}
+
+// start is connectTo over a network connection that exists.
+func start(t testing.TB, cfg *Config, n network, server, client net.Conn, r *recorder) *link {
+	t.Helper()
+	cfg.Loops = n.loops
 	c, p := upgrade(t, cfg, server, client)
 	l := &link{Conn: c, peer: p, recorder: r, served: make(chan struct{})}
-	go func() {
-		defer close(l.served)
-		c.Serve(r)
-	}()
+	c.Start(r, func() { close(l.served) })
 	t.Cleanup(func() {
 		client.Close()
 		c.Cut()
@@ -95,7 +126,7 @@ func (l *link) waitServed() {
 	select {
 	case <-l.served:
 	case <-time.After(patience):
-		l.t.Fatal("Serve does not return")
+		l.t.Fatal("the connection does not end")
 	}
 }
 

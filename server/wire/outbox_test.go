@@ -19,12 +19,12 @@ const fillMessage = 10_000
 
 // slowReader is a link whose peer reads nothing yet, over buffers so small that
 // what is sent waits in the outbox.
-func slowReader(t testing.TB, cfg *Config) *link {
+func slowReader(t testing.TB, cfg *Config, n network) *link {
 	t.Helper()
-	server, client := tcp(t)
+	server, client := n.dial(t)
 	_ = server.(*net.TCPConn).SetWriteBuffer(16 << 10)
 	_ = client.(*net.TCPConn).SetReadBuffer(64 << 10)
-	return link2(t, cfg, server, client, newRecorder(t))
+	return start(t, cfg, n, server, client, newRecorder(t))
 }
 
 // fill queues size bytes in numbered messages, all of which must fit.
@@ -78,15 +78,17 @@ func TestSend(t *testing.T) {
 
 // The bytes are the caller's again on return.
 func TestSendCopies(t *testing.T) {
-	l := connect(t, limits(), tcp)
-	b := []byte("mine")
-	var batch Batch
-	if err := l.Send(&batch, Message{Prefix: b, Payload: b}); err != nil {
-		t.Fatal(err)
-	}
-	copy(b, "gone")
-	batch.Flush()
-	l.expectText("minemine")
+	onSockets(t, func(t *testing.T, n network) {
+		l := connect(t, limits(), n)
+		b := []byte("mine")
+		var batch Batch
+		if err := l.Send(&batch, Message{Prefix: b, Payload: b}); err != nil {
+			t.Fatal(err)
+		}
+		copy(b, "gone")
+		batch.Flush()
+		l.expectText("minemine")
+	})
 }
 
 func TestPing(t *testing.T) {
@@ -176,8 +178,8 @@ func TestMaxOutbox(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what left does not", func(t *testing.T) {
-		l := connect(t, &Config{MaxMessage: 10, MaxOutbox: 1000}, tcp)
+	onSockets(t, func(t *testing.T, n network) { // what left does not
+		l := connect(t, &Config{MaxMessage: 10, MaxOutbox: 1000}, n)
 		for i := range 1000 {
 			if err := l.Send(nil, Message{Payload: make([]byte, 996)}); err != nil {
 				t.Fatalf("Send %d: %v", i, err)
@@ -189,21 +191,23 @@ func TestMaxOutbox(t *testing.T) {
 
 // A peer that pings without reading the answers is cut as well.
 func TestSlowConsumerOfPongs(t *testing.T) {
-	cfg := &Config{MaxMessage: 1000, MaxOutbox: 10_000}
-	l := slowReader(t, cfg)
-	ping := bytes.Repeat(frame(true, ws.OpPing, letters(125)), 100)
-	l.patient()
-	for {
-		if _, err := l.peer.nc.Write(ping); err != nil {
-			break
+	onSockets(t, func(t *testing.T, n network) {
+		cfg := &Config{MaxMessage: 1000, MaxOutbox: 10_000}
+		l := slowReader(t, cfg, n)
+		ping := bytes.Repeat(frame(true, ws.OpPing, letters(125)), 100)
+		l.patient()
+		for {
+			if _, err := l.peer.nc.Write(ping); err != nil {
+				break
+			}
 		}
-	}
-	if err := l.ended(); !errors.Is(err, ErrSlow) {
-		t.Errorf("closed by %v", err)
-	}
-	if n := cfg.SlowConsumers(); n != 1 {
-		t.Errorf("%d slow consumers counted, want 1", n)
-	}
+		if err := l.ended(); !errors.Is(err, ErrSlow) {
+			t.Errorf("closed by %v", err)
+		}
+		if n := cfg.SlowConsumers(); n != 1 {
+			t.Errorf("%d slow consumers counted, want 1", n)
+		}
+	})
 }
 
 // A countingConn counts writes, however they are made.
@@ -232,11 +236,11 @@ func (r countingRaw) Write(f func(fd uintptr) bool) error {
 	return r.RawConn.Write(f)
 }
 
-func countingLink(t testing.TB, r *recorder) (*link, *countingConn) {
+func countingLink(t testing.TB, n network, r *recorder) (*link, *countingConn) {
 	t.Helper()
-	server, client := tcp(t)
+	server, client := n.dial(t)
 	counting := &countingConn{TCPConn: server.(*net.TCPConn)}
-	l := link2(t, limits(), counting, client, r)
+	l := start(t, limits(), n, counting, client, r)
 	counting.writes.Store(0)
 	return l, counting
 }
@@ -293,7 +297,7 @@ func TestBatch(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l, counting := countingLink(t, newRecorder(t))
+			l, counting := countingLink(t, epoll, newRecorder(t))
 			tt.send(l, Message{Prefix: []byte("he"), Payload: []byte("llo")})
 			got := make([]byte, len(want))
 			l.patient()
@@ -313,26 +317,28 @@ func TestBatch(t *testing.T) {
 // What a handler sends in its own connection's batch leaves once all that
 // arrived together is handled, pongs included.
 func TestBatchOfReader(t *testing.T) {
-	r := newRecorder(t)
-	var l *link
-	var counting *countingConn
-	ready := make(chan struct{})
-	r.message = func(p []byte, _ bool) error {
-		<-ready
-		return l.Send(l.Batch(), Message{Payload: p})
-	}
-	l, counting = countingLink(t, r)
-	close(ready)
-	for range 20 {
-		counting.writes.Store(0)
-		l.write(text("1"), frame(true, ws.OpPing, "2"), text("3"))
-		l.expectText("1")
-		l.expect(ws.OpPong, "2")
-		l.expectText("3")
-		if n := counting.writes.Load(); n != 1 {
-			t.Fatalf("%d writes, want 1", n)
+	onSockets(t, func(t *testing.T, n network) {
+		r := newRecorder(t)
+		var l *link
+		var counting *countingConn
+		ready := make(chan struct{})
+		r.message = func(p []byte, _ bool) error {
+			<-ready
+			return l.Send(l.Batch(), Message{Payload: p})
 		}
-	}
+		l, counting = countingLink(t, n, r)
+		close(ready)
+		for range 20 {
+			counting.writes.Store(0)
+			l.write(text("1"), frame(true, ws.OpPing, "2"), text("3"))
+			l.expectText("1")
+			l.expect(ws.OpPong, "2")
+			l.expectText("3")
+			if n := counting.writes.Load(); n != 1 {
+				t.Fatalf("%d writes, want 1", n)
+			}
+		}
+	})
 }
 
 // What waits in a handler's batch leaves when the handler ends the connection.
@@ -347,24 +353,24 @@ func TestBatchIsFlushedAtTheEnd(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server, client := tcp(t)
-			peerServer, peerClient := tcp(t)
-			other := link2(t, limits(), peerServer, peerClient, newRecorder(t))
-			r := newRecorder(t)
-			var l *link
-			ready := make(chan struct{})
-			r.message = func(p []byte, _ bool) error {
-				<-ready
-				_ = l.Send(l.Batch(), Message{Payload: []byte("for me")})
-				_ = other.Send(l.Batch(), Message{Payload: []byte("for you")})
-				return tt.end()
-			}
-			l = link2(t, limits(), server, client, r)
-			close(ready)
-			l.write(text("x"))
-			other.expectText("for you")
-			l.expectText("for me")
-			l.expectClose(tt.code, "")
+			onNetworks(t, func(t *testing.T, n network) {
+				other := connect(t, limits(), n)
+				r := newRecorder(t)
+				var l *link
+				ready := make(chan struct{})
+				r.message = func(p []byte, _ bool) error {
+					<-ready
+					_ = l.Send(l.Batch(), Message{Payload: []byte("for me")})
+					_ = other.Send(l.Batch(), Message{Payload: []byte("for you")})
+					return tt.end()
+				}
+				l = connectTo(t, limits(), n, r)
+				close(ready)
+				l.write(text("x"))
+				other.expectText("for you")
+				l.expectText("for me")
+				l.expectClose(tt.code, "")
+			})
 		})
 	}
 }
@@ -431,19 +437,15 @@ func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("pools forget under the race detector")
 	}
-	t.Run("send", func(t *testing.T) {
-		if n := testing.AllocsPerRun(2000, sendLoop(t)); n != 0 {
-			t.Errorf("%v allocations for a Send and a Flush", n)
-		}
-	})
-	t.Run("read", func(t *testing.T) {
-		if n := testing.AllocsPerRun(2000, readLoop(t)); n != 0 {
-			t.Errorf("%v allocations for a message read", n)
-		}
-	})
-	t.Run("echo", func(t *testing.T) {
-		if n := testing.AllocsPerRun(2000, echoLoop(t)); n != 0 {
-			t.Errorf("%v allocations for a message echoed", n)
-		}
-	})
+	for what, loop := range map[string]func(testing.TB, network) func(){
+		"send": sendLoop, "read": readLoop, "echo": echoLoop, "batch": batchLoop,
+	} {
+		t.Run(what, func(t *testing.T) {
+			onSockets(t, func(t *testing.T, n network) {
+				if got := testing.AllocsPerRun(2000, loop(t, n)); got != 0 {
+					t.Errorf("%v allocations", got)
+				}
+			})
+		})
+	}
 }

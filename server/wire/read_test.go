@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,12 +124,14 @@ func TestMessageLengths(t *testing.T) {
 // A client may spell a short length in a long way; RFC 6455, section 5.2, wants
 // the shortest, but nothing depends on it.
 func TestMessageLongLength(t *testing.T) {
-	l := connect(t, limits(), tcp)
-	l.write(
-		[]byte{0x81, 0x80 | 126, 0, 2, 0, 0, 0, 0, 'o', 'k'},
-		[]byte{0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 'o', 'k'},
-	)
-	l.saw("text ok", "text ok")
+	onSockets(t, func(t *testing.T, n network) {
+		l := connect(t, limits(), n)
+		l.write(
+			[]byte{0x81, 0x80 | 126, 0, 2, 0, 0, 0, 0, 'o', 'k'},
+			[]byte{0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 'o', 'k'},
+		)
+		l.saw("text ok", "text ok")
+	})
 }
 
 // Messages of all sizes in one stream that is cut anywhere.
@@ -260,9 +263,11 @@ func TestViolationInHeader(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := connect(t, limits(), tcp)
-			l.write(tt.send)
-			l.endedBy(tt.code, false)
+			onSockets(t, func(t *testing.T, n network) {
+				l := connect(t, limits(), n)
+				l.write(tt.send)
+				l.endedBy(tt.code, false)
+			})
 		})
 	}
 }
@@ -303,12 +308,11 @@ func TestTooLarge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onNetworks(t, func(t *testing.T, n network) {
-				server, client := n(t)
 				r := newRecorder(t)
 				cfg := limits()
 				cfg.MaxMessage = limit
-				l := link2(t, cfg, server, client, r)
-				go func() { _, _ = client.Write(append(tt.send, frame(true, ws.OpPing, "alive")...)) }()
+				l := connectTo(t, cfg, n, r)
+				go func() { _, _ = l.peer.nc.Write(slices.Concat(tt.send, frame(true, ws.OpPing, "alive"))) }()
 				if !tt.over {
 					l.expect(ws.OpPong, "alive")
 					return
@@ -324,46 +328,47 @@ func TestTooLarge(t *testing.T) {
 // A client that goes on sending what is too large must still get what was
 // queued for it, which a connection reset would throw away.
 func TestTooLargeKeepsWhatWasQueued(t *testing.T) {
-	server, client := tcp(t)
-	r := newRecorder(t)
-	var l *link
-	ready := make(chan struct{})
-	r.large = func() {
-		<-ready
-		if err := l.Send(nil, Message{Payload: []byte("Message too large")}); err != nil {
-			t.Errorf("Send in TooLarge: %v", err)
+	onSockets(t, func(t *testing.T, n network) {
+		r := newRecorder(t)
+		var l *link
+		ready := make(chan struct{})
+		r.large = func() {
+			<-ready
+			if err := l.Send(nil, Message{Payload: []byte("Message too large")}); err != nil {
+				t.Errorf("Send in TooLarge: %v", err)
+			}
 		}
-	}
-	cfg := limits()
-	cfg.CloseTimeout = patience
-	l = link2(t, cfg, server, client, r)
-	close(ready)
+		cfg := limits()
+		cfg.CloseTimeout = patience
+		l = connectTo(t, cfg, n, r)
+		close(ready)
 
-	queued := letters(50_000)
-	for range 10 {
-		if err := l.Send(nil, Message{Payload: []byte(queued)}); err != nil {
-			t.Fatal(err)
+		queued := letters(50_000)
+		for range 10 {
+			if err := l.Send(nil, Message{Payload: []byte(queued)}); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	huge := 8 << 20
-	l.write([]byte{0x82, 0xff, 0, 0, 0, 0, byte(huge >> 24), byte(huge >> 16), byte(huge >> 8), byte(huge), 0, 0, 0, 0})
-	sent := make(chan error, 1)
-	go func() {
-		_, err := io.CopyN(client, zeros{}, int64(huge))
-		sent <- err
-	}()
-	l.endedBy(CloseTooBig, false)
-	if err := <-sent; err != nil { // all of it is taken, and dropped
-		t.Fatalf("sending the large message: %v", err)
-	}
-	for range 10 {
-		l.expectText(queued)
-	}
-	l.expectText("Message too large")
-	l.expectClose(CloseTooBig, "message too large")
-	l.expectEOF()
-	client.Close()
-	l.waitServed()
+		huge := 8 << 20
+		l.write([]byte{0x82, 0xff, 0, 0, 0, 0, byte(huge >> 24), byte(huge >> 16), byte(huge >> 8), byte(huge), 0, 0, 0, 0})
+		sent := make(chan error, 1)
+		go func() {
+			_, err := io.CopyN(l.peer.nc, zeros{}, int64(huge))
+			sent <- err
+		}()
+		l.endedBy(CloseTooBig, false)
+		if err := <-sent; err != nil { // all of it is taken, and dropped
+			t.Fatalf("sending the large message: %v", err)
+		}
+		for range 10 {
+			l.expectText(queued)
+		}
+		l.expectText("Message too large")
+		l.expectClose(CloseTooBig, "message too large")
+		l.expectEOF()
+		l.peer.nc.Close()
+		l.waitServed()
+	})
 }
 
 type zeros struct{}
@@ -375,31 +380,34 @@ func (zeros) Read(p []byte) (int, error) {
 
 // What a peer only announces costs no memory.
 func TestAnnouncedLengthIsNotAllocated(t *testing.T) {
-	cfg := limits()
-	cfg.MaxMessage = 1 << 30
-	l := connect(t, cfg, tcp)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	l.write([]byte{0x82, 0xff, 0, 0, 0, 0, 0x3f, 0xff, 0xff, 0xff, 1, 2, 3, 4}, []byte(letters(1000)))
-	l.peer.nc.Close()
-	l.waitServed()
-	runtime.ReadMemStats(&after)
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 1<<20 {
-		t.Errorf("%d bytes allocated for 1000 that arrived", grown)
-	}
+	onSockets(t, func(t *testing.T, n network) {
+		cfg := limits()
+		cfg.MaxMessage = 1 << 30
+		l := connect(t, cfg, n)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		l.write([]byte{0x82, 0xff, 0, 0, 0, 0, 0x3f, 0xff, 0xff, 0xff, 1, 2, 3, 4}, []byte(letters(1000)))
+		l.peer.nc.Close()
+		l.waitServed()
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 1<<20 {
+			t.Errorf("%d bytes allocated for 1000 that arrived", grown)
+		}
+	})
 }
 
 // The bytes of a message may be changed by who got it; what follows it in the
 // same buffer must not be.
 func TestMessageIsTheHandlers(t *testing.T) {
-	server, client := tcp(t)
-	r := newRecorder(t)
-	r.message = func(p []byte, _ bool) error {
-		_ = append(p, "overwritten, if the capacity reached beyond"...)
-		return nil
-	}
-	l := link2(t, limits(), server, client, r)
-	l.write(text("one"), text("two"), frame(true, ws.OpPing, "three"))
-	l.expect(ws.OpPong, "three")
-	l.saw("text one", "text two")
+	onSockets(t, func(t *testing.T, n network) {
+		r := newRecorder(t)
+		r.message = func(p []byte, _ bool) error {
+			_ = append(p, "overwritten, if the capacity reached beyond"...)
+			return nil
+		}
+		l := connectTo(t, limits(), n, r)
+		l.write(text("one"), text("two"), frame(true, ws.OpPing, "three"))
+		l.expect(ws.OpPong, "three")
+		l.saw("text one", "text two")
+	})
 }

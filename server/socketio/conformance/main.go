@@ -44,7 +44,7 @@ func run(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	h := newHandler()
+	h := newHandler(options())
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(listener) }()
@@ -55,17 +55,12 @@ func run(ctx context.Context, addr string) error {
 	}
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return errors.Join(h.engineIO.Shutdown(deadline), h.socketIO.Shutdown(deadline), s.Shutdown(deadline))
+	return errors.Join(h.shutdown(deadline), s.Shutdown(deadline))
 }
 
-type handler struct {
-	http.Handler
-	engineIO *socketio.EngineIO
-	socketIO *socketio.Server
-}
-
-func newHandler() *handler {
-	opts := socketio.Options{
+// options are those that the suites expect.
+func options() socketio.Options {
+	return socketio.Options{
 		PingInterval:   300 * time.Millisecond,
 		PingTimeout:    200 * time.Millisecond,
 		ConnectTimeout: time.Second,
@@ -75,15 +70,31 @@ func newHandler() *handler {
 		Polling:        true,
 		Namespaces:     map[string]socketio.Namespace{"/": namespace{}, "/custom": namespace{}},
 	}
-	h := &handler{
-		engineIO: socketio.NewEngineIO(opts, func(s *socketio.Session) socketio.MessageHandler { return echo{s} }),
-		socketIO: socketio.New(opts),
-	}
+}
+
+type handler struct {
+	http.Handler
+	engineIO *socketio.EngineIO
+	socketIO *socketio.Server
+	loops    wire.Loops
+}
+
+// newHandler starts both engines. shutdown ends them.
+func newHandler(opts socketio.Options) *handler {
+	h := new(handler)
+	opts.Loops = &h.loops
+	h.engineIO = socketio.NewEngineIO(opts, func(s *socketio.Session) socketio.MessageHandler { return echo{s} })
+	h.socketIO = socketio.New(opts)
 	mux := http.NewServeMux()
 	mux.Handle("/engine.io/", h.engineIO)
 	mux.Handle("/socket.io/", h.socketIO)
 	h.Handler = cors.AllowAll().Handler(mux)
 	return h
+}
+
+func (h *handler) shutdown(ctx context.Context) error {
+	defer h.loops.Close()
+	return errors.Join(h.engineIO.Shutdown(ctx), h.socketIO.Shutdown(ctx))
 }
 
 // echo sends back what it gets.

@@ -7,6 +7,7 @@ import { maxFile, receiveFile, sendFile } from './transfer.js';
 import { bytes, explain } from './words.js';
 
 const maxRows = 300; // of messages, and of steps
+const maxReceiving = 4; // files at a time, since they are held in memory
 
 export class Conversation {
   #name;
@@ -14,6 +15,7 @@ export class Conversation {
   #call = null;
   #began = 0;
   #open = false;
+  #receiving = 0;
   #part;
 
   constructor(name, owner) {
@@ -24,7 +26,6 @@ export class Conversation {
     part('name').textContent = name;
     this.element.setAttribute('aria-label', `Conversation with ${name}`);
     part('log').setAttribute('aria-label', `Messages with ${name}`);
-    part('theirs').textContent = `${name}’s side`;
     part('call').onclick = () => this.call();
     part('hangup').onclick = () => this.#call?.close('here');
     part('compose').onsubmit = (event) => {
@@ -32,7 +33,7 @@ export class Conversation {
       this.#say();
     };
     part('file').onchange = () => {
-      for (const file of part('file').files) this.#sendFile(file);
+      this.#sendFiles([...part('file').files]);
       part('file').value = '';
     };
     keepAtEnd(part('messages'));
@@ -184,10 +185,19 @@ export class Conversation {
     this.#append('messages', item);
   }
 
+  // sendFiles sends one after the other.
+  async #sendFiles(files) {
+    for (const file of files) await this.#sendFile(file);
+  }
+
   async #sendFile(file) {
     const row = this.#fileRow(null, file.name, file.size);
     if (file.size > maxFile) {
       row.fail(`Too large: at most ${bytes(maxFile)} can be sent.`);
+      return;
+    }
+    if (!this.#open) {
+      row.fail('Not sent: the channel closed.');
       return;
     }
     try {
@@ -199,6 +209,11 @@ export class Conversation {
   }
 
   async #receiveFile(channel) {
+    if (this.#receiving === maxReceiving) {
+      channel.close();
+      return;
+    }
+    this.#receiving++;
     let row;
     try {
       const { file, checksum, sent } = await receiveFile(
@@ -214,6 +229,8 @@ export class Conversation {
     } catch (err) {
       row ??= this.#fileRow(this.#name, 'a file', 0);
       row.fail(`Not received: ${err.message}.`);
+    } finally {
+      this.#receiving--;
     }
   }
 

@@ -9,6 +9,7 @@ const $ = (id) => document.getElementById(id);
 const maxNotices = 4;
 const maxFrames = 100;
 const maxAnnouncements = 8;
+const maxConversations = 50; // of those that others begin
 
 let signal = null; // Oodaa or Volli
 let me = '';
@@ -175,7 +176,7 @@ function fill(list, names) {
     item.querySelector('[data-part="about"]').textContent = unread.has(name) ? `${words}, something new` : words;
     item.dataset.state = state;
     item.classList.toggle('unread', unread.has(name));
-    item.firstElementChild.ariaCurrent = String(name === selected);
+    item.firstElementChild.setAttribute('aria-current', name === selected);
   });
   for (const item of items.values()) {
     const focused = item.contains(document.activeElement);
@@ -221,6 +222,7 @@ function receive(kind, from, body) {
     conversations.get(from)?.signal(kind, body);
     return;
   }
+  if (!conversations.has(from) && conversations.size >= maxConversations) return;
   const conversation = conversationWith(from);
   conversation.signal(kind, body);
   if (!selected) showConversation(from);

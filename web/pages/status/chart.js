@@ -90,8 +90,8 @@ function svg(name, attributes) {
   return element;
 }
 
-// scale is the next of 1, 2, 5, 10, 20, … that is not below a value.
+// scale is the next round number that is not below a value.
 export function scale(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= value);
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((n) => n * power).find((n) => n >= value);
 }

@@ -20,9 +20,9 @@ const charts = [
     title: 'Connections',
     format: count,
     lines: [
-      value('Socket.IO, WebSocket', (s) => s.connections.socketio.websocket),
-      value('Socket.IO, long-polling', (s) => s.connections.socketio.polling),
-      value('Volli, WebSocket', (s) => s.connections.volli.websocket),
+      value('Socket.IO WebSocket', (s) => s.connections.socketio.websocket),
+      value('Socket.IO polling', (s) => s.connections.socketio.polling),
+      value('Volli WebSocket', (s) => s.connections.volli.websocket),
     ],
   }),
   new Chart({

@@ -1,0 +1,401 @@
+package socketio
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A watch measures the time in a bubble.
+type watch struct {
+	t     *testing.T
+	start time.Time
+}
+
+// inBubble runs a test whose clock runs only while everybody waits.
+func inBubble(t *testing.T, f func(t *testing.T, w watch)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(t, watch{t, time.Now()}) })
+}
+
+// is expects a time since the start.
+func (w watch) is(want time.Duration) {
+	w.t.Helper()
+	if got := time.Since(w.start); got != want {
+		w.t.Errorf("at %v, want %v", got, want)
+	}
+}
+
+// sleep sleeps until a time since the start, and until all that was due then is
+// done.
+func (w watch) sleep(until time.Duration) {
+	w.t.Helper()
+	time.Sleep(until - time.Since(w.start))
+	synctest.Wait()
+	w.is(until)
+}
+
+func reasonOf(m *bareSession) string {
+	select {
+	case reason := <-m.end:
+		return reason
+	default:
+		return ""
+	}
+}
+
+func TestPollingHeartbeat(t *testing.T) {
+	t.Run("ping and pong", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, m := bare(t, pipes{}, nil, nil).polled()
+			p.expect("2")
+			w.is(25 * time.Second)
+			w.sleep(30 * time.Second)
+			p.send("3")
+			p.expect("2")
+			w.is(55 * time.Second)
+			w.sleep(75*time.Second - time.Nanosecond)
+			p.send("3")
+			w.sleep(76 * time.Second)
+			if reason := reasonOf(m); reason != "" {
+				t.Errorf("closed by %q", reason)
+			}
+		})
+	})
+	t.Run("a pong that nobody asked for", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, _ := bare(t, pipes{}, nil, nil).polled()
+			w.sleep(10 * time.Second)
+			p.send("3")
+			p.expect("2")
+			w.is(35 * time.Second)
+		})
+	})
+	t.Run("no pong", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, m := bare(t, pipes{}, nil, nil).polled()
+			p.expect("2", "1")
+			w.is(45 * time.Second)
+			p.isGone()
+			if reason := reasonOf(m); reason != "ping timeout" {
+				t.Errorf("closed by %q", reason)
+			}
+		})
+	})
+	t.Run("no poll", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			b := bare(t, pipes{}, nil, nil)
+			p, m := b.polled()
+			w.sleep(45*time.Second - time.Nanosecond)
+			if _, polling := b.Connections(); polling != 1 || reasonOf(m) != "" {
+				t.Error("closed before its time")
+			}
+			w.sleep(45 * time.Second)
+			if _, polling := b.Connections(); polling != 0 || reasonOf(m) != "ping timeout" {
+				t.Error("not closed in time")
+			}
+			p.isGone()
+		})
+	})
+	t.Run("messages are no pong", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, m := bare(t, pipes{}, nil, nil).polled()
+			for s := 1; s < 45; s++ {
+				w.sleep(time.Duration(s) * time.Second)
+				p.send("4x")
+			}
+			w.sleep(45 * time.Second)
+			if reason := reasonOf(m); reason != "ping timeout" {
+				t.Errorf("closed by %q", reason)
+			}
+		})
+	})
+}
+
+func TestWebSocketHeartbeat(t *testing.T) {
+	t.Run("ping and pong", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			c, m := bare(t, pipes{}, nil, nil).dialled()
+			c.expect("2")
+			w.is(25 * time.Second)
+			w.sleep(45*time.Second - time.Nanosecond)
+			c.send("3")
+			c.expect("2")
+			w.is(70*time.Second - time.Nanosecond)
+			c.closed(1000)
+			w.is(90*time.Second - time.Nanosecond)
+			synctest.Wait()
+			if reason := reasonOf(m); reason != "ping timeout" {
+				t.Errorf("closed by %q", reason)
+			}
+		})
+	})
+	t.Run("over an upgrade", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, m := bare(t, pipes{}, nil, nil).polled()
+			w.sleep(20 * time.Second)
+			c := p.upgrade()
+			c.expect("2")
+			w.is(25 * time.Second)
+			c.send("3")
+			c.expect("2")
+			w.is(50 * time.Second)
+			c.closed(1000)
+			w.is(70 * time.Second)
+			synctest.Wait()
+			if reason := reasonOf(m); reason != "ping timeout" {
+				t.Errorf("closed by %q", reason)
+			}
+		})
+	})
+	t.Run("asked over polling, answered over WebSocket", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, _ := bare(t, pipes{}, nil, nil).polled()
+			p.expect("2")
+			c := p.upgrade()
+			c.send("3")
+			c.expect("2")
+			w.is(50 * time.Second)
+		})
+	})
+}
+
+// A WebSocket that does not take the session over in time is closed, and the
+// session goes on polling.
+func TestUpgradeTimeout(t *testing.T) {
+	quiet := func(o *Options) { o.PingInterval = time.Hour }
+	t.Run("no probe", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, m := bare(t, pipes{}, quiet, nil).polled()
+			c := p.probe()
+			c.closed(1000)
+			w.is(10 * time.Second)
+			p.send("4x")
+			if got := <-m.got; got != "x" {
+				t.Errorf("got %q", got)
+			}
+		})
+	})
+	t.Run("no upgrade", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, _ := bare(t, pipes{}, quiet, nil).polled()
+			c := p.probe()
+			c.send("2probe")
+			c.expect("3probe")
+			p.expect("6")
+			c.closed(1000)
+			w.is(10 * time.Second)
+			synctest.Wait()
+			waiting := p.later() // it waits again
+			w.sleep(time.Minute)
+			p.upgrade()
+			if a := <-waiting; a.body != "6" {
+				t.Errorf("the poll: %q", a.body)
+			}
+		})
+	})
+	t.Run("at the last moment", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			p, m := bare(t, pipes{}, quiet, nil).polled()
+			c := p.probe()
+			c.send("2probe")
+			c.expect("3probe")
+			w.sleep(10*time.Second - time.Nanosecond)
+			c.send("5")
+			w.sleep(time.Minute)
+			c.send("4x")
+			if got := <-m.got; got != "x" {
+				t.Errorf("got %q", got)
+			}
+		})
+	})
+}
+
+// A session that is in no namespace is closed in time.
+func TestConnectTimeout(t *testing.T) {
+	const never = 0
+	tests := []struct {
+		name      string
+		timeout   time.Duration // of the options
+		admission time.Duration
+		client    func(w watch, s *socketSite, c *socketClient)
+		want      time.Duration
+	}{
+		{"never connected", time.Minute, 0, func(watch, *socketSite, *socketClient) {}, time.Minute},
+		{"no timeout", 0, 0, func(watch, *socketSite, *socketClient) {}, never},
+		{"the gate's timeout", time.Minute, 5 * time.Second, func(watch, *socketSite, *socketClient) {}, 5 * time.Second},
+		{"the gate's timeout alone", 0, 5 * time.Second, func(watch, *socketSite, *socketClient) {}, 5 * time.Second},
+		{"connected late", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
+			w.sleep(time.Minute - time.Nanosecond)
+			c.send("40")
+		}, never},
+		{"refused", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
+			w.sleep(30 * time.Second)
+			c.send("40/random")
+		}, time.Minute},
+		{"left", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
+			c.send("40")
+			w.sleep(100 * time.Second)
+			c.send("41")
+			synctest.Wait()
+		}, 160 * time.Second},
+		{"left one of two", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
+			c.send("40", "40/other")
+			w.sleep(100 * time.Second)
+			c.send("41")
+		}, never},
+		{"left and came back", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
+			c.send("40", "41")
+			w.sleep(30 * time.Second)
+			c.send("40")
+		}, never},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w watch) {
+				s := sockets(t, pipes{}, func(o *Options) {
+					o.PingInterval = 100 * time.Hour
+					o.ConnectTimeout = tt.timeout
+				})
+				s.gate.timeout = tt.admission
+				c := s.websocket()
+				end := make(chan time.Duration, 1)
+				go func() { // read, so that everything is taken
+					for {
+						if _, err := c.read(); err != nil {
+							end <- time.Since(w.start)
+							return
+						}
+					}
+				}()
+				tt.client(w, s, c)
+				w.sleep(time.Hour)
+				select {
+				case at := <-end:
+					if at != tt.want {
+						t.Errorf("closed after %v, want %v", at, tt.want)
+					}
+				default:
+					if tt.want != never {
+						t.Errorf("not closed, want after %v", tt.want)
+					}
+					c.Close()
+					<-end
+				}
+			})
+		})
+	}
+}
+
+// A polling client that was told to go has a while to fetch the rest.
+func TestCloseWaitsForPoll(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		t.Run(fmt.Sprint(comes), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w watch) {
+				b := bare(t, pipes{}, nil, nil)
+				p, m := b.polled()
+				_ = m.text("one")
+				_ = m.text("two")
+				m.Close("enough")
+				if err := m.text("three"); err != ErrClosed {
+					t.Errorf("Send after Close: %v", err)
+				}
+				if reason := reasonOf(m); reason != "enough" {
+					t.Errorf("closed by %q", reason)
+				}
+				w.sleep(wire.DefaultCloseTimeout - time.Nanosecond)
+				if comes {
+					p.expect("4one", "4two", "1")
+				} else {
+					w.sleep(wire.DefaultCloseTimeout)
+				}
+				if _, polling := b.Connections(); polling != 0 {
+					t.Error("the session is not forgotten")
+				}
+				p.isGone()
+			})
+		})
+	}
+}
+
+// Neither a body that does not come nor an answer that is not read holds a
+// session for ever.
+func TestStalledRequests(t *testing.T) {
+	for name, query := range map[string]string{
+		"body":                       "",
+		"body for no session":        "transport=polling&sid=unknown",
+		"body instead of handshake":  "transport=polling",
+		"body for unknown transport": "transport=pigeon",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w watch) {
+				b := bare(t, pipes{}, nil, nil)
+				p, m := b.polled()
+				if query == "" {
+					query = p.query
+				}
+				w.sleep(time.Second)
+				nc := b.raw("POST /?EIO=4&" + query + " HTTP/1.1\r\nHost: server\r\nContent-Length: 10\r\n\r\n4half")
+				answer, err := http.ReadResponse(bufio.NewReader(nc), nil)
+				if err != nil || answer.StatusCode != http.StatusBadRequest {
+					t.Errorf("answer %v, %v", answer, err)
+				}
+				w.is(46 * time.Second)
+				synctest.Wait()
+				if reason := reasonOf(m); reason != "ping timeout" { // no pong comes by while a POST runs
+					t.Errorf("closed by %q", reason)
+				}
+			})
+		})
+	}
+	t.Run("answer", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			b := bare(t, pipes{}, nil, nil)
+			p, m := b.polled()
+			b.raw("GET /?EIO=4&" + p.query + " HTTP/1.1\r\nHost: server\r\n\r\n")
+			w.sleep(time.Second)
+			_ = m.text("that nobody reads")
+			w.sleep(20 * time.Second)
+			p.send("3") // the client is alive otherwise
+			reason := <-m.end
+			w.is(46 * time.Second)
+			if reason != "transport error" {
+				t.Errorf("closed by %q", reason)
+			}
+		})
+	})
+}
+
+// A request that is refused outright does not hold anything either.
+func TestRefusedWhileDraining(t *testing.T) {
+	inBubble(t, func(t *testing.T, w watch) {
+		b := bare(t, pipes{}, nil, nil)
+		p, m := b.polled()
+		shut := make(chan error)
+		go func() { shut <- b.Shutdown(context.Background()) }()
+		synctest.Wait()
+		if reason := reasonOf(m); reason != "server shutting down" {
+			t.Errorf("closed by %q", reason)
+		}
+		if a := b.do("GET", "transport=polling", ""); a.status != http.StatusServiceUnavailable {
+			t.Errorf("handshake: %d %q", a.status, a.body)
+		}
+		if _, err := b.tryDial(""); err == nil {
+			t.Error("a WebSocket was let in")
+		}
+		if _, err := b.tryDial(p.query); err == nil {
+			t.Error("an upgrade was let in")
+		}
+		p.expect("1")
+		if err := <-shut; err != nil {
+			t.Error(err)
+		}
+		w.is(0)
+	})
+}

@@ -1,0 +1,375 @@
+package socketio
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A client of one of the ways to be in a session.
+type way struct {
+	*poller       // nil if it began as a WebSocket
+	*socketClient // nil while it polls
+}
+
+func (w way) send(packets ...string) {
+	if w.socketClient != nil {
+		w.socketClient.send(packets...)
+		return
+	}
+	for i, p := range packets {
+		if b, ok := strings.CutPrefix(p, "b:"); ok {
+			packets[i] = "b" + base64.StdEncoding.EncodeToString([]byte(b))
+		}
+	}
+	_ = w.post(strings.Join(packets, "\x1e"))
+}
+
+// drop ends the client without a word.
+func (w way) drop() {
+	if w.socketClient != nil {
+		w.socketClient.Close()
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	gone := make(chan struct{})
+	for len(w.waiting) > 0 {
+		<-w.waiting
+	}
+	go func() {
+		defer close(gone)
+		_, _ = w.request(ctx, "GET", w.query, "")
+	}()
+	<-w.waiting
+	cancel()
+	<-gone
+}
+
+// ways are all that there are.
+var ways = map[string]func(b *bareSite) (way, *bareSession){
+	"websocket": func(b *bareSite) (way, *bareSession) {
+		c, m := b.dialled()
+		return way{nil, c}, m
+	},
+	"polling": func(b *bareSite) (way, *bareSession) {
+		p, m := b.polled()
+		return way{p, nil}, m
+	},
+	"upgrading": func(b *bareSite) (way, *bareSession) {
+		p, m := b.polled()
+		return way{p, p.upgrade()}, m
+	},
+	"upgraded": func(b *bareSite) (way, *bareSession) {
+		p, m := b.polled()
+		c := p.upgrade()
+		b.upgraded(m)
+		return way{p, c}, m
+	},
+}
+
+// However a session ends, its handler is told once, last, and by the right
+// name, its admission is released once, and nothing is left.
+func TestSessionEnds(t *testing.T) {
+	big := strings.Repeat("x", testMaxPayload+1)
+	tests := []struct {
+		name   string
+		handle func(m *bareSession, message string) error
+		end    func(c way, m *bareSession)
+		reason string
+		large  bool
+	}{
+		{name: "close packet", end: func(c way, _ *bareSession) { c.send("1") }, reason: "transport close"},
+		{name: "client gone", end: func(c way, _ *bareSession) { c.drop() }, reason: "transport close"},
+		{name: "invalid packet", end: func(c way, _ *bareSession) { c.send("abc") }, reason: "parse error"},
+		{name: "client ping", end: func(c way, _ *bareSession) { c.send("2") }, reason: "parse error"},
+		{name: "too large", end: func(c way, _ *bareSession) { c.send("4" + big) }, reason: "transport", large: true},
+		{name: "Close", end: func(_ way, m *bareSession) { m.Close("enough") }, reason: "enough"},
+		{
+			name: "Close from everywhere",
+			end: func(_ way, m *bareSession) {
+				var all sync.WaitGroup
+				for range 20 {
+					all.Go(func() { m.Close("enough") })
+				}
+				all.Wait()
+			},
+			reason: "enough",
+		},
+		{
+			name:   "Close in the handler",
+			handle: func(m *bareSession, _ string) error { m.Close("enough"); return nil },
+			end:    func(c way, _ *bareSession) { c.send("4x") },
+			reason: "enough",
+		},
+		{
+			name:   "error in the handler",
+			handle: func(*bareSession, string) error { return errors.New("no") },
+			end:    func(c way, _ *bareSession) { c.send("4x") },
+			reason: "parse error",
+		},
+		{
+			name:   "too large, by the handler",
+			handle: func(*bareSession, string) error { return errTooLarge },
+			end:    func(c way, _ *bareSession) { c.send("4x") },
+			reason: "transport", large: true,
+		},
+		{
+			name:   "panic in the handler",
+			handle: func(*bareSession, string) error { panic("boom") },
+			end:    func(c way, _ *bareSession) { c.send("4x") },
+			reason: "", // that of the transport
+		},
+		{name: "outbox full", end: func(_ way, m *bareSession) {
+			for m.text(big) == nil {
+				continue
+			}
+		}, reason: "transport close"},
+		{name: "outbox full in the handler", handle: func(m *bareSession, _ string) error {
+			for m.text(big) == nil {
+				continue
+			}
+			return nil
+		}, end: func(c way, _ *bareSession) { c.send("4x") }, reason: "transport close"},
+		{name: "Shutdown", end: func(_ way, m *bareSession) {
+			_ = m.engine.Shutdown(cutNow())
+		}, reason: "server shutting down"},
+	}
+	for _, tt := range tests {
+		for name, open := range ways {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				var panics []any
+				b := bare(t, loopback{}, func(o *Options) {
+					o.Panicked = func(v any, stack []byte) {
+						if !strings.Contains(string(stack), "TestSessionEnds") {
+							t.Errorf("panic %v at %s", v, stack)
+						}
+						panics = append(panics, v)
+					}
+				}, tt.handle)
+				c, m := open(b)
+				tt.end(c, m)
+				reason := receive(t, "end", m.end)
+				if !strings.HasPrefix(reason, tt.reason) || reason == "" {
+					t.Errorf("closed by %q, want %q", reason, tt.reason)
+				}
+				if err := m.text("late"); err != ErrClosed {
+					t.Errorf("Send after the end: %v", err)
+				}
+				if tt.large != (len(m.large) == 1) {
+					t.Errorf("TooLarge was called %d times", len(m.large))
+				}
+				if c.socketClient != nil {
+					c.socketClient.Close()
+				} else if c.poller != nil {
+					for { // fetch what is left
+						a, err := b.request(context.Background(), "GET", c.query, "")
+						if err != nil || a.status != http.StatusOK {
+							break
+						}
+					}
+				}
+				within(t, "the session is forgotten", func() bool {
+					ws, polling := b.Connections()
+					return ws+polling == 0
+				})
+				if want := strings.HasPrefix(tt.name, "panic"); want != slices.Equal(panics, []any{"boom"}) {
+					t.Errorf("panics: %v", panics)
+				}
+				if err := b.Shutdown(inTime(t)); err != nil {
+					t.Errorf("Shutdown: %v", err)
+				}
+				b.gate.balanced()
+				if len(m.end) > 0 {
+					t.Errorf("closed again, by %q", <-m.end)
+				}
+			})
+		}
+	}
+}
+
+// Requests that open no session leave nothing behind either.
+func TestNoSession(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	for _, request := range []string{
+		"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+		"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+	} {
+		nc := b.raw(request)
+		answer := make([]byte, 12)
+		if _, err := nc.Read(answer); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 4") {
+			t.Errorf("answer %q, %v", answer, err)
+		}
+	}
+	within(t, "they are released", func() bool {
+		b.gate.mu.Lock()
+		defer b.gate.mu.Unlock()
+		return b.gate.admitted == 2 && len(b.gate.out) == 0
+	})
+	if len(b.all) > 0 {
+		t.Errorf("%d sessions", len(b.all))
+	}
+}
+
+func TestGateRefuses(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	b.gate.refusal = &Refusal{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7"}}, Message: `too "many"`}
+	a := b.do("GET", "transport=polling", "")
+	if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "7" ||
+		a.header.Get("Content-Type") != "application/json" || a.body != `{"error":"too \"many\""}` {
+		t.Errorf("%+v", a)
+	}
+	_, err := b.tryDial("")
+	if !errors.Is(err, websocket.ErrBadHandshake) {
+		t.Errorf("dial: %v", err)
+	}
+	if len(b.all) > 0 {
+		t.Errorf("%d sessions", len(b.all))
+	}
+}
+
+func TestTransports(t *testing.T) {
+	t.Run("WebSocket only", func(t *testing.T) {
+		b := bare(t, loopback{}, func(o *Options) { o.Polling = false }, nil)
+		if a := b.do("GET", "transport=polling", ""); a.status != http.StatusBadRequest || a.body != `{"code":0,"message":"Transport unknown"}` {
+			t.Errorf("polling: %+v", a)
+		}
+		b.dialled()
+	})
+	t.Run("polling only", func(t *testing.T) {
+		b := bare(t, loopback{}, func(o *Options) { o.WebSocket = false }, nil)
+		if _, err := b.tryDial(""); err == nil {
+			t.Error("a WebSocket was let in")
+		}
+		a := b.do("GET", "transport=polling", "")
+		if !strings.Contains(a.body, `"upgrades":[]`) {
+			t.Errorf("handshake: %s", a.body)
+		}
+		p := &poller{site: b.site, query: "transport=polling&sid=" + sessionID(t, a.body)}
+		if _, err := b.tryDial(p.query); err == nil {
+			t.Error("an upgrade was let in")
+		}
+		p.send("4x")
+	})
+}
+
+func TestConnections(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	count := func(websocket, polling int) {
+		t.Helper()
+		within(t, "the sessions are counted", func() bool {
+			w, p := b.Connections()
+			return w == websocket && p == polling
+		})
+	}
+	count(0, 0)
+	one, _ := b.polled()
+	two, _ := b.polled()
+	count(0, 2)
+	three, _ := b.dialled()
+	count(1, 2)
+	upgraded := one.upgrade()
+	count(2, 1)
+	two.send("1")
+	count(2, 0)
+	three.Close()
+	count(1, 0)
+	upgraded.Close()
+	count(0, 0)
+}
+
+func TestEstablished(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	p, m := b.polled()
+	established := func(query string) bool {
+		r, err := http.NewRequest("GET", "http://server/?"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Established(r)
+	}
+	for query, want := range map[string]bool{p.query: true, "sid=" + m.ID(): true, "": false, "sid=": false, "sid=unknown": false} {
+		if established(query) != want {
+			t.Errorf("%q: %v", query, !want)
+		}
+	}
+	if opened := m.Opened(); time.Since(opened) > time.Minute || opened.IsZero() {
+		t.Errorf("opened at %v", opened)
+	}
+	p.send("1")
+	if established(p.query) {
+		t.Error("established after its end")
+	}
+}
+
+// A client that fetches nothing is cut once its outbox is full.
+func TestMaxOutbox(t *testing.T) {
+	const outbox = 10_000
+	small := func(o *Options) { o.MaxOutbox = outbox }
+	t.Run("never polls", func(t *testing.T) {
+		b := bare(t, loopback{}, small, nil)
+		p, m := b.polled()
+		for i := range 10 { // exactly fits
+			if err := m.text(strings.Repeat("x", outbox/10-1)); err != nil {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		if err := m.text(""); err != ErrSlow {
+			t.Fatalf("one byte more: %v", err)
+		}
+		ended(t, m.end, "transport close")
+		if err := m.text(""); err != ErrClosed {
+			t.Errorf("after that: %v", err)
+		}
+		p.isGone()
+		if n := b.wire.SlowConsumers(); n != 1 {
+			t.Errorf("%d slow consumers counted", n)
+		}
+	})
+	t.Run("polls", func(t *testing.T) {
+		b := bare(t, loopback{}, small, nil)
+		p, m := b.polled()
+		for range 5 {
+			for range 10 {
+				if err := m.text(strings.Repeat("x", outbox/10-1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 10 {
+				p.next()
+			}
+		}
+	})
+	t.Run("all packets of one Send count", func(t *testing.T) {
+		b := bare(t, loopback{}, small, nil)
+		_, m := b.polled()
+		half := make([]byte, outbox/2)
+		if err := m.Send(nil, wire.Message{Payload: half}, wire.Message{Binary: true, Prefix: half, Payload: half[:1]}); err != ErrSlow {
+			t.Errorf("Send: %v", err)
+		}
+	})
+	t.Run("WebSocket", func(t *testing.T) {
+		s := sockets(t, loopback{}, small)
+		_, m := s.connected()
+		var err error
+		for err == nil {
+			err = m.emit(`["x","` + strings.Repeat("x", outbox/2) + `"]`)
+		}
+		if err != ErrSlow {
+			t.Errorf("Emit: %v", err)
+		}
+		ended(t, m.end, "transport close")
+		if n := s.SlowConsumers(); n != 1 {
+			t.Errorf("%d slow consumers counted", n)
+		}
+	})
+}

@@ -1,0 +1,141 @@
+package socketio
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A listener is a MessageHandler that keeps what it gets.
+type listener struct{ got []wire.Message }
+
+func (l *listener) Message(p []byte, binary bool, _ *wire.Batch) error {
+	l.got = append(l.got, wire.Message{Binary: binary, Payload: bytes.Clone(p)})
+	return nil
+}
+func (*listener) TooLarge()     {}
+func (*listener) Closed(string) {}
+
+// idle is a polling session that no client has.
+func idle(e *EngineIO) (*Session, *listener) {
+	l := &listener{}
+	return &Session{engine: e, handler: l, polling: newPolling()}, l
+}
+
+func sameMessages(a, b []wire.Message) bool {
+	return slices.EqualFunc(a, b, func(a, b wire.Message) bool {
+		return a.Binary == b.Binary && bytes.Equal(a.Payload, b.Payload)
+	})
+}
+
+// What is queued for a poll is one payload, in order.
+func TestPayload(t *testing.T) {
+	e := NewEngineIO(defaults(), nil)
+	defer func() { _ = e.Shutdown(cutNow()) }()
+	s, _ := idle(e)
+	p := s.polling
+	if payload, last := p.take(); string(payload) != "6" || last {
+		t.Errorf("nothing queued: %q, %v", payload, last)
+	}
+	if err := s.Send(nil,
+		wire.Message{Prefix: []byte("4"), Payload: []byte("a")},
+		wire.Message{Binary: true, Payload: []byte{1, 2, 3, 4}},
+		wire.Message{Prefix: []byte("4")},
+		wire.Message{Binary: true},
+	); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(nil, wire.Message{Prefix: []byte("2")}); err != nil {
+		t.Fatal(err)
+	}
+	p.last = engineClose
+	if payload, last := p.take(); string(payload) != "4a\x1ebAQIDBA==\x1e4\x1eb\x1e2" || last {
+		t.Errorf("got %q, %v", payload, last)
+	}
+	if payload, last := p.take(); string(payload) != "1" || !last {
+		t.Errorf("at last: %q, %v", payload, last)
+	}
+}
+
+// Any payload at all: nothing panics, and the messages in it, sent back, make a
+// payload with the same messages in it.
+func FuzzPayload(f *testing.F) {
+	for _, seed := range []string{
+		"", "4", "4a", "4a\x1e4b", "bAQIDBA==", "b", "4a\x1ebAQI=\x1e4", "3", "3probe", "2", "1", "4a\x1e1\x1e4b",
+		"\x1e", "4a\x1e", "b!!!", "bAQI", "bAQ\nI=", "5", "6", "0{}", "4€", "4\xff", "4b\x1eb4", "bAQIDBA==AAAA",
+	} {
+		f.Add([]byte(seed))
+	}
+	e := NewEngineIO(defaults(), nil)
+	f.Cleanup(func() { _ = e.Shutdown(cutNow()) })
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if !utf8.Valid(payload) {
+			t.Skip("refused before")
+		}
+		s, in := idle(e)
+		defer e.deadlines.Stop(&s.heartbeat)
+		err := s.receivePayload(bytes.Clone(payload))
+		if err != nil && !errors.Is(err, ErrMalformed) && err != errClientClose {
+			t.Fatalf("error %v", err)
+		}
+
+		// The same by the letter of the protocol.
+		var want []wire.Message
+		var wantErr error
+	packets:
+		for packet := range strings.SplitSeq(string(payload), "\x1e") {
+			kind, rest := byte(0), ""
+			if packet != "" {
+				kind, rest = packet[0], packet[1:]
+			}
+			switch kind {
+			case '4':
+				want = append(want, wire.Message{Payload: []byte(rest)})
+			case 'b':
+				data, err := base64.StdEncoding.DecodeString(rest)
+				if err != nil {
+					wantErr = ErrMalformed
+					break packets
+				}
+				want = append(want, wire.Message{Binary: true, Payload: data})
+			case '3':
+			case '1':
+				wantErr = errClientClose
+				break packets
+			default:
+				wantErr = ErrMalformed
+				break packets
+			}
+		}
+		if !sameMessages(in.got, want) || !errors.Is(err, wantErr) {
+			t.Fatalf("got %v, %v, want %v, %v", in.got, err, want, wantErr)
+		}
+		if len(in.got) == 0 {
+			return
+		}
+
+		back, _ := idle(e)
+		for _, m := range in.got {
+			if !m.Binary {
+				m.Prefix = []byte(MessagePrefix)
+			}
+			if err := back.Send(nil, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again, out := idle(e)
+		sent, _ := back.polling.take()
+		if err := again.receivePayload(sent); err != nil {
+			t.Fatalf("%q, sent back as %q: %v", payload, sent, err)
+		}
+		if !sameMessages(in.got, out.got) {
+			t.Fatalf("got %v, sent back %v", in.got, out.got)
+		}
+	})
+}

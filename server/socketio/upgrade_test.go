@@ -1,0 +1,396 @@
+package socketio
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A pump sends numbered messages to a session until it is stopped.
+type pump struct {
+	stop chan struct{}
+	sent chan int // how many were queued, at the end
+}
+
+func startPump(t *testing.T, m *bareSession, pace chan struct{}) *pump {
+	p := &pump{make(chan struct{}), make(chan int, 1)}
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-p.stop:
+				p.sent <- i
+				return
+			case <-pace: // nothing when it is closed or nil
+			default:
+			}
+			if err := m.text(strconv.Itoa(i)); err != nil {
+				t.Errorf("message %d: %v", i, err)
+				p.sent <- i
+				return
+			}
+			if i%20 == 19 {
+				select {
+				case <-pace:
+				case <-p.stop:
+				}
+			}
+		}
+	}()
+	return p
+}
+
+// Messages that are sent, both ways, while the transport changes: none is lost,
+// none comes twice, and all keep their order.
+func TestUpgradeLosesNothing(t *testing.T) {
+	const upgrades, atOnce = 200, 8
+	b := bare(t, loopback{}, nil, nil)
+	todo := make(chan struct{}, upgrades)
+	for range upgrades {
+		todo <- struct{}{}
+	}
+	close(todo)
+	var all sync.WaitGroup
+	var opening sync.Mutex // so that a poller and its session come together
+	for range atOnce {
+		all.Go(func() {
+			for range todo {
+				opening.Lock()
+				p, m := b.polled()
+				opening.Unlock()
+				if err := upgradeUnderLoad(t, p, m); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// upgradeUnderLoad does what a real client does: it polls, probes, stops to
+// poll when its poll has returned, and goes on over the WebSocket.
+func upgradeUnderLoad(t *testing.T, p *poller, m *bareSession) error {
+	pace := make(chan struct{}, 1)
+	pump := startPump(t, m, pace)
+	next := 0
+	got := func(packet string) error {
+		if packet == "6" {
+			return nil
+		}
+		if packet != "4"+strconv.Itoa(next) {
+			return fmt.Errorf("got %q where message %d was due", packet, next)
+		}
+		if next++; next%20 == 0 {
+			select {
+			case pace <- struct{}{}:
+			default:
+			}
+		}
+		return nil
+	}
+	posted := 0
+	post := func() error {
+		a, err := p.request(context.Background(), "POST", p.query, fmt.Sprintf("4%d\x1e4%d", posted, posted+1))
+		if err != nil || a.body != "ok" {
+			return fmt.Errorf("POST: %v, %v", a, err)
+		}
+		posted += 2
+		return nil
+	}
+	poll := func() error {
+		a, err := p.request(context.Background(), "GET", p.query, "")
+		if err != nil || a.status != http.StatusOK {
+			return fmt.Errorf("poll: %v, %v", a, err)
+		}
+		for packet := range strings.SplitSeq(a.body, "\x1e") {
+			if err := got(packet); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for range rand.IntN(3) {
+		if err := post(); err != nil {
+			return err
+		}
+		if err := poll(); err != nil {
+			return err
+		}
+	}
+
+	polling := make(chan error, 1)
+	paused := make(chan struct{})
+	go func() {
+		for {
+			if err := poll(); err != nil {
+				polling <- err
+				return
+			}
+			select {
+			case <-paused:
+				polling <- nil
+				return
+			default:
+			}
+		}
+	}()
+	c, err := p.tryDial(strings.TrimPrefix(p.query, "transport=polling&"))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.trySend("2probe"); err != nil {
+		return err
+	}
+	if packet, err := c.read(); err != nil || packet != "3probe" {
+		return fmt.Errorf("probe: %q, %v", packet, err)
+	}
+	if err := post(); err != nil {
+		return err
+	}
+	close(paused)
+	if err := <-polling; err != nil {
+		return err
+	}
+	if err := c.trySend("5"); err != nil {
+		return err
+	}
+	for range 20 {
+		if err := c.trySend("4" + strconv.Itoa(posted)); err != nil {
+			return err
+		}
+		posted++
+		packet, err := c.read()
+		if err != nil {
+			return err
+		}
+		if err := got(packet); err != nil {
+			return err
+		}
+	}
+	close(pump.stop)
+	for sent := <-pump.sent; next < sent; {
+		packet, err := c.read()
+		if err != nil {
+			return fmt.Errorf("after message %d of %d: %w", next, sent, err)
+		}
+		if err := got(packet); err != nil {
+			return err
+		}
+	}
+	for i := range posted {
+		if in := receive(t, "message", m.got); in != strconv.Itoa(i) {
+			return fmt.Errorf("the server got %q where %d was due", in, i)
+		}
+	}
+	if len(m.got) > 0 {
+		return fmt.Errorf("the server got %q as well", <-m.got)
+	}
+	return nil
+}
+
+// A session that ends while its handler is busy and an upgrade waits for that
+// is still told of its end, once.
+func TestCloseDuringUpgrade(t *testing.T) {
+	for name, end := range map[string]func(m *bareSession, c *socketClient){
+		"Close": func(m *bareSession, _ *socketClient) { m.Close("enough") },
+		"abort": func(m *bareSession, _ *socketClient) { m.abort("enough") },
+		"cut":   func(m *bareSession, _ *socketClient) { m.cut() },
+		"probe lost, then Close": func(m *bareSession, c *socketClient) {
+			c.Close()
+			m.Close("enough")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 {
+				busy, idle := make(chan struct{}), make(chan struct{})
+				b := bare(t, loopback{}, func(o *Options) { o.Loops = nil }, func(_ *bareSession, message string) error {
+					if message == "busy" {
+						close(busy)
+						<-idle
+					}
+					return nil
+				})
+				p, m := b.polled()
+				c := p.probe()
+				c.send("2probe")
+				c.expect("3probe")
+				posted := make(chan struct{})
+				go func() {
+					defer close(posted)
+					_, _ = p.request(context.Background(), "POST", p.query, "4busy")
+				}()
+				<-busy
+				c.send("5") // waits for the handler
+				end(m, c)
+				close(idle)
+				receive(t, "end", m.end)
+				<-posted
+			}
+		})
+	}
+}
+
+// Sessions end in all ways at once while they upgrade.
+func TestUpgradeRaces(t *testing.T) {
+	b := bare(t, loopback{}, nil, func(m *bareSession, message string) error { return m.text(message) })
+	ends := []func(p *poller, m *bareSession, c *socketClient){
+		func(_ *poller, m *bareSession, _ *socketClient) { m.Close("enough") },
+		func(_ *poller, m *bareSession, _ *socketClient) { m.abort("enough") },
+		func(_ *poller, m *bareSession, _ *socketClient) { m.cut() },
+		func(_ *poller, _ *bareSession, c *socketClient) { c.Close() },
+		func(_ *poller, _ *bareSession, c *socketClient) {
+			_ = c.trySend("1")
+		},
+		func(p *poller, _ *bareSession, _ *socketClient) {
+			_, _ = p.request(context.Background(), "POST", p.query, "1")
+		},
+		func(p *poller, _ *bareSession, _ *socketClient) {
+			_, _ = p.request(context.Background(), "POST", p.query, "abc")
+		},
+		func(p *poller, _ *bareSession, _ *socketClient) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			go cancel()
+			_, _ = p.request(ctx, "GET", p.query, "")
+		},
+		func(p *poller, m *bareSession, _ *socketClient) {
+			for range 20 {
+				_ = m.text("x")
+			}
+		},
+	}
+	var all sync.WaitGroup
+	var opening sync.Mutex
+	for worker := range 8 {
+		all.Go(func() {
+			for range 25 {
+				opening.Lock()
+				p, m := b.polled()
+				opening.Unlock()
+				c, err := p.tryDial(strings.TrimPrefix(p.query, "transport=polling&"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = c.trySend("2probe")
+				if packet, err := c.read(); err != nil || packet != "3probe" {
+					t.Errorf("probe: %q, %v", packet, err)
+					return
+				}
+				var ending sync.WaitGroup
+				ending.Go(func() {
+					_ = c.trySend("5")
+					_ = c.trySend("4x")
+				})
+				ending.Go(func() { ends[rand.IntN(len(ends))](p, m, c) })
+				if worker%2 == 0 {
+					ending.Go(func() { ends[rand.IntN(2)](p, m, c) })
+				}
+				ending.Wait()
+				m.Close("at last")
+				receive(t, "end", m.end)
+				c.Close()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// A body that was on its way when the session moved to a WebSocket: what is in
+// it is handled while nothing else is, and not after the end.
+func TestPostDuringUpgrade(t *testing.T) {
+	open := func(t *testing.T, length int, handle func(*bareSession, string) error) (*poller, *bareSession, *socketClient, net.Conn) {
+		b := bare(t, loopback{}, nil, handle)
+		p, m := b.polled()
+		nc := b.raw("POST /?EIO=4&" + p.query + " HTTP/1.1\r\nHost: server\r\nExpect: 100-continue\r\nContent-Length: " + strconv.Itoa(length) + "\r\n\r\n")
+		if _, err := io.ReadFull(nc, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
+			t.Fatal(err)
+		}
+		c := p.upgrade()
+		b.upgraded(m)
+		return p, m, c, nc
+	}
+	finish := func(nc net.Conn, body string) {
+		_, _ = io.WriteString(nc, body)
+		_, _ = nc.Read(make([]byte, 100)) // the answer
+	}
+	t.Run("too large while the handler is busy", func(t *testing.T) {
+		busy, idle := make(chan struct{}), make(chan struct{})
+		_, m, c, nc := open(t, len("4busy"), func(_ *bareSession, message string) error {
+			if message == "busy" {
+				close(busy)
+				<-idle
+			}
+			return nil
+		})
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			finish(nc, "4busy")
+		}()
+		<-busy
+		c.send("4" + strings.Repeat("x", testMaxPayload))
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			_, _ = c.read()
+		}()
+		select {
+		case <-closed: // too early; the calls have met
+		case <-time.After(20 * time.Millisecond):
+		}
+		close(idle)
+		<-closed
+		<-answered
+		ended(t, m.end, "transport close")
+		if n := len(m.large); n != 1 {
+			t.Errorf("TooLarge was called %d times", n)
+		}
+	})
+	for name, body := range map[string]string{
+		"message after the end":   "4p",
+		"too large after the end": "4" + strings.Repeat("x", testMaxPayload),
+		"garbage after the end":   "abc",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, m, c, nc := open(t, len(body), nil)
+			c.send("4w")
+			c.Close()
+			ended(t, m.end, "transport close")
+			finish(nc, body)
+			if len(m.got) != 1 || len(m.large) != 0 || len(m.end) != 0 {
+				t.Errorf("%d messages, %d too large, %d ends after the end", len(m.got)-1, len(m.large), len(m.end))
+			}
+		})
+	}
+}
+
+// What waits for a poll goes over the WebSocket, in one piece with what is sent
+// meanwhile, and attachments stay with their packet.
+func TestUpgradeTakesQueueAlong(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	p, m := b.polled()
+	for i := range 100 {
+		if err := m.Send(nil,
+			wire.Message{Prefix: []byte("4head "), Payload: []byte(strconv.Itoa(i))},
+			wire.Message{Binary: true, Payload: []byte(strconv.Itoa(i))},
+		); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := p.upgrade()
+	for i := range 100 {
+		c.expect(fmt.Sprint("4head ", i), fmt.Sprint("b:", i))
+	}
+}

@@ -1,0 +1,188 @@
+// Who cannot see, cannot use a mouse, has a small screen or wants it dark can
+// use the pages like anybody else.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { cases } from './stage.mjs';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+// audit asserts that axe has no complaint about a page as it is now: contrast,
+// names, roles, landmarks, order of headings.
+async function audit(page, what) {
+  await page.evaluate(axe);
+  const { violations, passes } = await page.evaluate(() =>
+    globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+  );
+  const complaints = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((n) => n.html).join(' ')}`);
+  assert.deepEqual(complaints, [], what);
+  assert.ok(passes.length > 15);
+}
+
+const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+
+// fits asserts that nothing has to be scrolled sideways.
+async function fits(page, what) {
+  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(content <= screen, `${what}: ${content} > ${screen}`);
+}
+
+const looks = {
+  'light': { colorScheme: 'light' },
+  'dark': { colorScheme: 'dark' },
+  'light, on a phone': { colorScheme: 'light', ...phone },
+  'dark, on a phone': { colorScheme: 'dark', ...phone },
+};
+
+cases([
+  ...Object.entries(looks).map(([name, options]) => ({
+    name: `the pages have no barriers: ${name}`,
+    async run(stage) {
+      const page = await stage.page('/demo', options);
+      await audit(page, 'the form');
+      await fits(page, 'the form');
+      const a = stage.at(page, 'alice');
+      await a.join(false);
+      await audit(page, 'nobody there');
+      const long = 'w'.repeat(50);
+      const b = await stage.visitor(long, { ...options, volli: true });
+      await b.page.getByLabel('Look for a name').fill('nobody');
+      await b.page.keyboard.press('Enter');
+      await a.call(long);
+      await Promise.all([a.talks(long), b.talks('alice')]);
+      await a.say(long, `a word of some length: ${'x'.repeat(200)}`);
+      await b.say('alice', 'hello');
+      await a.hears(long, 'hello');
+      await a.sendFile(long, { name: `${'f'.repeat(100)}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') });
+      await a.checksum(long, 'fff');
+      await b.checksum('alice', 'fff');
+      await a.page.getByLabel('Call a name that is not listed').fill('nobody');
+      await a.page.keyboard.press('Enter');
+      await a.page.getByText('User nobody not found').first().waitFor();
+      await a.page.getByText('What this page and the server say').click();
+      await audit(a.page, 'an error, and somebody who is not there');
+      await a.call(long);
+      for (const { page } of [a, b]) {
+        await audit(page, 'a conversation');
+        await fits(page, 'a conversation');
+      }
+      const status = await stage.page('/status', options);
+      await status.getByRole('row', { name: /^Users 2/ }).waitFor();
+      await audit(status, 'status');
+      await fits(status, 'status');
+      // Fingers find everything that is to be pressed.
+      for (const { page } of [a, b, { page: status }]) {
+        const small = await page.locator('button:visible, a.button:visible, input[type=text]:visible').evaluateAll((all) =>
+          all.filter((e) => e.getBoundingClientRect().height < 40).map((e) => e.outerHTML),
+        );
+        assert.deepEqual(small, []);
+      }
+    },
+  })),
+  {
+    name: 'the colours follow the system, also while the page is open',
+    async run(stage) {
+      for (const path of ['/demo', '/status']) {
+        const page = await stage.page(path);
+        const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number)[0]);
+        await page.emulateMedia({ colorScheme: 'light' });
+        assert.ok((await ground()) > 200);
+        await page.emulateMedia({ colorScheme: 'dark' });
+        assert.ok((await ground()) < 50);
+      }
+    },
+  },
+  {
+    name: 'who wants no motion gets none',
+    async run(stage) {
+      const page = await stage.page('/demo', { reducedMotion: 'reduce' });
+      await page.route('**/socket.io/**', () => {});
+      await page.routeWebSocket('**', () => {}); // never answers
+      await page.getByRole('button', { name: 'Join with Socket.IO' }).click();
+      await page.getByText('Connecting …').waitFor();
+      assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
+      await page.emulateMedia({ reducedMotion: 'no-preference' });
+      assert.equal(await page.evaluate(() => document.getAnimations().length), 1, 'there is one else');
+    },
+  },
+  {
+    name: 'by keyboard alone',
+    async run(stage) {
+      const b = await stage.visitor('bob');
+      const page = await stage.page('/demo');
+      const press = async (...keys) => {
+        for (const key of keys) await page.keyboard.press(key);
+      };
+      const focused = () =>
+        page.evaluate(() => {
+          const e = document.activeElement;
+          return e.getAttribute('aria-label') ?? e.labels?.[0]?.textContent ?? e.textContent.trim();
+        });
+      // tabTo goes on until something has the focus, which must be seen.
+      const tabTo = async (name) => {
+        for (let i = 0; i < 20; i++) {
+          await press('Tab');
+          const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+          assert.notEqual(outline, 'none', `the focus on ${await focused()} is seen`);
+          if (name.test(await focused())) return;
+        }
+        assert.fail(`no way to ${name}; at ${await focused()}`);
+      };
+      await press('Tab');
+      assert.equal(await focused(), 'Skip to the content');
+      await tabTo(/^Your name$/);
+      await press('Control+A');
+      await page.keyboard.type('alice');
+      await press('Enter');
+      await page.getByText('Online', { exact: true }).first().waitFor();
+      assert.equal(await focused(), 'You are alice');
+      await tabTo(/^bob/);
+      await press('Enter');
+      const a = stage.at(page, 'alice');
+      await a.talks('bob');
+      assert.equal(await focused(), 'Message');
+      await page.keyboard.type('typed');
+      await press('Enter');
+      await b.hears('alice', 'typed');
+      await tabTo(/^Send files$/);
+      await press('Shift+Tab', 'Shift+Tab', 'Shift+Tab', 'Shift+Tab');
+      assert.equal(await focused(), 'Close the channel');
+      await press('Enter');
+      await a.with('bob').getByText('You closed the channel.').first().waitFor();
+      // What had the focus is gone; it is where one can go on from.
+      assert.equal(await focused(), 'Conversation with bob');
+      await press('Tab');
+      assert.equal(await focused(), 'Open a channel');
+      // Somebody who goes takes the focus along to the head of the list.
+      await page.locator('#online button').focus();
+      await b.page.close();
+      await a.misses('bob');
+      assert.match(await focused(), /^Online 0$/);
+    },
+  },
+  {
+    name: 'what happens is told to who does not see it',
+    async run(stage) {
+      const a = await stage.visitor('alice');
+      const told = a.page.getByRole('status').filter({ hasText: /./ });
+      await told.getByText('You are online as alice.').waitFor();
+      const b = await stage.visitor('bob');
+      await told.getByText('bob is online.').waitFor();
+      await b.call('alice');
+      await told.getByText('The path to bob is direct, round trip').waitFor();
+      // Messages are a log, errors an alert: both are read out as they come.
+      assert.equal(await a.page.getByRole('log', { name: 'Messages with bob' }).count(), 1);
+      await b.page.close();
+      await told.getByText(/bob (has left|closed the channel)\./).waitFor();
+      await stage.server.stop();
+      await told.getByText('The connection to the server is lost. This page tries again by itself.').waitFor();
+      await stage.server.start();
+      await told.getByText('You are online as alice.').waitFor();
+      // The charts say in words what they show.
+      const status = await stage.page('/status');
+      await status.getByRole('img', { name: 'Users online, last 1 min: Users 1, at most 1.' }).waitFor();
+      assert.equal(await status.getByRole('table', { name: /: last values$/ }).count(), 6);
+    },
+  },
+]);

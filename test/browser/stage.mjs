@@ -1,0 +1,233 @@
+// Runs cases in a real Chromium, each with a server to itself. Every visitor has
+// a browser context, that is cookies, storage and cache, of its own.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { Server } from './server.mjs';
+
+const executable = process.env.CHROMIUM;
+assert.ok(executable, 'CHROMIUM must name the browser');
+
+const flags = [
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
+  // A host that is not localhost, and so no secure context without TLS.
+  '--host-resolver-rules=MAP plain.test 127.0.0.1',
+];
+
+let browser;
+
+// cases runs each row of a table, one after the other: name, env of the server,
+// and run, which gets a Stage.
+export function cases(table) {
+  before(async () => {
+    // The sandbox does not work for root, in containers above all.
+    const chromiumSandbox = process.getuid?.() !== 0 && !process.env.CI;
+    browser = await chromium.launch({ executablePath: executable, headless: true, chromiumSandbox, args: flags });
+  });
+  after(() => browser?.close());
+  for (const { name, env, run } of table) {
+    test(name, { timeout: 120_000 }, async (t) => {
+      const server = await Server.start(env);
+      const stage = new Stage(server);
+      try {
+        await run(stage);
+        await stage.close();
+        await server.stop();
+      } catch (err) {
+        t.diagnostic(`server log:\n${server.lines.join('\n')}`);
+        for (const page of stage.pages) t.diagnostic(`page:\n${await text(page)}`);
+        throw err;
+      } finally {
+        await stage.abandon();
+        server.kill();
+      }
+    });
+  }
+}
+
+const text = (page) => page.locator('body').innerText({ timeout: 1000 }).catch((err) => err.message);
+
+// A Stage is a server with its visitors.
+export class Stage {
+  pages = [];
+  // troubles are what browsers complained of, and requests to other hosts.
+  troubles = [];
+  #contexts = [];
+
+  constructor(server) {
+    this.server = server;
+  }
+
+  // context is a browser of its own.
+  async context(options) {
+    const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+    this.#contexts.push(context);
+    return context;
+  }
+
+  // page opens a page in a context, or in a new one.
+  async page(path, { context, host = '127.0.0.1', ...options } = {}) {
+    const page = await (context ?? (await this.context(options))).newPage();
+    this.#watch(page, host);
+    await page.goto(`http://${host}:${this.server.port}${path}`);
+    this.pages.push(page);
+    return page;
+  }
+
+  // visitor opens the demo page and joins by a name.
+  async visitor(name, { volli = false, ...options } = {}) {
+    const visitor = new Visitor(await this.page('/demo', options), name);
+    await visitor.join(volli);
+    return visitor;
+  }
+
+  // gone resolves when the server knows a name no more.
+  async gone(name) {
+    const page = await this.page('/demo');
+    await page.evaluate(
+      ([name, url]) =>
+        new Promise((resolve) => {
+          const socket = new WebSocket(url);
+          const ask = () => socket.send(JSON.stringify({ type: 'discover', userId: name }));
+          socket.onopen = ask;
+          socket.onmessage = ({ data }) => (JSON.parse(data).online ? ask() : resolve());
+        }),
+      [name, `ws://127.0.0.1:${this.server.port}/ws`],
+    );
+  }
+
+  // at is the visitor before a page.
+  at(page, name) {
+    return new Visitor(page, name);
+  }
+
+  #watch(page, host) {
+    page.on('pageerror', (err) => this.troubles.push(`error: ${err.stack}`));
+    page.on('console', (message) => {
+      const lost = /net::ERR_CONNECTION_REFUSED|net::ERR_INCOMPLETE_CHUNKED_ENCODING|WebSocket connection/;
+      if (message.type() === 'error' && !lost.test(message.text())) this.troubles.push(`console: ${message.text()}`);
+    });
+    page.on('request', (request) => {
+      const url = new URL(request.url());
+      const own = url.protocol === 'data:' || url.protocol === 'blob:' || url.host === `${host}:${this.server.port}`;
+      if (!own) this.troubles.push(`request to another host: ${url}`);
+    });
+    page.on('websocket', (socket) => {
+      if (new URL(socket.url()).host !== `${host}:${this.server.port}`) this.troubles.push(`WebSocket to ${socket.url()}`);
+    });
+  }
+
+  // allow forgives a trouble, which must have been.
+  allow(pattern) {
+    const others = this.troubles.filter((trouble) => !pattern.test(trouble));
+    assert.notEqual(others.length, this.troubles.length, `expected ${pattern}`);
+    this.troubles = others;
+  }
+
+  // close ends the case: nothing may have gone wrong unnoticed.
+  async close() {
+    await this.abandon();
+    assert.deepEqual(this.troubles, []);
+  }
+
+  async abandon() {
+    await Promise.all(this.#contexts.splice(0).map((context) => context.close()));
+  }
+}
+
+// A Visitor is somebody with the demo page before him.
+export class Visitor {
+  constructor(page, name) {
+    this.page = page;
+    this.name = name;
+  }
+
+  async join(volli) {
+    await this.page.getByLabel('Your name').fill(this.name);
+    await this.page.getByRole('button', { name: volli ? 'Join as a Volli client' : 'Join with Socket.IO' }).click();
+    await this.online();
+  }
+
+  online() {
+    return this.page.getByText('Online', { exact: true }).first().waitFor();
+  }
+
+  // person is somebody on the list of those who are online.
+  person(name) {
+    return this.page.locator('#online').getByRole('button', { name: new RegExp(`^${name}\\b`) });
+  }
+
+  sees(name) {
+    return this.person(name).waitFor();
+  }
+
+  misses(name) {
+    return this.person(name).waitFor({ state: 'detached' });
+  }
+
+  // look makes a Volli client look for a name, and see it.
+  async look(name) {
+    await this.page.getByLabel('Look for a name').fill(name);
+    await this.page.keyboard.press('Enter');
+    await this.sees(name);
+  }
+
+  call(name) {
+    return this.person(name).click();
+  }
+
+  with(name) {
+    return this.page.getByRole('region', { name: `Conversation with ${name}`, exact: true });
+  }
+
+  // talks waits until the channel with somebody is open, and its path known.
+  async talks(name) {
+    await this.with(name).getByText('Channel open', { exact: true }).waitFor();
+    await this.with(name).getByText('Direct, browser to browser').waitFor();
+  }
+
+  async say(name, text) {
+    await this.with(name).getByLabel('Message', { exact: true }).fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  hears(name, text) {
+    return this.with(name).getByRole('log').getByText(text, { exact: true }).waitFor();
+  }
+
+  // steps are what the signaling did, as [way, what, detail, ms].
+  steps(name) {
+    return this.with(name)
+      .getByRole('region', { name: 'Steps of the signaling' })
+      .getByRole('listitem')
+      .evaluateAll((items) =>
+        items.map((item) => [
+          item.dataset.way,
+          item.querySelector('.what').textContent,
+          item.querySelector('.detail').textContent,
+          parseFloat(item.querySelector('.when').textContent),
+        ]),
+      );
+  }
+
+  // file is the row about a file.
+  file(name, title) {
+    return this.with(name).getByRole('log').getByRole('listitem').filter({ hasText: title });
+  }
+
+  sendFile(name, file) {
+    return this.with(name).getByLabel('Send files').setInputFiles(file);
+  }
+
+  // checksum waits for that of a file, and that it is the same on both sides.
+  async checksum(name, title) {
+    await this.file(name, title).getByText('the same on both sides').waitFor();
+    return this.file(name, title).locator('code').innerText();
+  }
+}
