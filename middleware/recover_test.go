@@ -23,9 +23,9 @@ func TestRecover(t *testing.T) {
 		{name: "error", value: errors.New("boom"), text: "boom"},
 		{name: "not comparable", value: []int{1}, text: "[1]"},
 		{name: "nil", value: nil, text: "panic called with nil argument"},
-		{name: "runtime error", text: "nil map", handler: func(http.ResponseWriter, *http.Request) {
-			var m map[string]int
-			m["a"] = 1
+		{name: "runtime error", text: "index out of range", handler: func(http.ResponseWriter, *http.Request) {
+			var none []int
+			none[len(none)]++
 		}},
 		{name: "headers set before", text: "boom", handler: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")

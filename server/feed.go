@@ -40,8 +40,8 @@ func newFeed(sample func() []byte) *feed {
 
 // What subscribers are refused with.
 var (
-	errFeedClosed = errors.New("Server is shutting down")
-	errFeedFull   = errors.New("Too many subscribers")
+	errFeedClosed = errors.New("server is shutting down")
+	errFeedFull   = errors.New("too many subscribers")
 )
 
 // Close ends all streams, and waits for the sampler. It may be called twice.

@@ -305,14 +305,25 @@ func (c *client) close(code ws.StatusCode, reason string) {
 	c.write(frame(true, ws.OpClose, string(ws.NewCloseFrameBody(code, reason))))
 }
 
+// readFrame reads a frame of the server's, which does not send endless ones.
+func readFrame(r io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
+}
+
 // next is the next frame, or the error that ended the connection.
 func (c *client) next() (ws.Frame, error) {
 	_ = c.conn.SetReadDeadline(time.Now().Add(c.s.patience))
-	f, err := ws.ReadFrame(c.r)
+	f, err := readFrame(c.r)
 	// The library behind ENGINE=zishang sends long messages in fragments.
 	for c.socket && err == nil && !f.Header.Fin {
 		var more ws.Frame
-		if more, err = ws.ReadFrame(c.r); err == nil {
+		if more, err = readFrame(c.r); err == nil {
 			f = ws.NewFrame(f.Header.OpCode, more.Header.Fin, append(f.Payload, more.Payload...))
 		}
 	}
