@@ -79,7 +79,7 @@ func TestPage(t *testing.T) {
 // nothing may be inline.
 func TestPagesReferToWhatIsThere(t *testing.T) {
 	reference := regexp.MustCompile(`(?:src|href)="([^"]*)"|(?:import|from) '([^']*)'`)
-	inline := regexp.MustCompile(`(?i)<script(?:>|[^>]*[^>]>[^<])|<style|\sstyle=|\son[a-z]+=|javascript:`)
+	inline := regexp.MustCompile(`(?i)<script(?:>|[^>]*[^>]>[^<])|<style|\sstyle=|\son[a-z]+=|["']javascript:`)
 	foreign := regexp.MustCompile(`(?:https?|wss?):?//|["'(]//`)
 	for _, name := range []string{"demo", "status"} {
 		p := New(name, gone)

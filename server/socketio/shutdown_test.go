@@ -168,6 +168,21 @@ func TestShutdownUnderLoad(t *testing.T) {
 			if !patient {
 				ctx = cutNow()
 			}
+			stop := time.AfterFunc(2*time.Second, func() {
+				s.engineIO.mu.Lock()
+				for _, x := range s.engineIO.sessions {
+					x.mu.Lock()
+					if x.polling != nil {
+						println("polling", x.closed.Load(), x.conn.Load() != nil, len(x.polling.queue), x.polling.waiting, x.polling.posting, string(x.polling.last), x.polling.probe != nil, x.polling.probed, x.polling.upgraded)
+					} else {
+						println("ws", x.closed.Load())
+					}
+					x.mu.Unlock()
+				}
+				println(len(s.engineIO.conns), "conns")
+				s.engineIO.mu.Unlock()
+			})
+			defer stop.Stop()
 			if err := s.Shutdown(ctx); patient && err != nil {
 				t.Errorf("Shutdown: %v", err)
 			}
@@ -236,9 +251,10 @@ func visit(s *socketSite, kind int) error {
 	for range rand.IntN(10) {
 		_ = c.trySend(`42["y"]`)
 		if _, err := c.read(); err != nil {
-			rest()
-			return nil
+			break
 		}
 	}
+	c.Close()
+	rest()
 	return nil
 }

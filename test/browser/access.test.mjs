@@ -22,8 +22,14 @@ async function audit(page, what) {
 
 const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
-// fits asserts that nothing has to be scrolled sideways.
+// fits asserts that nothing has to be scrolled sideways, and that there is
+// nothing below the content.
 async function fits(page, what) {
+  const [height, end] = await page.evaluate(() => [
+    document.documentElement.scrollHeight,
+    Math.max(document.documentElement.clientHeight, document.querySelector('main').getBoundingClientRect().bottom + scrollY),
+  ]);
+  assert.ok(height <= end + 1, `${what}: ${height} high, its content ends at ${end}`);
   const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert.ok(content <= screen, `${what}: ${content} > ${screen}`);
 }

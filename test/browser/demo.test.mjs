@@ -185,6 +185,8 @@ cases([
       await stage.server.stop();
       for (const { page } of [a, b, c]) await page.getByText('Connection lost').first().waitFor();
       assert.equal(await a.page.locator('#count').innerText(), '0');
+      const [way, what, detail] = (await a.steps('bob')).at(-1);
+      assert.deepEqual([way, what, detail], ['here', 'the server is lost', 'the channel stays']);
       await a.say('bob', 'without the server');
       await b.hears('alice', 'without the server');
       await stage.server.start();

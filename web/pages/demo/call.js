@@ -242,7 +242,7 @@ function size({ sdp } = {}) {
 function place(c) {
   const type = c.candidateType ?? c.type ?? 'candidate';
   // Browsers keep back the address of a candidate that they found by themselves.
-  let address = c.address || c.ip || 'address unknown';
+  let address = c.address || c.ip || '(unknown)';
   if (address.includes(':') && !address.startsWith('[')) address = `[${address}]`;
   return `${type} ${c.protocol ?? ''} ${address}:${c.port}`;
 }

@@ -88,8 +88,14 @@ export class Conversation {
   // left means that the other is not known to the server any more. A channel
   // that is open does not need the server.
   left() {
-    if (this.#open) this.#trace('here', `${this.#name} left the server, the channel stays`, '');
+    if (this.#open) this.#trace('here', `${this.#name} has left the server`, 'the channel stays');
     else this.undelivered();
+  }
+
+  // lost means the same of ourselves.
+  lost() {
+    if (this.#open) this.#trace('here', 'the server is lost', 'the channel stays');
+    else this.undelivered('Connection lost');
   }
 
   #begin() {

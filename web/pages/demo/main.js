@@ -114,7 +114,10 @@ function showState(state, detail) {
       };
       tell();
       countdown = setInterval(tell, 250);
-      if (!$('state').dataset.lost) announce('The connection to the server is lost. This page tries again by itself.');
+      if (!$('state').dataset.lost) {
+        announce('The connection to the server is lost. This page tries again by itself.');
+        lose();
+      }
       break;
     }
     case 'ended':
@@ -122,6 +125,14 @@ function showState(state, detail) {
       break;
   }
   $('state').dataset.lost = state === 'online' ? '' : 'yes';
+}
+
+// lose makes everybody one of whom nothing is known.
+function lose() {
+  for (const conversation of conversations.values()) conversation.lost();
+  online = [];
+  $('missed').hidden = true;
+  listPeople();
 }
 
 // People.

@@ -3,7 +3,8 @@
 // This class and Volli have one face: open, close, retry, look, send, and
 //
 //   onstate(state, detail)       see reconnect.js
-//   onpeople(online, watched)    names: who is there, and who is looked for in vain
+//   onpeople(online, missed)     names: who is there, and who is looked for in
+//                                vain; nobody is while the state is not online
 //   onsignal(kind, from, body)   an offer, an answer or an ice-candidate came
 //   onerror(text)                an error of the contract
 //   onlost(to)                   what was sent to that name did not arrive after all
@@ -35,7 +36,6 @@ export class Oodaa extends SocketIO {
   gone() {
     super.gone();
     this.#people.clear();
-    this.onpeople([], []);
   }
 
   async connected() {

@@ -110,7 +110,6 @@ export class Volli extends Reconnecting {
     this.#registered = this.#asked = false;
     clearInterval(this.#asking);
     for (const name of this.#watched.keys()) this.#watched.set(name, false);
-    this.#tell();
   }
 
   final({ code, reason }) {
