@@ -129,31 +129,35 @@ func (c *Conn) flushLocked() {
 		return
 	}
 	c.writing = true
+	buf := c.take()
+	c.mu.Unlock()
 	for range flushRounds {
-		buf := c.take()
-		c.mu.Unlock()
-
 		n, err := c.tryWrite(buf.b)
 		if err == nil && n < len(buf.b) {
 			c.drainLater(buf, n)
 			return
 		}
 		buf.free()
-
-		c.mu.Lock()
-		c.inflight = 0
-		if err != nil {
-			c.cut(err)
-		}
-		if c.out == nil {
-			c.wrote()
-			c.mu.Unlock()
+		if buf = c.written(err); buf == nil {
 			return
 		}
 	}
-	buf := c.take()
-	c.mu.Unlock()
 	c.drainLater(buf, 0)
+}
+
+// written takes note that a write has ended, and returns what to write next.
+func (c *Conn) written(err error) *buffer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inflight = 0
+	if err != nil {
+		c.cut(err)
+	}
+	if c.out == nil {
+		c.wrote()
+		return nil
+	}
+	return c.take()
 }
 
 // take moves the queued frames into flight. c.mu is held.
@@ -213,22 +217,10 @@ func (c *Conn) drainLater(buf *buffer, n int) {
 
 func (c *Conn) drain(buf *buffer, n int) {
 	defer c.writers.Done()
-	for {
+	for buf != nil {
 		_, err := c.nc.Write(buf.b[n:])
 		n = 0
 		buf.free()
-
-		c.mu.Lock()
-		c.inflight = 0
-		if err != nil {
-			c.cut(err)
-		}
-		if c.out == nil {
-			c.wrote()
-			c.mu.Unlock()
-			return
-		}
-		buf = c.take()
-		c.mu.Unlock()
+		buf = c.written(err)
 	}
 }
