@@ -130,6 +130,7 @@ func (s *Server) newEngine() error {
 		RegisterTimeout: s.opts.RegisterTimeout,
 		Rate:            s.rate(),
 		MaxMessage:      s.opts.MaxMessage,
+		MaxOutbox:       s.opts.MaxOutbox,
 	}
 	opts := socketio.Options{
 		PingInterval:   s.opts.PingInterval,

@@ -68,14 +68,14 @@ var settings = []setting{
 	{"MESSAGE_RATE", "50", "events a second and connection; 0 is no limit", func(c *config, v string) error {
 		return setInt(&c.MessageRate, v, 0, 1<<30)
 	}},
-	{"MESSAGE_BURST", "200", "events that a connection may send at once", func(c *config, v string) error {
-		return setInt(&c.MessageBurst, v, 1, 1<<30)
+	{"MESSAGE_BURST", "200", "events that a connection may send at once; 0 is MESSAGE_RATE", func(c *config, v string) error {
+		return setInt(&c.MessageBurst, v, 0, 1<<30)
 	}},
 	{"MAX_MESSAGE_BYTES", "1000000", "most bytes of one message, either way", func(c *config, v string) error {
-		return setInt(&c.MaxMessage, v, 1<<10, 1<<30)
+		return setInt(&c.MaxMessage, v, 1, 1<<30)
 	}},
 	{"MAX_OUTBOX_BYTES", "4194304", "most bytes that may wait for one client", func(c *config, v string) error {
-		return setInt(&c.MaxOutbox, v, 1<<10, 1<<30)
+		return setInt(&c.MaxOutbox, v, 1, 1<<30)
 	}},
 	{"MAX_CONNECTIONS", "0", "most clients at a time; 0 is no limit", func(c *config, v string) error {
 		return setInt(&c.MaxConnections, v, 0, 1<<30)
@@ -180,10 +180,6 @@ func (c *config) validate() (problems []error) {
 	if c.InactivityTimeout < c.PingInterval+c.PingTimeout {
 		problems = append(problems, fmt.Errorf("INACTIVITY_TIMEOUT=%s: is below PING_INTERVAL + PING_TIMEOUT = %s: clients that are there would be dropped",
 			c.InactivityTimeout, c.PingInterval+c.PingTimeout))
-	}
-	if c.MaxOutbox < c.MaxMessage {
-		problems = append(problems, fmt.Errorf("MAX_OUTBOX_BYTES=%d: is below MAX_MESSAGE_BYTES=%d: such a message could not be sent",
-			c.MaxOutbox, c.MaxMessage))
 	}
 	if c.Engine == server.EngineZishang && !c.WebSocket {
 		problems = append(problems, errors.New("ENGINE=zishang: offers WebSocket only, which TRANSPORTS leaves out"))

@@ -27,6 +27,9 @@ type Gateway struct {
 	Rate wire.RateLimit
 	// MaxMessage is the most bytes that a message to a client may have.
 	MaxMessage int
+	// MaxOutbox is the most bytes that may wait for a client. A relay that has
+	// more by itself is refused, where it would cost its target the connection.
+	MaxOutbox int
 }
 
 // Info is what the engine's gate knows of a client (socketio.Admission.Info).

@@ -185,7 +185,7 @@ func (p *peer) Relay(r *events.Relay) events.Code {
 	buf := scratch.Get().(*[]byte)
 	args := events.AppendRelay((*buf)[:0], r, r.Body)
 	code := events.TooLarge
-	if len(args) <= p.gateway.MaxMessage {
+	if len(args) <= p.gateway.MaxMessage && p.fits(args, r.Attachments) {
 		code = events.OK
 		if err := p.socket.Emit(args, r.Attachments, batch); err != nil {
 			code = events.NotFound
@@ -196,6 +196,18 @@ func (p *peer) Relay(r *events.Relay) events.Code {
 		scratch.Put(buf)
 	}
 	return code
+}
+
+// framing is more than any engine adds to one message.
+const framing = 64
+
+// fits reports whether an event can leave at all.
+func (p *peer) fits(args []byte, attachments [][]byte) bool {
+	size := len(args) + framing
+	for _, a := range attachments {
+		size += len(a) + framing
+	}
+	return size <= p.gateway.MaxOutbox
 }
 
 // Replaced disconnects the client, whose name another connection took.

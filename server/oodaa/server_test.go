@@ -45,7 +45,7 @@ func (s *server) start() {
 
 // newServer starts a server with room for everything.
 func newServer(t testing.TB) *server {
-	s := &server{t: t, presence: true, gateway: Gateway{RegisterTimeout: time.Minute, MaxMessage: 1 << 20}}
+	s := &server{t: t, presence: true, gateway: Gateway{RegisterTimeout: time.Minute, MaxMessage: 1 << 20, MaxOutbox: 4 << 20}}
 	s.start()
 	return s
 }

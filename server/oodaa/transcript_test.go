@@ -48,7 +48,7 @@ func TestTranscripts(t *testing.T) {
 }
 
 func play(t *testing.T, script string) {
-	s := &server{t: t, presence: true, gateway: Gateway{RegisterTimeout: time.Minute, MaxMessage: 1 << 20}}
+	s := &server{t: t, presence: true, gateway: Gateway{RegisterTimeout: time.Minute, MaxMessage: 1 << 20, MaxOutbox: 4 << 20}}
 	started := false
 	clients := make(map[string]*client)
 	done := ""
@@ -85,6 +85,8 @@ func play(t *testing.T, script string) {
 				s.presence = value != "none"
 			case "max-message":
 				s.gateway.MaxMessage, _ = strconv.Atoi(value)
+			case "max-outbox":
+				s.gateway.MaxOutbox, _ = strconv.Atoi(value)
 			default:
 				t.Fatalf("unknown option: %s", line)
 			}

@@ -76,6 +76,38 @@ func TestPingsComeAtPingInterval(t *testing.T) {
 	})
 }
 
+// TestPingTimeoutIsThereForEveryPing, whichever of the two times is the longer.
+func TestPingTimeoutIsThereForEveryPing(t *testing.T) {
+	for _, tt := range []struct{ interval, timeout time.Duration }{
+		{25 * time.Second, 20 * time.Second},
+		{10 * time.Second, 10 * time.Second},
+		{10 * time.Second, 35 * time.Second},
+		{100 * time.Millisecond, time.Minute},
+		{time.Minute, 100 * time.Millisecond},
+	} {
+		t.Run(fmt.Sprint(tt.interval, "+", tt.timeout), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := startInBubble(t, change(options(), func(o *server.Options) {
+					o.PingInterval, o.PingTimeout = tt.interval, tt.timeout
+				}))
+				c := s.join("c")
+				heard := time.Now()
+				for i := range 12 {
+					c.expectFrame(ws.OpPing, "")
+					after(t, heard, tt.interval)
+					time.Sleep([]time.Duration{0, tt.timeout - 1, tt.timeout / 2}[i%3])
+					c.write(frame(true, ws.OpPong, ""))
+					heard = time.Now()
+				}
+				c.expectFrame(ws.OpPing, "")
+				after(t, heard, tt.interval)
+				c.expectFrame(ws.OpClose, string(ws.NewCloseFrameBody(1011, "ping timeout")))
+				after(t, heard, tt.interval+tt.timeout)
+			})
+		})
+	}
+}
+
 // TestAnyMessageIsASignOfLife: what the client says puts the ping off.
 func TestAnyMessageIsASignOfLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,6 +31,7 @@ type peer struct {
 	heartbeat wire.Deadline
 	register  wire.Deadline
 	heard     atomic.Int64 // nanoseconds after opened of the last frame
+	pinged    time.Time    // the last time; owned by heartbeat.Expired
 
 	// answering is held while the client registers, so that what others send
 	// to its name comes behind the answer.
@@ -65,26 +66,34 @@ type heartbeat peer
 
 // Expired pings a silent client, and closes one that stays silent.
 func (h *heartbeat) Expired(time.Time) {
-	g := h.gateway
+	g, now := h.gateway, time.Now()
 	heard := h.opened.Add(time.Duration(h.heard.Load()))
-	next := heard.Add(g.PingInterval)
-	if silent := time.Since(heard); silent >= g.PingInterval {
-		if silent >= g.PingInterval+g.PingTimeout {
+	due := heard.Add(g.PingInterval)
+	ping := false
+	if !now.Before(due) {
+		if ping = !h.pinged.After(heard); ping {
+			h.pinged = now
+		}
+		if due = h.pinged.Add(g.PingTimeout); !now.Before(due) {
 			h.conn.Close(wire.CloseInternalError, "ping timeout")
 			return
 		}
-		if h.conn.Ping() != nil {
-			return
-		}
-		next = next.Add(g.PingTimeout)
 	}
-	g.Deadlines.Set(&h.heartbeat, next, h)
+	// Set before the ping is sent, whose answer sets it again.
+	g.Deadlines.Set(&h.heartbeat, due, h)
+	if ping && h.conn.Ping() != nil {
+		g.Deadlines.Stop(&h.heartbeat)
+	}
 }
 
 func (p *peer) hear(now time.Time) { p.heard.Store(int64(now.Sub(p.opened))) }
 
 // Pong takes note that the client is there.
-func (p *peer) Pong() { p.hear(time.Now()) }
+func (p *peer) Pong() {
+	now := time.Now()
+	p.hear(now)
+	p.gateway.Deadlines.Set(&p.heartbeat, now.Add(p.gateway.PingInterval), (*heartbeat)(p))
+}
 
 // TooLarge tells the client why it will be closed.
 func (p *peer) TooLarge() { p.fail(events.TooLarge, nil) }
@@ -202,6 +211,9 @@ func (p *peer) fail(code events.Code, to []byte) {
 	p.send(appendError(nil, code.VolliText(to)))
 }
 
+// framing is the most that a WebSocket frame adds to a message.
+const framing = 10
+
 // Relay puts a relay on the client's connection: what another Volli client
 // sent as it is, anything else in this family's form, if it has one.
 func (p *peer) Relay(r *events.Relay) events.Code {
@@ -212,7 +224,7 @@ func (p *peer) Relay(r *events.Relay) events.Code {
 		}
 		message = appendRelay(make([]byte, 0, len(r.Body)+len(r.From.JSON)+len(r.To)+64), r)
 	}
-	if len(message) > p.gateway.Wire.MaxMessage {
+	if limits := p.gateway.Wire; len(message) > limits.MaxMessage || len(message)+framing > limits.MaxOutbox {
 		return events.TooLarge
 	}
 	batch, _ := r.Batch.(*wire.Batch)

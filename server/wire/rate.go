@@ -15,7 +15,7 @@ type Rate struct {
 // RateLimit is what a Rate allows.
 type RateLimit struct {
 	PerSecond int // 0: no limit
-	Burst     int
+	Burst     int // 0: PerSecond
 }
 
 // overPatience is how many seconds in a row a connection may be over its rate.
@@ -27,7 +27,10 @@ func (r *Rate) Take(limit RateLimit, now time.Time) (ok, over bool) {
 	if limit.PerSecond <= 0 {
 		return true, false
 	}
-	burst := float64(max(limit.Burst, 1))
+	burst := float64(limit.Burst)
+	if limit.Burst == 0 {
+		burst = float64(limit.PerSecond)
+	}
 	if r.last.IsZero() {
 		r.tokens, r.second = burst, now
 	}

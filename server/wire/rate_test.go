@@ -23,7 +23,8 @@ func TestRate(t *testing.T) {
 		{"no limit", RateLimit{0, 10}, []step{{count: 10_000, passed: 10_000}}},
 		{"negative", RateLimit{-1, 10}, []step{{count: 100, passed: 100}}},
 		{"burst", RateLimit{10, 20}, []step{{count: 25, passed: 20}}},
-		{"no burst", RateLimit{10, 0}, []step{{count: 5, passed: 1}, {pause: second / 10, count: 5, passed: 1}}},
+		{"no burst of its own", RateLimit{10, 0}, []step{{count: 15, passed: 10}, {pause: second / 10, count: 5, passed: 1}}},
+		{"burst of one", RateLimit{10, 1}, []step{{count: 5, passed: 1}, {pause: second / 10, count: 5, passed: 1}}},
 		{"refill", RateLimit{10, 20}, []step{
 			{count: 20, passed: 20},
 			{pause: second / 10, count: 5, passed: 1},

@@ -4,7 +4,7 @@
 
 import { WebSocket } from './volli-websocket.mjs';
 import assert from 'node:assert/strict';
-import { within } from './deadline.mjs';
+import { eventually, within } from './deadline.mjs';
 
 const firstDelay = 20; // before it connects again, doubled each time
 const longestDelay = 500;
@@ -101,12 +101,14 @@ export class VolliClient {
   }
 
   // seesOffline resolves once the server says that nobody has the name.
-  async seesOffline(userId) {
-    for (;;) {
+  seesOffline(userId) {
+    return eventually(`${userId} to be offline`, async () => {
       this.send({ type: 'discover', userId });
       const got = JSON.parse(await this.next());
-      if (!got.online) return assert.deepEqual(got, { type: 'discover-response', userId, online: false });
-    }
+      if (got.online) return false;
+      assert.deepEqual(got, { type: 'discover-response', userId, online: false });
+      return true;
+    });
   }
 
   async leave() {

@@ -176,7 +176,7 @@ cases('volli', [
   row(
     {
       name: 'an idle client that only answers pings stays',
-      env: { PING_INTERVAL: '100ms', PING_TIMEOUT: '600ms', INACTIVITY_TIMEOUT: '700ms', REGISTER_TIMEOUT: '500ms' },
+      env: { PING_INTERVAL: '100ms', PING_TIMEOUT: '1500ms', INACTIVITY_TIMEOUT: '1600ms', REGISTER_TIMEOUT: '1500ms' },
     },
     async (stage, volli) => {
       const [a, b] = [await volli.join('a'), await volli.join('b')];
@@ -188,8 +188,8 @@ cases('volli', [
       const o = await stage.connect();
       o.send('register', { userId: 'o' });
       await o.expectUsers('a', 'b');
-      let heartbeats = 16;
-      await within('16 heartbeats', new Promise((resolve) => o.engine.on('ping', () => --heartbeats === 0 && resolve())));
+      let heartbeats = 24;
+      await within('24 heartbeats', new Promise((resolve) => o.engine.on('ping', () => --heartbeats === 0 && resolve())));
       await call(a, b);
     },
   ),
