@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/oodaa/signaling/events"
 )
 
 const (
@@ -140,16 +142,20 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	events, err := f.subscribe()
+	stream, err := f.subscribe()
 	if err != nil {
+		text := "Too many subscribers"
+		if errors.Is(err, errFeedClosed) {
+			text = events.Unavailable.OodaaText(0, nil)
+		}
 		h.Set("Retry-After", "5")
-		answer(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
+		answer(w, http.StatusServiceUnavailable, map[string]string{"error": text})
 		return
 	}
-	defer f.unsubscribe(events)
+	defer f.unsubscribe(stream)
 	for {
 		select {
-		case event, ok := <-events:
+		case event, ok := <-stream:
 			if !ok || write(w, event) != nil {
 				return
 			}

@@ -271,7 +271,7 @@ func FuzzDecodePacket(f *testing.F) {
 			t.Fatalf("%q: %+v, again %+v", b, p, again)
 		}
 		if name, rest, err := p.EventName(); err == nil {
-			if reserved(name) || !utf8.Valid(name) || !bytes.HasSuffix(p.Data, rest) {
+			if reserved(name) || !bytes.HasSuffix(p.Data, rest) {
 				t.Fatalf("%q: name %q, rest %q", b, name, rest)
 			}
 		}

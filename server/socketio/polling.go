@@ -114,8 +114,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		select {
 		case <-p.wake:
 		case <-r.Context().Done():
-			s.abort("transport close")
-			s.forget()
+			s.pollFailed("transport close")
 			return nil
 		}
 		s.mu.Lock()
@@ -129,12 +128,23 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 	s.mu.Unlock()
 	switch {
 	case err != nil:
-		s.abort("transport error")
-		s.forget()
+		s.pollFailed("transport error")
 	case last:
 		s.forget()
 	}
 	return nil
+}
+
+// pollFailed ends a session whose client did not take the answer to its poll,
+// unless it has moved to a WebSocket meanwhile.
+func (s *Session) pollFailed(reason string) {
+	s.mu.Lock()
+	upgraded := s.polling.upgraded
+	s.mu.Unlock()
+	if !upgraded {
+		s.abort(reason)
+		s.forget()
+	}
 }
 
 // take removes what is queued and returns it as a payload (Engine.IO protocol

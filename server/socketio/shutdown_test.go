@@ -144,15 +144,15 @@ func TestShutdownInTime(t *testing.T) {
 // Clients come, talk, upgrade and go while the server shuts down.
 func TestShutdownUnderLoad(t *testing.T) {
 	for _, patient := range []bool{true, false} {
-		for range 5 {
+		for range 3 {
 			s := sockets(t, loopback{}, nil)
 			s.room.event = func(m *member, e *Event) error { return m.Emit(e.Args, e.Attachments, e.Batch) }
 			var clients sync.WaitGroup
 			started := make(chan struct{}, 1000)
-			for i := range 24 {
+			for i := range 12 {
 				clients.Go(func() {
 					for session := 0; ; session++ {
-						if session == 2 {
+						if session == 1 {
 							started <- struct{}{}
 						}
 						if err := visit(s, i%3); err != nil {
@@ -161,28 +161,13 @@ func TestShutdownUnderLoad(t *testing.T) {
 					}
 				})
 			}
-			for range 24 {
+			for range 12 {
 				receive(t, "client", started)
 			}
 			ctx := inTime(t)
 			if !patient {
 				ctx = cutNow()
 			}
-			stop := time.AfterFunc(2*time.Second, func() {
-				s.engineIO.mu.Lock()
-				for _, x := range s.engineIO.sessions {
-					x.mu.Lock()
-					if x.polling != nil {
-						println("polling", x.closed.Load(), x.conn.Load() != nil, len(x.polling.queue), x.polling.waiting, x.polling.posting, string(x.polling.last), x.polling.probe != nil, x.polling.probed, x.polling.upgraded)
-					} else {
-						println("ws", x.closed.Load())
-					}
-					x.mu.Unlock()
-				}
-				println(len(s.engineIO.conns), "conns")
-				s.engineIO.mu.Unlock()
-			})
-			defer stop.Stop()
 			if err := s.Shutdown(ctx); patient && err != nil {
 				t.Errorf("Shutdown: %v", err)
 			}

@@ -442,7 +442,7 @@ func TestCloseWhilePosting(t *testing.T) {
 	var opening sync.Mutex
 	for range 6 {
 		all.Go(func() {
-			for range 20 {
+			for range 12 {
 				opening.Lock()
 				p, m := s.connectedPolling()
 				opening.Unlock()

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -274,7 +275,7 @@ func TestUpgradeRaces(t *testing.T) {
 	var opening sync.Mutex
 	for worker := range 8 {
 		all.Go(func() {
-			for range 25 {
+			for range 15 {
 				opening.Lock()
 				p, m := b.polled()
 				opening.Unlock()
@@ -392,5 +393,47 @@ func TestUpgradeTakesQueueAlong(t *testing.T) {
 	c := p.upgrade()
 	for i := range 100 {
 		c.expect(fmt.Sprint("4head ", i), fmt.Sprint("b:", i))
+	}
+}
+
+// An upgradingContext is that of a poll whose client moves to a WebSocket just
+// when the poll begins to wait, and gives it up.
+type upgradingContext struct {
+	context.Context
+	upgrade func()
+}
+
+func (c upgradingContext) Done() <-chan struct{} {
+	c.upgrade()
+	gone := make(chan struct{})
+	close(gone)
+	return gone
+}
+
+// A poll that is left behind by an upgrade takes nothing along when it fails.
+func TestUpgradeLeavesPollBehind(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	for range 20 { // it may also see the upgrade first
+		p, m := b.polled()
+		c := p.probe()
+		ctx := upgradingContext{t.Context(), func() {
+			c.send("2probe")
+			c.expect("3probe")
+			c.send("5")
+			b.upgraded(m)
+		}}
+		r := httptest.NewRequestWithContext(ctx, "GET", "/?EIO=4&"+p.query, nil)
+		b.ServeHTTP(httptest.NewRecorder(), r)
+		c.send("4x")
+		select {
+		case <-m.got:
+		case reason := <-m.end:
+			t.Fatalf("closed by %q", reason)
+		case <-time.After(patience):
+			t.Fatal("nothing arrives")
+		}
+		if _, polling := b.Connections(); polling != 0 || !b.Established(r) {
+			t.Fatal("the session is not counted as what it is")
+		}
 	}
 }

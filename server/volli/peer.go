@@ -30,8 +30,8 @@ type peer struct {
 
 	heartbeat wire.Deadline
 	register  wire.Deadline
-	heard     atomic.Int64 // nanoseconds after opened of the last frame
-	pinged    time.Time    // the last time; owned by heartbeat.Expired
+	heard     atomic.Int64  // nanoseconds after opened of the last frame
+	pinged    time.Duration // after opened, the last time; owned by heartbeat
 
 	// answering is held while the client registers, so that what others send
 	// to its name comes behind the answer.
@@ -66,21 +66,21 @@ type heartbeat peer
 
 // Expired pings a silent client, and closes one that stays silent.
 func (h *heartbeat) Expired(time.Time) {
-	g, now := h.gateway, time.Now()
-	heard := h.opened.Add(time.Duration(h.heard.Load()))
-	due := heard.Add(g.PingInterval)
+	g := h.gateway
+	now, heard := time.Since(h.opened), time.Duration(h.heard.Load())
+	due := heard + g.PingInterval
 	ping := false
-	if !now.Before(due) {
-		if ping = !h.pinged.After(heard); ping {
+	if now >= due {
+		if ping = h.pinged <= heard; ping {
 			h.pinged = now
 		}
-		if due = h.pinged.Add(g.PingTimeout); !now.Before(due) {
+		if due = h.pinged + g.PingTimeout; now >= due {
 			h.conn.Close(wire.CloseInternalError, "ping timeout")
 			return
 		}
 	}
 	// Set before the ping is sent, whose answer sets it again.
-	g.Deadlines.Set(&h.heartbeat, due, h)
+	g.Deadlines.Set(&h.heartbeat, h.opened.Add(due), h)
 	if ping && h.conn.Ping() != nil {
 		g.Deadlines.Stop(&h.heartbeat)
 	}

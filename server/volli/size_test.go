@@ -111,6 +111,18 @@ func TestDefaultMaxMessage(t *testing.T) {
 	a.expectClose(ws.StatusMessageTooBig, "message too large")
 }
 
+// TestRelayThatNoOutboxTakes: the sender is told, and the target goes on.
+func TestRelayThatNoOutboxTakes(t *testing.T) {
+	s := start(t, change(options(), func(o *server.Options) { o.MaxMessage, o.MaxOutbox = 5000, 4000 }))
+	a, b := s.join("a"), s.join("b")
+	offer := `{"type":"offer","from":"a","to":"b","offer":"%s"}`
+	a.send(padded(offer, 4000))
+	a.expect(tooLarge)
+	a.send(padded(offer, 3900))
+	b.expect(padded(offer, 3900))
+	b.settle()
+}
+
 // TestBinaryHasNoVolliForm: values that JSON cannot hold.
 func TestBinaryHasNoVolliForm(t *testing.T) {
 	for _, engine := range []string{server.EngineNative, server.EngineZishang} {

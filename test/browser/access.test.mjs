@@ -180,11 +180,13 @@ cases([
       // Messages are a log, errors an alert: both are read out as they come.
       assert.equal(await a.page.getByRole('log', { name: 'Messages with bob' }).count(), 1);
       await b.page.close();
-      await told.getByText(/bob (has left|closed the channel)\./).waitFor();
+      await told.getByText('bob has left.').waitFor();
+      await told.getByText('bob closed the channel.').waitFor();
       await stage.server.stop();
       await told.getByText('The connection to the server is lost. This page tries again by itself.').waitFor();
       await stage.server.start();
-      await told.getByText('You are online as alice.').waitFor();
+      await a.online();
+      await told.getByText('You are online as alice.').last().waitFor();
       // The charts say in words what they show.
       const status = await stage.page('/status');
       await status.getByRole('img', { name: 'Users online, last 1 min: Users 1, at most 1.' }).waitFor();
