@@ -57,6 +57,15 @@ func (h *Handlers) Relay(r *Relay, from []byte) Code {
 		return NotFound
 	}
 	code := target.Peer.Relay(r)
+	for code == NotFound && target.Gone() {
+		// The name may have changed hands since it was looked up.
+		next := h.Directory.Find(r.To)
+		if next == nil || next == target {
+			break
+		}
+		target = next
+		code = target.Peer.Relay(r)
+	}
 	if code == OK {
 		h.Counts.relays[r.Kind].Add(1)
 	}

@@ -92,3 +92,42 @@ func TestUser(t *testing.T) {
 		t.Error("not gone")
 	}
 }
+
+// changing is a Directory whose name is taken over after it was looked up.
+type changing struct{ holders []*User }
+
+func (d *changing) Find([]byte) *User {
+	holder := d.holders[0]
+	if len(d.holders) > 1 {
+		d.holders = d.holders[1:]
+	}
+	return holder
+}
+
+func TestRelayFollowsATakeover(t *testing.T) {
+	alice := NewUser("alice", "", new(inbox))
+	replaced := func() *User {
+		u := NewUser("bob", "", &inbox{code: NotFound})
+		u.End()
+		return u
+	}
+	holder := NewUser("bob", "", &inbox{code: OK})
+	ended := replaced()
+	for name, tt := range map[string]struct {
+		holders []*User
+		want    Code
+	}{
+		"taken over once":       {[]*User{replaced(), holder}, OK},
+		"taken over twice":      {[]*User{replaced(), replaced(), holder}, OK},
+		"nobody holds it now":   {[]*User{replaced(), nil}, NotFound},
+		"its holder just ended": {[]*User{ended, ended}, NotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &Handlers{Directory: &changing{tt.holders}}
+			r := &Relay{From: alice, To: []byte("bob"), Body: []byte("1")}
+			if code := h.Relay(r, []byte(`"alice"`)); code != tt.want {
+				t.Errorf("code %d, want %d", code, tt.want)
+			}
+		})
+	}
+}
