@@ -170,6 +170,7 @@ func (s *Server) routes() http.Handler {
 			return s.routine(r) || isVolli(r)
 		}),
 		middleware.Recover(s.log),
+		impatient,
 		middleware.CORS(s.opts.Origins),
 		s.limiter.Handler(s.unlimited),
 		s.volliUpgrade,
@@ -193,6 +194,20 @@ func (s *Server) routes() http.Handler {
 		r.Handle(socketIOPath+"/*", s.engine)
 	})
 	return r
+}
+
+// bodyTimeout is how long a body may take that no route reads.
+const bodyTimeout = 10 * time.Second
+
+// impatient bounds such bodies: net/http waits for them before it answers. The
+// engine has a deadline of its own for those that it reads.
+func impatient(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 && !isSocketIO(r) {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // volliUpgrade takes the WebSocket upgrades of Volli's clients out of what is

@@ -242,6 +242,36 @@ func TestCloseDuringUpgrade(t *testing.T) {
 	}
 }
 
+// The same where the end comes while the upgrade is being made, which is what
+// keeps the handler busy then.
+func TestCloseWithinUpgrade(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	for range 30 {
+		p, m := b.polled()
+		c := p.probe()
+		c.send("2probe")
+		c.expect("3probe")
+		m.Session.mu.Lock()
+		closing := make(chan struct{})
+		go func() {
+			close(closing)
+			m.Close("enough") // waits, mostly as the first
+		}()
+		<-closing
+		c.send("5")
+		within(t, "the upgrade has begun", func() bool {
+			free := m.polling.receiving.TryLock()
+			if free {
+				m.polling.receiving.Unlock()
+			}
+			return !free
+		})
+		m.Session.mu.Unlock()
+		ended(t, m.end, "enough")
+		c.Close()
+	}
+}
+
 // Sessions end in all ways at once while they upgrade.
 func TestUpgradeRaces(t *testing.T) {
 	b := bare(t, loopback{}, nil, func(m *bareSession, message string) error { return m.text(message) })

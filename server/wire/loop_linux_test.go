@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -148,4 +149,44 @@ func TestLoopsClose(t *testing.T) {
 		}
 		own.Close()
 	}
+}
+
+// What is left over of a connection that has gone is not taken for the next one
+// in its seat.
+func TestLoopsStaleEvent(t *testing.T) {
+	var own Loops
+	defer own.Close()
+	l := own.pick()
+	seat := func(c *Conn) syscall.EpollEvent {
+		if err := l.add(c); err != nil {
+			t.Fatal(err)
+		}
+		return syscall.EpollEvent{Fd: c.seat, Pad: l.seats[c.seat].turn}
+	}
+	conn := func() *Conn {
+		server, client := dialTCP(t)
+		t.Cleanup(func() { server.Close(); client.Close() })
+		c, _ := upgrade(t, limits(), server, client)
+		return c
+	}
+	former, next := conn(), conn()
+	stale := seat(former)
+	if l.at(&stale) != former {
+		t.Error("the connection is not found")
+	}
+	l.remove(former)
+	if l.at(&stale) != nil {
+		t.Error("a connection that has gone is found")
+	}
+	fresh := seat(next)
+	if fresh.Fd != stale.Fd {
+		t.Fatalf("seat %d, then %d", stale.Fd, fresh.Fd)
+	}
+	if l.at(&stale) != nil {
+		t.Error("an event of a connection that has gone finds another one")
+	}
+	if l.at(&fresh) != next {
+		t.Error("the connection is not found")
+	}
+	l.remove(next)
 }

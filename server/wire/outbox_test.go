@@ -14,8 +14,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// fillMessage is what fill sends.
-const fillMessage = 10_000
+// fillMessage is the size of a message that fill sends: more than a socket's
+// buffer of a slowReader takes at once.
+const fillMessage = 100_000
 
 // slowReader is a link whose peer reads nothing yet, over buffers so small that
 // what is sent waits in the outbox.
