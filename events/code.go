@@ -23,6 +23,9 @@ const (
 	UnknownType
 	MissingFields
 	codes
+
+	// Pending is no outcome yet: the relay is on its way.
+	Pending
 )
 
 // shared are the texts that both families get.
@@ -97,6 +100,9 @@ func (c *Counts) Errors() map[string]uint64 {
 	}
 	return m
 }
+
+// Relayed counts a relay that was put on its target's connection.
+func (c *Counts) Relayed(kind Kind) { c.relays[kind].Add(1) }
 
 // OodaaError counts an error that a client of Oodaa's family gets.
 func (c *Counts) OodaaError(code Code, kind Kind) { c.oodaa[code][kind].Add(1) }

@@ -17,6 +17,25 @@ type Relay struct {
 	Message []byte
 	// Batch is the reader's, for the target's gateway, if they know each other.
 	Batch any
+	// Sender is told what became of the relay, with Ack, if it is Pending.
+	Sender Sender
+	Ack    int64
+}
+
+// A Sender gets the answers to relays that were Pending.
+type Sender interface {
+	// Answered does not block, and may be called from any goroutine.
+	Answered(o *Outcome)
+}
+
+// An Outcome is what became of a relay that was Pending.
+type Outcome struct {
+	Kind Kind
+	To   []byte
+	Ack  int64 // of the Relay
+	Code Code
+	// Batch is as in Relay.
+	Batch any
 }
 
 // A Peer is one client's connection as the others see it. Its methods do not
@@ -24,7 +43,8 @@ type Relay struct {
 type Peer interface {
 	// Relay puts r on the connection. OK says that it was queued there behind
 	// all that was before it; NotFound that the connection is over or has no
-	// form for r; TooLarge that it is over the limit of one message.
+	// form for r; TooLarge that it is over the limit of one message; Pending
+	// that r.Sender will be told.
 	Relay(r *Relay) Code
 
 	// Replaced disconnects the client, whose name another connection took.
@@ -37,9 +57,16 @@ type Directory interface {
 	Find(id []byte) *User
 }
 
+// A Remote reaches the users that a Directory does not know of.
+type Remote interface {
+	// Relay hands r on. Its answer is Pending, or that of an error.
+	Relay(r *Relay) Code
+}
+
 // Handlers give the events their meaning.
 type Handlers struct {
 	Directory Directory
+	Remote    Remote // nil: there are no others
 	Counts    Counts
 }
 
@@ -54,20 +81,37 @@ func (h *Handlers) Relay(r *Relay, from []byte) Code {
 	}
 	target := h.Directory.Find(r.To)
 	if target == nil {
-		return NotFound
+		return h.elsewhere(r)
 	}
 	code := target.Peer.Relay(r)
 	for code == NotFound && target.Gone() {
 		// The name may have changed hands since it was looked up.
 		next := h.Directory.Find(r.To)
 		if next == nil || next == target {
-			break
+			return h.elsewhere(r)
 		}
 		target = next
 		code = target.Peer.Relay(r)
 	}
 	if code == OK {
-		h.Counts.relays[r.Kind].Add(1)
+		h.Counts.Relayed(r.Kind)
 	}
 	return code
+}
+
+func (h *Handlers) elsewhere(r *Relay) Code {
+	if h.Remote == nil {
+		return NotFound
+	}
+	return h.Remote.Relay(r)
+}
+
+// VolliBody returns the body in the message of a Volli client, or nil if there
+// is none.
+func VolliBody(kind Kind, message []byte) []byte {
+	var values [1][]byte
+	if _, ok := ScanObject(message, []string{kind.Body()}, values[:]); !ok {
+		return nil
+	}
+	return values[0]
 }

@@ -25,6 +25,13 @@ func (r *Roster) Remove(u *User) {
 	r.names = append(r.names[:start], r.names[end:]...)
 }
 
+// Replace puts u in the place of old, who has the same name.
+func (r *Roster) Replace(old, u *User) {
+	if i, _, _ := r.find(old); i >= 0 {
+		r.users[i] = u
+	}
+}
+
 // Len is the number of names.
 func (r *Roster) Len() int { return len(r.users) }
 

@@ -10,6 +10,12 @@ type User struct {
 	JSON []byte // ID as a JSON string
 	Peer Peer   // the connection that holds the name
 
+	// Epoch tells the registrations of one instance apart, where there are
+	// several; Instance is that of another one, and empty for users of ours.
+	// Both are set before anybody else knows of the User.
+	Epoch    uint64
+	Instance string
+
 	key  atomic.Pointer[string]
 	gone atomic.Bool
 }

@@ -72,6 +72,16 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "reason": "draining"})
 		return
 	}
+	if s.cluster != nil {
+		switch status := s.cluster.Status(); {
+		case !status.Joined:
+			answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "reason": "cluster not joined yet"})
+			return
+		case status.Lost != "":
+			answer(w, http.StatusOK, map[string]string{"status": "degraded", "reason": "cluster bus lost"})
+			return
+		}
+	}
 	answer(w, http.StatusOK, map[string]string{"status": "ready"})
 }
 

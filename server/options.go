@@ -35,5 +35,9 @@ type Options struct {
 	Engine             string
 	WebSocket, Polling bool // Socket.IO transports that are offered
 
+	// RedisURL, where not empty, makes all instances with the same URL and
+	// RedisPrefix one server. NodeID names this one; it may be empty.
+	RedisURL, RedisPrefix, NodeID string
+
 	StatusPages bool // serve the pages for people: /demo and /status
 }

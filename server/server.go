@@ -18,6 +18,7 @@ import (
 
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/middleware"
+	"github.com/oodaa/signaling/server/cluster"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/oodaa"
 	"github.com/oodaa/signaling/server/socketio"
@@ -36,6 +37,7 @@ type Server struct {
 	deadlines *wire.Deadlines
 	loops     *wire.Loops
 	hub       *hub.Hub
+	cluster   *cluster.Cluster // nil: there is one instance
 	handlers  *events.Handlers
 	engine    socketio.Engine
 	volli     *volli.Gateway
@@ -60,11 +62,11 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	}
 	s.handlers = &events.Handlers{Directory: s.hub}
 	s.gate.server = s
+	if err := s.newCluster(); err != nil {
+		return nil, errors.Join(err, s.close(context.Background()))
+	}
 	if err := s.newEngine(); err != nil {
-		s.hub.Close()
-		s.deadlines.Close()
-		s.loops.Close()
-		return nil, err
+		return nil, errors.Join(err, s.close(context.Background()))
 	}
 	s.newVolli()
 	if opts.StatusPages {
@@ -105,9 +107,38 @@ func (s *Server) panicked(v any, stack []byte) {
 	s.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
 }
 
+// newCluster joins the other instances, where there may be any.
+func (s *Server) newCluster() (err error) {
+	if s.opts.RedisURL == "" {
+		return nil
+	}
+	s.cluster, err = cluster.New(cluster.Options{
+		URL:      s.opts.RedisURL,
+		Prefix:   s.opts.RedisPrefix,
+		Name:     s.opts.NodeID,
+		Presence: s.opts.Presence,
+		Hub:      s.hub,
+		Log:      s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.handlers.Directory, s.handlers.Remote = s.cluster, s.cluster
+	return nil
+}
+
+// others is the cluster as the gateways know it.
+func (s *Server) others() hub.Cluster {
+	if s.cluster == nil {
+		return nil
+	}
+	return s.cluster
+}
+
 func (s *Server) newVolli() {
 	s.volli = volli.New(volli.Options{
 		Hub:             s.hub,
+		Cluster:         s.others(),
 		Handlers:        s.handlers,
 		Deadlines:       s.deadlines,
 		Log:             s.log,
@@ -124,6 +155,7 @@ func (s *Server) newVolli() {
 func (s *Server) newEngine() error {
 	namespace := &oodaa.Gateway{
 		Hub:             s.hub,
+		Cluster:         s.others(),
 		Handlers:        s.handlers,
 		Deadlines:       s.deadlines,
 		Log:             s.log,
@@ -264,10 +296,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if s.http.Shutdown(rest) != nil {
 		err = errors.Join(err, s.http.Close())
 	}
+	close(s.stop)
+	s.census.Wait()
+	return errors.Join(err, s.close(ctx))
+}
+
+// close ends what clients' connections need.
+func (s *Server) close(ctx context.Context) (err error) {
+	if s.cluster != nil {
+		err = s.cluster.Close(ctx)
+	}
 	s.hub.Close()
 	s.deadlines.Close()
 	s.loops.Close()
-	close(s.stop)
-	s.census.Wait()
 	return err
 }

@@ -19,6 +19,7 @@ need gcc build-essential # the race detector links with it
 need curl curl
 need node nodejs
 need npm npm
+need redis-server redis-server
 need "${CHROMIUM:-chromium}" chromium # or another browser of its family
 
 packages() { # directory

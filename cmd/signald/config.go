@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/server"
+	"github.com/oodaa/signaling/server/cluster"
 )
 
 // config is all that can be set from outside.
@@ -116,6 +118,23 @@ var settings = []setting{
 	{"ENGINE", "native", "Socket.IO engine: native, or zishang (WebSocket only)", func(c *config, v string) error {
 		c.Engine = v
 		return oneOf(v, server.EngineNative, server.EngineZishang)
+	}},
+	{"REDIS_URL", "", "redis:// or rediss:// URL: all instances with the same one are one server", func(c *config, v string) error {
+		c.RedisURL = v
+		return cluster.ValidateURL(v)
+	}},
+	{"REDIS_PREFIX", "oodaa:", "prefix of all keys and channels in Redis", func(c *config, v string) error {
+		c.RedisPrefix = v
+		return nil
+	}},
+	{"NODE_ID", "", "name of this instance; random if empty", func(c *config, v string) error {
+		if c.NodeID = v; v == "" {
+			c.NodeID = strings.ToLower(rand.Text()[:8])
+		}
+		if strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return errors.New("must not contain spaces")
+		}
+		return nil
 	}},
 	{"STATUS_PAGES", "on", "on: serves the pages /demo and /status; off: neither", func(c *config, v string) error {
 		c.StatusPages = v == "on"

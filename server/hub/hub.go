@@ -28,6 +28,7 @@ type Hub struct {
 	watching []*Member
 	draining bool
 	log      log
+	ledger   Ledger // nil: nobody else is to know
 
 	wake chan struct{} // the log has grown
 	stop chan struct{}
@@ -91,6 +92,16 @@ func New(presence bool) *Hub {
 	go h.announce()
 	return h
 }
+
+// A Ledger is told when names that were registered here become free.
+type Ledger interface {
+	// Released is called for a registration that has ended and was not taken
+	// over. It only takes note: the hub waits for it.
+	Released(u *events.User)
+}
+
+// Report makes l the hub's ledger. It must be called before the first Join.
+func (h *Hub) Report(l Ledger) { h.ledger = l }
 
 // Drain refuses newcomers from now on.
 func (h *Hub) Drain() {
@@ -162,18 +173,28 @@ func (h *Hub) Leave(m *Member) {
 		m.index = 0
 	}
 	if u := m.User(); u != nil {
-		h.release(u)
-		h.bind(u.ID, nil)
-		h.tell(events.PeerDisconnected, u, m.peer, nil)
+		h.free(u)
 	}
 }
 
 // release ends the registration u. h.mu is held.
 func (h *Hub) release(u *events.User) {
 	u.End()
-	h.online.Add(-1)
+	if u.Instance == "" {
+		h.online.Add(-1)
+	}
 	if h.presence {
 		h.roster.Remove(u)
+	}
+}
+
+// free releases a registration of ours, and its name. h.mu is held.
+func (h *Hub) free(u *events.User) {
+	h.release(u)
+	h.bind(u.ID, nil)
+	h.tell(events.PeerDisconnected, u, u.Peer, nil)
+	if h.ledger != nil {
+		h.ledger.Released(u)
 	}
 }
 
@@ -182,6 +203,12 @@ func (h *Hub) release(u *events.User) {
 // already, only its key is set. listed, where not nil, is called with the user
 // list as it is then, in order with the announcements.
 func (h *Hub) Register(m *Member, id, key string, batch *wire.Batch, listed func(args []byte)) events.Code {
+	return h.RegisterAt(0, m, id, key, batch, listed)
+}
+
+// RegisterAt is Register where the registration has an epoch among several
+// instances.
+func (h *Hub) RegisterAt(epoch uint64, m *Member, id, key string, batch *wire.Batch, listed func(args []byte)) events.Code {
 	if h.presence {
 		h.waitForRoom()
 	}
@@ -199,15 +226,14 @@ func (h *Hub) Register(m *Member, id, key string, batch *wire.Batch, listed func
 		own.SetKey(key)
 	} else {
 		if own != nil {
-			h.release(own)
-			h.bind(own.ID, nil)
-			h.tell(events.PeerDisconnected, own, m.peer, nil)
+			h.free(own)
 		}
 		if replaced = h.Find([]byte(id)); replaced != nil {
 			h.release(replaced)
 			h.tell(events.PeerDisconnected, replaced, m.peer, replaced.Peer)
 		}
 		u := events.NewUser(id, key, m.peer)
+		u.Epoch = epoch
 		m.user.Store(u)
 		h.bind(id, u)
 		h.online.Add(1)

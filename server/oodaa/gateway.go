@@ -16,6 +16,7 @@ import (
 // A Gateway is the namespace that Oodaa's clients connect to.
 type Gateway struct {
 	Hub       *hub.Hub
+	Cluster   hub.Cluster // nil: there is one instance
 	Handlers  *events.Handlers
 	Deadlines *wire.Deadlines
 	Log       *slog.Logger

@@ -91,17 +91,30 @@ func (p *peer) register(e *socketio.Event) error {
 	if !ok {
 		return socketio.ErrMalformed
 	}
+	if code == events.OK && g.Cluster != nil {
+		later := &socketio.Event{Ack: e.Ack}
+		return &wire.Hold{Do: func() {
+			p.registered(later, id, g.Cluster.Claim(&p.Member, id, "", func(epoch uint64) events.Code {
+				return g.Hub.RegisterAt(epoch, &p.Member, id, "", nil, func(args []byte) { _ = p.socket.Emit(args, nil, nil) })
+			}))
+		}}
+	}
 	if code == events.OK {
 		code = g.Hub.Register(&p.Member, id, "", e.Batch, func(args []byte) { _ = p.socket.Emit(args, nil, e.Batch) })
 	}
+	p.registered(e, id, code)
+	return nil
+}
+
+// registered answers a register.
+func (p *peer) registered(e *socketio.Event, id string, code events.Code) {
 	if code != events.OK {
 		p.fail(e, code, 0, nil)
-		return nil
+		return
 	}
-	g.Deadlines.Stop(&p.deadline)
-	g.Log.Debug("registered", "socket", p.socket.ID(), "user", id)
+	p.gateway.Deadlines.Stop(&p.deadline)
+	p.gateway.Log.Debug("registered", "socket", p.socket.ID(), "user", id)
 	p.ack(e, "")
-	return nil
 }
 
 // relays lends what a relay needs while it is handled.
@@ -128,14 +141,29 @@ func (p *peer) relayWith(r *events.Relay, e *socketio.Event, kind events.Kind) e
 	if code == events.OK {
 		r.From = p.User()
 		r.Batch = e.Batch
+		r.Sender, r.Ack = p, e.Ack
 		code = p.gateway.Handlers.Relay(r, from)
 	}
-	if code != events.OK {
+	switch code {
+	case events.OK:
+		p.ack(e, "")
+	case events.Pending:
+	default:
 		p.fail(e, code, kind, r.To)
-		return nil
 	}
-	p.ack(e, "")
 	return nil
+}
+
+// Answered answers a relay whose outcome was open.
+func (p *peer) Answered(o *events.Outcome) {
+	batch, _ := o.Batch.(*wire.Batch)
+	e := &socketio.Event{Ack: o.Ack, Batch: batch}
+	if o.Code == events.OK {
+		p.gateway.Handlers.Counts.Relayed(o.Kind)
+		p.ack(e, "")
+		return
+	}
+	p.fail(e, o.Code, o.Kind, o.To)
 }
 
 var pong = []byte(`["` + events.Pong + `"]`)

@@ -278,7 +278,10 @@ func (s *Session) receivePayload(body []byte) error {
 			packet = data
 		}
 		if err := s.receive(packet, binary, &batch); err != nil {
-			return err
+			batch.Flush()
+			if err = wire.Finish(err); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

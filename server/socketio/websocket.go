@@ -27,8 +27,19 @@ func (ws *webSocket) Message(payload []byte, binary bool) error {
 		return nil
 	}
 	var end *wire.CloseError
-	if errors.As(err, &end) {
+	var hold *wire.Hold
+	switch {
+	case errors.As(err, &end):
 		return err
+	case errors.As(err, &hold):
+		if s.polling == nil {
+			return hold
+		}
+		return &wire.Hold{Do: func() { // a late POST waits as well
+			s.polling.receiving.Lock()
+			defer s.polling.receiving.Unlock()
+			hold.Do()
+		}}
 	}
 	reason := "parse error"
 	if err == errClientClose {

@@ -17,6 +17,7 @@ import (
 // Options configure a Gateway.
 type Options struct {
 	Hub       *hub.Hub
+	Cluster   hub.Cluster // nil: there is one instance
 	Handlers  *events.Handlers
 	Deadlines *wire.Deadlines
 	Log       *slog.Logger

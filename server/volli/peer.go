@@ -142,9 +142,9 @@ func (p *peer) Message(payload []byte, binary bool) error {
 	}
 	switch kind {
 	case "register":
-		p.handleRegister(&m)
+		return p.handleRegister(&m)
 	case "discover":
-		p.handleDiscover(&m)
+		return p.handleDiscover(&m)
 	default:
 		if k, ok := events.KindOf([]byte(kind)); ok && k < events.Custom {
 			p.handleRelay(&m, k, payload)
@@ -155,31 +155,55 @@ func (p *peer) Message(payload []byte, binary bool) error {
 	return nil
 }
 
-func (p *peer) handleRegister(m *message) {
+func (p *peer) handleRegister(m *message) error {
 	g := p.gateway
 	id, key := m.text(fieldUserID, events.MaxVolliUserID), m.text(fieldPublicKey, events.MaxVolliKey)
 	if id == "" || key == "" {
 		p.fail(events.MissingFields, nil)
-		return
+		return nil
 	}
+	if g.Cluster == nil {
+		p.registered(id, p.bind(0, id, key))
+		return nil
+	}
+	return &wire.Hold{Do: func() {
+		p.registered(id, g.Cluster.Claim(&p.Member, id, key, func(epoch uint64) events.Code { return p.bind(epoch, id, key) }))
+	}}
+}
+
+// bind gives the client a name, and tells it.
+func (p *peer) bind(epoch uint64, id, key string) events.Code {
 	p.answering.Lock()
 	defer p.answering.Unlock()
-	if code := g.Hub.Register(&p.Member, id, key, p.conn.Batch(), nil); code != events.OK {
+	code := p.gateway.Hub.RegisterAt(epoch, &p.Member, id, key, nil, nil)
+	if code == events.OK {
+		_ = p.conn.Send(nil, wire.Message{Payload: appendRegistered(nil, id)}) // as in send
+	}
+	return code
+}
+
+func (p *peer) registered(id string, code events.Code) {
+	if code != events.OK {
 		p.fail(code, nil)
 		return
 	}
-	g.Deadlines.Stop(&p.register)
-	g.Log.Debug("registered", "connection", p.id, "user", id)
-	p.send(appendRegistered(nil, id))
+	p.gateway.Deadlines.Stop(&p.register)
+	p.gateway.Log.Debug("registered", "connection", p.id, "user", id)
 }
 
-func (p *peer) handleDiscover(m *message) {
+func (p *peer) handleDiscover(m *message) error {
 	id := m.text(fieldUserID, events.MaxVolliUserID)
 	if id == "" {
 		p.fail(events.MissingFields, nil)
-		return
+		return nil
 	}
-	p.send(appendDiscovery(nil, id, p.gateway.Hub.Find([]byte(id))))
+	g := p.gateway
+	u := g.Hub.Find([]byte(id))
+	if u != nil || g.Cluster == nil {
+		p.send(appendDiscovery(nil, id, u))
+		return nil
+	}
+	return &wire.Hold{Do: func() { p.send(appendDiscovery(nil, id, g.Cluster.Lookup(id))) }}
 }
 
 func (p *peer) handleRelay(m *message, kind events.Kind, payload []byte) {
@@ -195,10 +219,24 @@ func (p *peer) handleRelay(m *message, kind events.Kind, payload []byte) {
 		Body:    body,
 		Message: payload,
 		Batch:   p.conn.Batch(),
+		Sender:  p,
 	}
-	if code := p.gateway.Handlers.Relay(r, m[fieldFrom]); code != events.OK {
+	if code := p.gateway.Handlers.Relay(r, m[fieldFrom]); code != events.OK && code != events.Pending {
 		p.fail(code, r.To)
 	}
+}
+
+// Answered answers a relay whose outcome was open: an error is all that this
+// family gets.
+func (p *peer) Answered(o *events.Outcome) {
+	counts := &p.gateway.Handlers.Counts
+	if o.Code == events.OK {
+		counts.Relayed(o.Kind)
+		return
+	}
+	counts.VolliError(o.Code)
+	batch, _ := o.Batch.(*wire.Batch)
+	_ = p.conn.Send(batch, wire.Message{Payload: appendError(nil, o.Code.VolliText(o.To))}) // as in send
 }
 
 // send queues a message to the client. It is called by the connection's reader.

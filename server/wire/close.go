@@ -53,11 +53,16 @@ func protocolError(code uint16, reason string) error {
 	return &CloseError{Code: code, Reason: reason, framing: true}
 }
 
-// closeError is the end of a connection whose Handler failed with err.
-func closeError(err error) *CloseError {
+// handlerError is what follows from an error of a Handler: a Hold, or the end of
+// the connection.
+func handlerError(err error) error {
 	var end *CloseError
-	if !errors.As(err, &end) {
-		return &CloseError{Code: CloseProtocolError}
+	if errors.As(err, &end) {
+		return end
 	}
-	return end
+	var hold *Hold
+	if errors.As(err, &hold) {
+		return hold
+	}
+	return &CloseError{Code: CloseProtocolError}
 }

@@ -27,7 +27,7 @@ import (
 type Handler interface {
 	// Message is called for each message. payload is valid, and may be
 	// changed, during the call. An error ends the connection: a *CloseError
-	// with its code and reason, any other with 1002.
+	// with its code and reason, any other than a *Hold with 1002.
 	Message(payload []byte, binary bool) error
 
 	// Pong is called for each Pong frame.
@@ -195,7 +195,7 @@ func (c *Conn) join() {
 	if c.detached {
 		return
 	}
-	err := c.handleEarly(c.handler)
+	err := c.finishHolds(c.handleEarly(c.handler), c.handler)
 	if err == nil {
 		err = c.loop.add(c)
 	}
@@ -286,13 +286,13 @@ func (c *Conn) finish(h Handler, err error) {
 func (c *Conn) serve(h Handler) error {
 	return guard(func() error {
 		defer c.batch.Flush()
-		if err := c.handleEarly(h); err != nil {
+		if err := c.finishHolds(c.handleEarly(h), h); err != nil {
 			return err
 		}
 		return c.read(func(p []byte) error {
 			err := c.handle(p, h)
 			c.batch.Flush()
-			return err
+			return c.finishHolds(err, h)
 		})
 	})
 }

@@ -145,7 +145,7 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 		return protocolError(CloseInvalidPayload, "invalid UTF-8")
 	}
 	if err := h.Message(payload, c.binary); err != nil {
-		return closeError(err)
+		return handlerError(err)
 	}
 	return nil
 }

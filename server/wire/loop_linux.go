@@ -180,8 +180,8 @@ func (l *loop) control(c *Conn, op int, event *syscall.EpollEvent) error {
 // ready reads a connection once and handles what came.
 func (l *loop) ready(c *Conn) {
 	c.reading.Lock()
-	defer c.reading.Unlock()
 	if c.detached {
+		c.reading.Unlock()
 		return
 	}
 	into := l.buf[:0]
@@ -193,10 +193,15 @@ func (l *loop) ready(c *Conn) {
 		c.batch = &l.batch
 		err = guard(func() error { return c.handle(into[:len(into)+n], c.handler) })
 		l.batch.Flush()
+		if _, ok := errors.AsType[*Hold](err); ok {
+			c.hold(err)
+			return
+		}
 	}
 	if err != nil {
 		c.detach(err)
 	}
+	c.reading.Unlock()
 }
 
 // readOp is an attempt to read without waiting.

@@ -192,11 +192,11 @@ func (s *session) packet(p *socketio.Packet, attachments [][]byte) error {
 	if err != nil {
 		return err
 	}
-	return m.receiver.Event(&socketio.Event{
+	return wire.Finish(m.receiver.Event(&socketio.Event{
 		Name:        name,
 		Args:        p.Data,
 		Rest:        rest,
 		Attachments: attachments,
 		Ack:         p.ID,
-	})
+	}))
 }

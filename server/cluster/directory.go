@@ -1,0 +1,250 @@
+package cluster
+
+import (
+	"context"
+	_ "embed"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+)
+
+//go:embed lua/change.lua
+var changeSource string
+
+var changeScript = redis.NewScript(changeSource)
+
+// The kinds of changes to the directory.
+const (
+	kindClaim   = "c"
+	kindAgain   = "a" // a claim by who joins anew, for a name that it had
+	kindKey     = "k"
+	kindRelease = "d"
+)
+
+// A change of the directory.
+type change struct {
+	kind, name string
+	epoch      uint64
+	key        string
+}
+
+// changes are those that this instance makes.
+type changes struct {
+	mu     sync.Mutex
+	queue  []change          // not sent yet
+	claims map[uint64]*claim // whose outcome is open, by epoch
+}
+
+// A claim is a registration that waits for its turn.
+type claim struct {
+	name, key string
+	commit    func(epoch uint64) events.Code
+	done      chan events.Code // has room for one
+}
+
+// maxChanges bounds how many changes leave together.
+const maxChanges = 256
+
+// Claim gives the name to the member, unless the directory cannot be asked: it
+// calls commit, which registers the member with the hub, when it is the name's
+// turn among all instances. It waits for that, not longer than some seconds;
+// Unavailable says that it took too long. commit is called at most once, and
+// not after Claim has returned.
+func (c *Cluster) Claim(m *hub.Member, id, key string, commit func(epoch uint64) events.Code) events.Code {
+	if u := m.User(); u != nil && u.ID == id {
+		return c.claimAgain(u, key, commit)
+	}
+	epoch := c.epochs.Add(1)
+	c.changing.RLock()
+	if c.alone.Load() && c.serving() {
+		defer c.changing.RUnlock()
+		return commit(epoch)
+	}
+	waiting := &claim{name: id, key: key, commit: commit, done: make(chan events.Code, 1)}
+	c.changes.mu.Lock()
+	c.changes.claims[epoch] = waiting
+	c.changes.queue = append(c.changes.queue, change{kindClaim, id, epoch, key})
+	c.changes.mu.Unlock()
+	c.changing.RUnlock()
+	c.kick()
+
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case code := <-waiting.done:
+		return code
+	case <-timer.C:
+	}
+	if c.takeClaim(epoch) == nil {
+		return <-waiting.done // it is being committed
+	}
+	return events.Unavailable
+}
+
+// claimAgain registers a member anew with the name that it has.
+func (c *Cluster) claimAgain(u *events.User, key string, commit func(epoch uint64) events.Code) events.Code {
+	code := commit(u.Epoch)
+	if code == events.OK && key != "" {
+		c.enqueue(change{kindKey, u.ID, u.Epoch, key})
+	}
+	return code
+}
+
+// takeClaim returns the claim, once.
+func (c *Cluster) takeClaim(epoch uint64) *claim {
+	c.changes.mu.Lock()
+	defer c.changes.mu.Unlock()
+	waiting := c.changes.claims[epoch]
+	delete(c.changes.claims, epoch)
+	return waiting
+}
+
+// commit carries out a claim whose turn it is. Who has given up, or cannot have
+// the name after all, leaves it again.
+func (c *Cluster) commit(name string, epoch uint64) {
+	waiting := c.takeClaim(epoch)
+	code := events.Unavailable
+	if waiting != nil {
+		code = waiting.commit(epoch)
+		waiting.done <- code
+	}
+	if code != events.OK {
+		c.enqueue(change{kind: kindRelease, name: name, epoch: epoch})
+	}
+}
+
+// commitAlone carries out all claims that wait for a Redis that is not there.
+func (c *Cluster) commitAlone() {
+	for _, epoch := range c.openClaims() {
+		if waiting := c.takeClaim(epoch); waiting != nil {
+			waiting.done <- waiting.commit(epoch)
+		}
+	}
+}
+
+// openClaims are the claims whose outcome is open, in their order.
+func (c *Cluster) openClaims() []uint64 {
+	c.changes.mu.Lock()
+	defer c.changes.mu.Unlock()
+	epochs := make([]uint64, 0, len(c.changes.claims))
+	for epoch := range c.changes.claims {
+		epochs = append(epochs, epoch)
+	}
+	slices.Sort(epochs)
+	return epochs
+}
+
+// restart begins the queue of a new session: with the claims that are open.
+// What else was to be changed is of a former one, whose names are all freed.
+func (c *Cluster) restart() {
+	epochs := c.openClaims()
+	c.changes.mu.Lock()
+	defer c.changes.mu.Unlock()
+	c.changes.queue = c.changes.queue[:0]
+	for _, epoch := range epochs {
+		if w := c.changes.claims[epoch]; w != nil {
+			c.changes.queue = append(c.changes.queue, change{kindClaim, w.name, epoch, w.key})
+		}
+	}
+}
+
+// Released takes note that a name of ours is free.
+func (c *Cluster) Released(u *events.User) {
+	c.enqueue(change{kind: kindRelease, name: u.ID, epoch: u.Epoch})
+}
+
+// enqueue queues a change, where there is somebody to tell; whoever joins
+// begins with what is then.
+func (c *Cluster) enqueue(ch change) {
+	if c.current() == nil {
+		return
+	}
+	c.changes.mu.Lock()
+	c.changes.queue = append(c.changes.queue, ch)
+	c.changes.mu.Unlock()
+	c.kick()
+}
+
+// takeChanges takes changes from the queue, in their order.
+func (c *Cluster) takeChanges() []change {
+	c.changes.mu.Lock()
+	defer c.changes.mu.Unlock()
+	n := min(len(c.changes.queue), maxChanges)
+	if n == 0 {
+		return nil
+	}
+	taken := slices.Clone(c.changes.queue[:n])
+	c.changes.queue = c.changes.queue[:copy(c.changes.queue, c.changes.queue[n:])]
+	return taken
+}
+
+// evalChanges adds the script with these changes to a pipeline. former is the
+// instance that this one was, where it joins anew.
+func (s *session) evalChanges(ctx context.Context, to redis.Scripter, former string, list []change) *redis.Cmd {
+	args := make([]any, 0, 4+4*len(list))
+	args = append(args, s.c.Prefix, s.instance, s.stream, former)
+	for _, ch := range list {
+		args = append(args, ch.kind, ch.name, strconv.FormatUint(ch.epoch, 10), ch.key)
+	}
+	return changeScript.EvalSha(ctx, to, []string{s.leaseKey(), s.c.namesKey(), s.c.versionsKey()}, args...)
+}
+
+// A holder is what the directory says of a name.
+type holder struct {
+	instance string
+	epoch    uint64
+	key      string
+}
+
+// parseHolder reads "instance epoch key".
+func parseHolder(value string) (h holder, ok bool) {
+	instance, rest, ok := strings.Cut(value, " ")
+	if !ok {
+		return h, false
+	}
+	epoch, key, ok := strings.Cut(rest, " ")
+	if !ok {
+		return h, false
+	}
+	n, err := strconv.ParseUint(epoch, 10, 64)
+	return holder{instance, n, key}, err == nil
+}
+
+// user is the holder of a name as the hub knows it.
+func (c *Cluster) user(name string, h holder) *events.User {
+	u := events.NewUser(name, h.key, (*elsewhere)(c))
+	u.Instance, u.Epoch = h.instance, h.epoch
+	return u
+}
+
+// elsewhere is the connection of every user of another instance.
+type elsewhere Cluster
+
+// Relay hands a relay to the user's instance.
+func (e *elsewhere) Relay(r *events.Relay) events.Code { return (*Cluster)(e).Relay(r) }
+
+// Replaced does nothing: the user's own instance disconnects it.
+func (e *elsewhere) Replaced() {}
+
+func (c *Cluster) namesKey() string      { return c.Prefix + "names" }
+func (c *Cluster) nodesKey() string      { return c.Prefix + "nodes" }
+func (c *Cluster) versionsKey() string   { return c.Prefix + "versions" }
+func (c *Cluster) generationKey() string { return c.Prefix + "generation" }
+
+func (c *Cluster) leaseOf(instance string) string   { return c.Prefix + "node:" + instance }
+func (c *Cluster) heldBy(instance string) string    { return c.Prefix + "held:" + instance }
+func (c *Cluster) channelOf(instance string) string { return c.Prefix + "to:" + instance }
+func (s *session) leaseKey() string                 { return s.c.leaseOf(s.instance) }
+func (s *session) feedChannel() string {
+	if s.stream == "" {
+		return s.c.Prefix + "feed:" + s.instance
+	}
+	return s.c.Prefix + "feed:" + s.stream
+}

@@ -1,0 +1,123 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The feed is what the scripts publish: `version count changes`, where version
+// is that of the last of them, and each change has six fields, every one as
+// `length:bytes`: kind, name, instance, epoch, key, and the instance that a
+// claim of kindAgain comes from.
+
+// A fed change is one of the feed's.
+type fed struct {
+	kind, name string
+	holder
+	former string
+}
+
+// apply applies changes, all of them once and in their order. An error says
+// that the instance has to join anew. s.feeding is held.
+func (s *session) apply(payload string) error {
+	version, list, err := parseFeed(payload)
+	if err != nil {
+		return fmt.Errorf("%w: feed: %w", errRejoin, err)
+	}
+	first := version - int64(len(list)) + 1
+	switch {
+	case version <= s.applied:
+		return nil // in the snapshot already
+	case first > s.applied+1:
+		return fmt.Errorf("%w: missed changes %d to %d", errRejoin, s.applied+1, first-1)
+	}
+	list = list[s.applied+1-first:]
+	s.applied = version
+	for i := range list {
+		s.change(&list[i])
+	}
+	s.c.counts.feed.Add(uint64(len(list)))
+	return nil
+}
+
+// change applies one change.
+func (s *session) change(f *fed) {
+	c := s.c
+	if f.instance == s.instance {
+		// The rest of what we did ourselves is done.
+		if f.kind == kindClaim {
+			c.commit(f.name, f.epoch)
+		}
+		return
+	}
+	known := c.Hub.Find([]byte(f.name))
+	switch f.kind {
+	case kindClaim, kindAgain:
+		u := c.user(f.name, f.holder)
+		c.Hub.BindRemote(u, f.kind == kindAgain && known != nil && known.Instance == f.former)
+		if !c.Presence { // only that our user lost the name concerns us
+			c.Hub.UnbindRemote(u)
+		}
+	case kindKey:
+		if known != nil && known.Instance == f.instance && known.Epoch == f.epoch {
+			known.SetKey(f.key)
+		}
+	case kindRelease:
+		if known != nil && known.Instance == f.instance && known.Epoch == f.epoch {
+			c.Hub.UnbindRemote(known)
+		}
+	}
+}
+
+var errFeed = errors.New("malformed")
+
+func parseFeed(payload string) (version int64, list []fed, err error) {
+	head, rest, ok := strings.Cut(payload, " ")
+	if !ok {
+		return 0, nil, errFeed
+	}
+	if version, err = strconv.ParseInt(head, 10, 64); err != nil {
+		return 0, nil, errFeed
+	}
+	if head, rest, ok = strings.Cut(rest, " "); !ok {
+		return 0, nil, errFeed
+	}
+	count, err := strconv.Atoi(head)
+	if err != nil || count < 1 || int64(count) > version || count > len(rest) {
+		return 0, nil, errFeed
+	}
+	list = make([]fed, 0, count)
+	for range count {
+		var fields [6]string
+		for i := range fields {
+			if fields[i], rest, ok = parseField(rest); !ok {
+				return 0, nil, errFeed
+			}
+		}
+		f := fed{kind: fields[0], name: fields[1], former: fields[5]}
+		f.instance, f.key = fields[2], fields[4]
+		if f.epoch, err = strconv.ParseUint(fields[3], 10, 64); err != nil {
+			return 0, nil, errFeed
+		}
+		list = append(list, f)
+	}
+	if rest != "" {
+		return 0, nil, errFeed
+	}
+	return version, list, nil
+}
+
+// parseField reads `length:bytes`.
+func parseField(p string) (field, rest string, ok bool) {
+	length, rest, ok := strings.Cut(p, ":")
+	if !ok {
+		return "", "", false
+	}
+	n, err := strconv.Atoi(length)
+	if err != nil || n < 0 || n > len(rest) {
+		return "", "", false
+	}
+	return rest[:n], rest[n:], true
+}

@@ -1,0 +1,73 @@
+-- Changes the directory, and tells who is to know, in one step.
+-- KEYS: lease of the caller, names, versions
+-- ARGV: prefix, instance, stream ("all", or "" for streams of their own), former
+--       instance, then four for each change: kind, name, epoch, key
+-- Kinds: c claim, a claim again after a rejoin, k another key, d release.
+local lease, names, versions = KEYS[1], KEYS[2], KEYS[3]
+local prefix, me, stream, former = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+if redis.call('EXISTS', lease) == 0 then
+  return redis.error_reply('LEASE expired')
+end
+
+local streams = {}
+local function tell(to, ...)
+  if stream ~= '' then to = stream end
+  local s = streams[to]
+  if not s then
+    s = {}
+    streams[to] = s
+  end
+  local fields = {}
+  for i, field in ipairs({...}) do fields[i] = #field .. ':' .. field end
+  s[#s + 1] = table.concat(fields)
+end
+
+local function holder(value)
+  return string.match(value, '^(%S+) ')
+end
+
+local function give(name, epoch, key, value)
+  redis.call('HSET', names, name, me .. ' ' .. epoch .. ' ' .. key)
+  redis.call('SADD', prefix .. 'held:' .. me, name)
+  if value and holder(value) ~= me then
+    redis.call('SREM', prefix .. 'held:' .. holder(value), name)
+  end
+end
+
+local refused = {}
+for i = 5, #ARGV, 4 do
+  local kind, name, epoch, key = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local value = redis.call('HGET', names, name)
+  local mine = me .. ' ' .. epoch .. ' '
+  local held = value and string.sub(value, 1, #mine) == mine
+  if kind == 'c' then
+    give(name, epoch, key, value)
+    tell(me, 'c', name, me, epoch, key, '')
+    if value and stream == '' and holder(value) ~= me then
+      tell(holder(value), 'c', name, me, epoch, key, '')
+    end
+  elseif kind == 'a' then
+    local by = value and holder(value)
+    if not by or by == me or by == former or redis.call('EXISTS', prefix .. 'node:' .. by) == 0 then
+      give(name, epoch, key, value)
+      tell(me, 'a', name, me, epoch, key, former)
+    else
+      refused[#refused + 1] = name
+      refused[#refused + 1] = value
+    end
+  elseif kind == 'k' and held then
+    redis.call('HSET', names, name, mine .. key)
+    tell(me, 'k', name, me, epoch, key, '')
+  elseif kind == 'd' and held then
+    redis.call('HDEL', names, name)
+    redis.call('SREM', prefix .. 'held:' .. me, name)
+    tell(me, 'd', name, me, epoch, '', '')
+  end
+end
+
+for to, changes in pairs(streams) do
+  local version = redis.call('HINCRBY', versions, to, #changes)
+  redis.call('PUBLISH', prefix .. 'feed:' .. to, version .. ' ' .. #changes .. ' ' .. table.concat(changes))
+end
+return refused

@@ -1,0 +1,117 @@
+package cluster
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/oodaa/signaling/events"
+)
+
+// What instances publish to each other: the sender's name, and then any number
+// of items, each a relay or the answer to one. Strings have their length in
+// front of them, and all numbers are varints.
+const (
+	itemRelay  = 'R' // id, kind, from, to, whether it is a whole message, body or message, attachments
+	itemAnswer = 'A' // id, code
+)
+
+// codeMoved answers a relay whose target is not on this instance.
+const codeMoved = events.Pending
+
+func appendText[T ~string | ~[]byte](dst []byte, text T) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+// appendRelay appends what follows the id of a relay.
+func appendRelay(dst []byte, r *events.Relay) []byte {
+	dst = append(dst, byte(r.Kind))
+	dst = appendText(dst, r.From.ID)
+	dst = appendText(dst, r.To)
+	if r.Message != nil {
+		dst = appendText(append(dst, 1), r.Message)
+	} else {
+		dst = appendText(append(dst, 0), r.Body)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(r.Attachments)))
+	for _, a := range r.Attachments {
+		dst = appendText(dst, a)
+	}
+	return dst
+}
+
+func appendAnswer(dst []byte, id uint64, code events.Code) []byte {
+	return append(binary.AppendUvarint(append(dst, itemAnswer), id), byte(code))
+}
+
+var errMessage = errors.New("malformed message of another instance")
+
+// A reader reads what the functions above have written.
+type reader struct {
+	p      []byte
+	failed bool
+}
+
+func (r *reader) number() uint64 {
+	n, size := binary.Uvarint(r.p)
+	if size <= 0 {
+		r.fail()
+		return 0
+	}
+	r.p = r.p[size:]
+	return n
+}
+
+func (r *reader) byte() byte {
+	if len(r.p) == 0 {
+		r.fail()
+		return 0
+	}
+	b := r.p[0]
+	r.p = r.p[1:]
+	return b
+}
+
+func (r *reader) text() []byte {
+	n := r.number()
+	if n > uint64(len(r.p)) {
+		r.fail()
+		return nil
+	}
+	text := r.p[:n:n]
+	r.p = r.p[n:]
+	return text
+}
+
+func (r *reader) fail() { r.failed, r.p = true, nil }
+
+// relay reads what appendRelay has written. The result points into what is read.
+func (r *reader) relay() (relay events.Relay, ok bool) {
+	relay.Kind = events.Kind(r.byte())
+	from := r.text()
+	relay.To = r.text()
+	whole := r.byte()
+	body := r.text()
+	attachments := r.number()
+	if relay.Kind >= events.Kinds || whole > 1 || attachments > uint64(len(r.p)) {
+		r.fail()
+	}
+	for range attachments {
+		relay.Attachments = append(relay.Attachments, r.text())
+		if r.failed {
+			break
+		}
+	}
+	if r.failed {
+		return relay, false
+	}
+	relay.Body = body
+	if whole == 1 {
+		relay.Message = body
+		if relay.Body = events.VolliBody(relay.Kind, body); relay.Body == nil {
+			r.fail()
+			return relay, false
+		}
+	}
+	relay.From = events.NewUser(string(from), "", nil)
+	return relay, true
+}

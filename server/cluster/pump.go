@@ -1,0 +1,201 @@
+package cluster
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/oodaa/signaling/events"
+)
+
+// pump sends what is queued, all that has come together in one step, until the
+// session ends.
+func (s *session) pump() {
+	for {
+		select {
+		case <-s.wake:
+		case <-s.stop:
+			return
+		}
+		for {
+			sent, err := s.send()
+			if err != nil {
+				s.fail(err)
+				return
+			}
+			if !sent {
+				break
+			}
+			select {
+			case <-s.stop:
+				return
+			default:
+			}
+		}
+	}
+}
+
+// kick has the pump look for what there is to send.
+func (c *Cluster) kick() {
+	if s := c.current(); s != nil {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// maxLookups bounds how many names are asked for together.
+const maxLookups = 512
+
+// send sends what is queued now. It reports false if nothing was.
+func (s *session) send() (bool, error) {
+	c := s.c
+	ctx, cancel := context.WithTimeout(context.Background(), 2*commandTimeout)
+	defer cancel()
+	s.sending.Store(true)
+	defer s.sending.Store(false)
+
+	list := c.takeChanges()
+	out, names := c.relays.take()
+	if len(list) == 0 && len(out) == 0 && len(names) == 0 {
+		return false, nil
+	}
+	pipe := c.redis.Pipeline()
+	var changed *redis.Cmd
+	if len(list) > 0 {
+		changed = s.evalChanges(ctx, pipe, "", list)
+		c.counts.commands.Add(1)
+	}
+	published := make(map[string]*redis.IntCmd, len(out))
+	for instance, message := range out {
+		published[instance] = pipe.Publish(ctx, c.channelOf(instance), message)
+		c.counts.commands.Add(1)
+	}
+	var found *redis.SliceCmd
+	if len(names) > 0 {
+		found = pipe.HMGet(ctx, c.namesKey(), names...)
+		c.counts.commands.Add(1)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+
+	if changed != nil && changed.Err() != nil {
+		return true, scriptError("change", changed.Err())
+	}
+	for instance, p := range published {
+		if p.Err() != nil {
+			return true, fmt.Errorf("publish: %w", p.Err())
+		}
+		if p.Val() == 0 {
+			c.unreached(out[instance])
+		}
+	}
+	if found != nil {
+		if found.Err() != nil {
+			return true, fmt.Errorf("lookup: %w", found.Err())
+		}
+		for i, value := range found.Val() {
+			var h *holder
+			if text, ok := value.(string); ok {
+				if parsed, ok := parseHolder(text); ok {
+					h = &parsed
+				}
+			}
+			c.found(s, names[i], h)
+		}
+		c.kick()
+	}
+	return true, nil
+}
+
+// take takes what is to be published and looked up.
+func (rs *relays) take() (out map[string][]byte, names []string) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	out = rs.out
+	rs.out = nil
+	n := min(len(rs.lookup), maxLookups)
+	names = rs.lookup[:n:n]
+	rs.lookup = rs.lookup[n:]
+	return out, names
+}
+
+// unreached takes note that nobody got what was published to an instance: it is
+// gone, or no more the one that it was.
+func (c *Cluster) unreached(message []byte) {
+	in := reader{p: message}
+	in.text()
+	var over []*relay
+	for len(in.p) > 0 {
+		switch in.byte() {
+		case itemRelay:
+			id := in.number()
+			if _, ok := in.relay(); ok {
+				over = append(over, c.relays.answered(c, id, codeMoved)...)
+			}
+		case itemAnswer:
+			in.number()
+			in.byte()
+		}
+	}
+	c.answer(over, nil)
+	c.kick()
+}
+
+// idle reports whether nothing is left to be told.
+func (s *session) idle() bool {
+	c := s.c
+	c.changes.mu.Lock()
+	queued := len(c.changes.queue)
+	c.changes.mu.Unlock()
+	c.relays.mu.Lock()
+	queued += len(c.relays.out)
+	c.relays.mu.Unlock()
+	return queued == 0 && !s.sending.Load()
+}
+
+// Lookup asks the directory who holds a name that the hub does not know: a user
+// of another instance, or nil. It waits for the answer.
+func (c *Cluster) Lookup(id string) *events.User {
+	if c.current() == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	c.counts.commands.Add(1)
+	value, err := c.redis.HGet(ctx, c.namesKey(), id).Result()
+	if err != nil {
+		if !errors.Is(err, redis.Nil) {
+			c.Log.Debug("lookup", "node", c.Name, "error", err.Error())
+		}
+		return nil
+	}
+	h, ok := parseHolder(value)
+	if s := c.current(); !ok || s == nil || h.instance == s.instance {
+		return c.Hub.Find([]byte(id))
+	}
+	return c.user(id, h)
+}
+
+func appendUvarint(dst []byte, n uint64) []byte { return binary.AppendUvarint(dst, n) }
+
+// counts are what the metrics show.
+type counts struct {
+	feed     atomic.Uint64 // changes of the directory that were applied
+	received atomic.Uint64 // relays from other instances
+	commands atomic.Uint64 // sent to Redis, besides renewals
+	sent     [2]atomic.Uint64
+}
+
+// answered counts a relay of ours that was answered.
+func (c *counts) answered(code events.Code) {
+	if code == events.OK {
+		c.sent[0].Add(1)
+	} else {
+		c.sent[1].Add(1)
+	}
+}

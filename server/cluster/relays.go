@@ -1,0 +1,439 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// relays are those on their way to other instances, and those that wait.
+type relays struct {
+	mu     sync.Mutex
+	last   uint64            // id
+	lanes  map[string]*lane  // by the target's name
+	flying map[uint64]*relay // sent and not answered, by id
+	byAge  []*relay          // all of them; those that are answered are skipped
+	size   int               // bytes of all of them
+	out    map[string][]byte // what is to be published, by instance
+	lookup []string          // names to ask the directory for
+}
+
+// maxRelays bounds the bytes of all relays that wait or are on their way; past
+// it they are answered with an error.
+const maxRelays = 64 << 20
+
+// A relay is one that this instance sent, until it is answered.
+type relay struct {
+	id       uint64
+	encoded  []byte // by appendRelay
+	outcome  events.Outcome
+	sender   events.Sender
+	deadline time.Time
+	tries    int
+	answered bool
+}
+
+// A lane is the way to one name. What is sent to one name arrives in its order:
+// while anything waits, what comes next waits behind it.
+type lane struct {
+	waiting []*relay // in the order of their ids
+	flying  int
+	looking bool // the directory is being asked
+}
+
+// maxTries is how many instances are tried for a name that moves.
+const maxTries = 3
+
+// Find returns who may be reached at once: while it is not certain that our
+// users are ours still, nobody.
+func (c *Cluster) Find(id []byte) *events.User {
+	if !c.serving() {
+		return nil
+	}
+	u := c.Hub.Find(id)
+	if u != nil && u.Instance == "" && c.relays.waits(id) {
+		return nil
+	}
+	return u
+}
+
+// waits reports whether relays to the name wait.
+func (r *relays) waits(id []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lanes[string(id)]
+	return l != nil && len(l.waiting) > 0
+}
+
+// Relay takes a relay over to send it to the instance of its target. The
+// answer is Pending, or NotFound where too much is on its way already.
+func (c *Cluster) Relay(r *events.Relay) events.Code {
+	m := &relay{
+		encoded:  appendRelay(nil, r),
+		outcome:  events.Outcome{Kind: r.Kind, To: append([]byte(nil), r.To...), Ack: r.Ack},
+		sender:   r.Sender,
+		deadline: time.Now().Add(patience),
+	}
+	rs := &c.relays
+	rs.mu.Lock()
+	if rs.size+len(m.encoded) > maxRelays {
+		rs.mu.Unlock()
+		return events.NotFound
+	}
+	rs.last++
+	m.id = rs.last
+	rs.size += len(m.encoded)
+	rs.byAge = append(rs.byAge, m)
+	l := rs.lanes[string(r.To)]
+	if l == nil {
+		l = new(lane)
+		rs.lanes[string(r.To)] = l
+	}
+	l.waiting = append(l.waiting, m)
+	var ready []*relay
+	if len(l.waiting) == 1 {
+		ready = rs.advance(c, string(r.To), l)
+	}
+	rs.mu.Unlock()
+	c.answer(ready, nil)
+	c.kick()
+	return events.Pending
+}
+
+// advance sends what waits in a lane, as far as it is known where to. It
+// returns the relays that are over. rs.mu is held.
+func (rs *relays) advance(c *Cluster, name string, l *lane) (over []*relay) {
+	finish := func(code events.Code) {
+		m := l.waiting[0]
+		l.waiting = l.waiting[1:]
+		m.outcome.Code = code
+		over = append(over, m)
+	}
+lane:
+	for len(l.waiting) > 0 && !l.looking {
+		if !c.serving() {
+			break // until resume
+		}
+		u := c.Hub.Find([]byte(name))
+		switch {
+		case u != nil && u.Instance == "":
+			if l.flying > 0 {
+				break lane // they may come back, and were first
+			}
+			finish(c.deliver(l.waiting[0].encoded))
+		case c.current() == nil:
+			if !c.alone.Load() {
+				break lane // until resume
+			}
+			finish(events.NotFound)
+		case u != nil && l.waiting[0].tries == 0:
+			rs.send(c, l, u.Instance)
+		default:
+			if l.flying > 0 {
+				break lane
+			}
+			l.looking = true
+			rs.lookup = append(rs.lookup, name)
+		}
+	}
+	rs.settle(over)
+	if len(l.waiting) == 0 && l.flying == 0 && !l.looking {
+		delete(rs.lanes, name)
+	}
+	return over
+}
+
+// send queues the first relay of a lane for an instance. rs.mu is held.
+func (rs *relays) send(c *Cluster, l *lane, instance string) {
+	m := l.waiting[0]
+	l.waiting = l.waiting[1:]
+	l.flying++
+	m.tries++
+	rs.flying[m.id] = m
+	out := rs.to(c, instance)
+	out = appendUvarint(append(out, itemRelay), m.id)
+	rs.out[instance] = append(out, m.encoded...)
+}
+
+// found goes on with a lane whose name the directory was asked for. h is nil if
+// nobody holds it.
+func (c *Cluster) found(s *session, name string, h *holder) {
+	rs := &c.relays
+	rs.mu.Lock()
+	l := rs.lanes[name]
+	if l == nil {
+		rs.mu.Unlock()
+		return
+	}
+	l.looking = false
+	var over []*relay
+	for len(l.waiting) > 0 {
+		m := l.waiting[0]
+		if h == nil || m.tries == maxTries {
+			m.outcome.Code = events.NotFound
+		} else if h.instance != s.instance {
+			rs.send(c, l, h.instance)
+			continue
+		} else {
+			// What the directory gave to us the hub may not know of yet; who
+			// got it was not told so either.
+			m.outcome.Code = c.deliver(m.encoded)
+		}
+		l.waiting = l.waiting[1:]
+		over = append(over, m)
+	}
+	rs.settle(over)
+	if l.flying == 0 {
+		delete(rs.lanes, name)
+	}
+	rs.mu.Unlock()
+	c.answer(over, nil)
+}
+
+// deliver puts a relay on the connection of a user of ours.
+func (c *Cluster) deliver(encoded []byte) events.Code {
+	in := reader{p: encoded}
+	r, ok := in.relay()
+	if !ok {
+		return events.NotFound
+	}
+	code := c.deliverTo(&r)
+	if code == codeMoved {
+		return events.NotFound
+	}
+	return code
+}
+
+// deliverTo is deliver of what is decoded; codeMoved says that no user of ours
+// has the name.
+func (c *Cluster) deliverTo(r *events.Relay) events.Code {
+	for {
+		u := c.Hub.Find(r.To)
+		if u == nil || u.Instance != "" {
+			return codeMoved
+		}
+		code := u.Peer.Relay(r)
+		if code != events.NotFound || !u.Gone() || c.Hub.Find(r.To) == u {
+			return code
+		}
+	}
+}
+
+// settle takes relays out of the account. rs.mu is held.
+func (rs *relays) settle(over []*relay) {
+	for _, m := range over {
+		m.answered = true
+		rs.size -= len(m.encoded)
+		m.encoded = nil
+	}
+}
+
+// answer tells the senders.
+func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
+	for _, m := range over {
+		if batch != nil {
+			m.outcome.Batch = batch
+		}
+		c.counts.answered(m.outcome.Code)
+		m.sender.Answered(&m.outcome)
+	}
+}
+
+// receive handles what another instance published to this one. What comes while
+// it is not certain that our users are ours still is dropped: its sender will
+// not wait for it for ever.
+func (c *Cluster) receive(s *session, payload string) {
+	if !c.serving() {
+		return
+	}
+	in := reader{p: []byte(payload)}
+	from := string(in.text())
+	var batch wire.Batch
+	var answers []byte
+	var over []*relay
+	for len(in.p) > 0 {
+		switch in.byte() {
+		case itemRelay:
+			id := in.number()
+			r, ok := in.relay()
+			if !ok {
+				break
+			}
+			r.Batch = &batch
+			answers = appendAnswer(answers, id, c.deliverTo(&r))
+			c.counts.received.Add(1)
+		case itemAnswer:
+			id, code := in.number(), events.Code(in.byte())
+			if !in.failed {
+				over = append(over, c.relays.answered(c, id, code)...)
+			}
+		default:
+			in.fail()
+		}
+	}
+	if in.failed {
+		c.Log.Warn(errMessage.Error(), "node", c.Name, "instance", from)
+	}
+	c.answer(over, &batch)
+	batch.Flush()
+	if len(answers) > 0 {
+		c.relays.mu.Lock()
+		c.relays.out[from] = append(c.relays.to(c, from), answers...)
+		c.relays.mu.Unlock()
+	}
+	c.kick()
+}
+
+// answered takes note of an answer. It returns the relays that are over.
+func (rs *relays) answered(c *Cluster, id uint64, code events.Code) (over []*relay) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	m := rs.flying[id]
+	if m == nil {
+		return nil
+	}
+	delete(rs.flying, id)
+	name := string(m.outcome.To)
+	l := rs.lanes[name]
+	l.flying--
+	if code == codeMoved {
+		l.back(m)
+	} else {
+		m.outcome.Code = code
+		over = append(over, m)
+		rs.settle(over)
+	}
+	return append(over, rs.advance(c, name, l)...)
+}
+
+// back puts a relay that came back before those that were sent after it.
+func (l *lane) back(m *relay) {
+	at := 0
+	for at < len(l.waiting) && l.waiting[at].id < m.id {
+		at++
+	}
+	l.waiting = append(l.waiting, nil)
+	copy(l.waiting[at+1:], l.waiting[at:])
+	l.waiting[at] = m
+}
+
+// to is what is to be published to an instance. rs.mu is held.
+func (rs *relays) to(c *Cluster, instance string) []byte {
+	if rs.out == nil {
+		rs.out = make(map[string][]byte)
+	}
+	out := rs.out[instance]
+	if out == nil {
+		if s := c.current(); s != nil {
+			out = appendText(nil, s.instance)
+		}
+	}
+	return out
+}
+
+// resume goes on with all lanes: it is certain again who is where.
+func (rs *relays) resume(c *Cluster) {
+	rs.mu.Lock()
+	var over []*relay
+	for name, l := range rs.lanes {
+		if len(l.waiting) > 0 {
+			over = append(over, rs.advance(c, name, l)...)
+		}
+	}
+	rs.mu.Unlock()
+	c.answer(over, nil)
+	c.kick()
+}
+
+// drop answers all that was on its way when the session ended: whether it
+// arrived will not be known. What waits goes on waiting.
+func (rs *relays) drop(c *Cluster) {
+	rs.mu.Lock()
+	var over []*relay
+	for id, m := range rs.flying {
+		delete(rs.flying, id)
+		m.outcome.Code = events.NotFound
+		over = append(over, m)
+	}
+	rs.settle(over)
+	for name, l := range rs.lanes {
+		l.flying, l.looking = 0, false
+		if len(l.waiting) == 0 {
+			delete(rs.lanes, name)
+		}
+	}
+	clear(rs.out)
+	rs.lookup = rs.lookup[:0]
+	rs.mu.Unlock()
+	c.answer(over, nil)
+	if c.serving() {
+		rs.resume(c)
+	}
+}
+
+// sweepEvery is how often relays are looked for that were not answered in time.
+const sweepEvery = 250 * time.Millisecond
+
+// sweep answers relays that were not answered in time, until ctx ends; then it
+// answers all.
+func (c *Cluster) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			c.answer(c.relays.expire(c, now), nil)
+		case <-ctx.Done():
+			c.answer(c.relays.expire(c, time.Now().Add(2*patience)), nil)
+			return
+		}
+	}
+}
+
+// expire returns the relays whose deadline has passed, with an error.
+func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	n := 0
+	stuck := make(map[string]*lane)
+	for ; n < len(rs.byAge); n++ {
+		m := rs.byAge[n]
+		if m.answered {
+			continue
+		}
+		if m.deadline.After(now) {
+			break
+		}
+		name := string(m.outcome.To)
+		if l := rs.lanes[name]; l != nil {
+			if rs.flying[m.id] == m {
+				delete(rs.flying, m.id)
+				l.flying--
+			} else {
+				l.waiting = without(l.waiting, m)
+			}
+			stuck[name] = l
+		}
+		m.outcome.Code = events.NotFound
+		over = append(over, m)
+	}
+	clear(rs.byAge[:n])
+	rs.byAge = rs.byAge[n:]
+	rs.settle(over)
+	for name, l := range stuck {
+		over = append(over, rs.advance(c, name, l)...)
+	}
+	return over
+}
+
+func without(list []*relay, m *relay) []*relay {
+	for i := range list {
+		if list[i] == m {
+			return append(list[:i:i], list[i+1:]...)
+		}
+	}
+	return list
+}

@@ -1,0 +1,515 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/oodaa/signaling/events"
+)
+
+//go:embed lua/join.lua
+var joinSource string
+
+//go:embed lua/renew.lua
+var renewSource string
+
+//go:embed lua/reap.lua
+var reapSource string
+
+var (
+	joinScript  = redis.NewScript(joinSource)
+	renewScript = redis.NewScript(renewSource)
+	reapScript  = redis.NewScript(reapSource)
+)
+
+// streamAll is the feed that all instances share.
+const streamAll = "all"
+
+// errRejoin ends a session that Redis, or the others, know nothing of any more.
+var errRejoin = errors.New("out of step")
+
+// A session is one membership, from joining until something fails.
+type session struct {
+	c          *Cluster
+	instance   string
+	generation string // of what Redis holds
+	emptied    bool   // Redis has lost what it held, since the last session
+	stream     string // of the feed: streamAll, or "" for one of our own
+	pubsub     *redis.PubSub
+	instances  atomic.Int64
+
+	failed  chan error    // has room for one
+	wake    chan struct{} // something is to be sent
+	sending atomic.Bool
+	stop    chan struct{}
+	ended   sync.WaitGroup
+
+	feeding  sync.Mutex // guards what follows
+	live     bool       // messages are handled, not kept
+	kept     []*redis.Message
+	keptLen  int
+	applied  int64 // version of the feed
+	expected int64 // what applied must have reached by the next renewal
+}
+
+// maxKept bounds what arrives while an instance joins.
+const maxKept = 64 << 20
+
+// join makes this instance one of the cluster. With an error it may return a
+// session, which has to be ended.
+func (c *Cluster) join(ctx context.Context) (*session, error) {
+	s := &session{
+		c:        c,
+		instance: c.Name + "." + rand.Text()[:10],
+		failed:   make(chan error, 1),
+		wake:     make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+	}
+	if c.Presence {
+		s.stream = streamAll
+	}
+	if err := s.subscribe(ctx); err != nil {
+		return s, err
+	}
+	begun := time.Now()
+	if err := s.enter(ctx); err != nil {
+		return s, err
+	}
+	former := c.instance
+	c.instance = s.instance
+	s.emptied = c.generation != "" && c.generation != s.generation
+	c.generation = s.generation
+
+	// From here on registrations wait for the session, and departures for the
+	// end of what it begins with.
+	c.changing.Lock()
+	c.alone.Store(false)
+	c.changing.Unlock()
+	c.restart()
+	c.mu.Lock()
+	c.session = s
+	c.mu.Unlock()
+	if err := s.reclaim(ctx, former); err != nil {
+		return s, err
+	}
+	c.serveUntil(begun.Add(leaseTime - leaseMargin))
+	if c.Presence {
+		if err := s.synchronize(ctx); err != nil {
+			return s, err
+		}
+	}
+	if err := s.goLive(); err != nil {
+		return s, err
+	}
+	s.ended.Go(s.pump)
+	c.relays.resume(c)
+	return s, nil
+}
+
+// subscribe begins to receive what is for this instance.
+func (s *session) subscribe(ctx context.Context) error {
+	s.pubsub = s.c.redis.Subscribe(ctx, s.feedChannel(), s.c.channelOf(s.instance))
+	for range 2 {
+		if _, err := s.pubsub.ReceiveTimeout(ctx, commandTimeout); err != nil {
+			return fmt.Errorf("subscribe: %w", err)
+		}
+	}
+	s.ended.Go(s.receive)
+	return nil
+}
+
+// quiet is how long a subscription may be silent before it is asked whether it
+// is there.
+const quiet = 2 * time.Second
+
+// receive takes what arrives until the subscription is closed.
+func (s *session) receive() {
+	asked := false
+	for {
+		received, err := s.pubsub.ReceiveTimeout(context.Background(), quiet)
+		var timeout interface{ Timeout() bool }
+		if errors.As(err, &timeout) && timeout.Timeout() && !asked {
+			asked = true
+			err = s.pubsub.Ping(context.Background())
+			if err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			s.fail(fmt.Errorf("subscription: %w", err))
+			return
+		}
+		asked = false
+		if m, ok := received.(*redis.Message); ok {
+			s.message(m)
+		}
+	}
+}
+
+// message handles what arrived, or keeps it until the session is live.
+func (s *session) message(m *redis.Message) {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	if !s.live {
+		if s.keptLen += len(m.Payload); s.keptLen > maxKept {
+			s.fail(fmt.Errorf("%w: too much arrived while joining", errRejoin))
+			return
+		}
+		s.kept = append(s.kept, m)
+		return
+	}
+	s.handle(m)
+}
+
+// handle handles what arrived. s.feeding is held.
+func (s *session) handle(m *redis.Message) {
+	if m.Channel != s.feedChannel() {
+		s.c.receive(s, m.Payload)
+		return
+	}
+	if err := s.apply(m.Payload); err != nil {
+		s.fail(err)
+	}
+}
+
+// goLive handles what was kept, and has the rest handled as it arrives.
+func (s *session) goLive() error {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	for _, m := range s.kept {
+		s.handle(m)
+	}
+	s.kept = nil
+	s.live = true
+	select {
+	case err := <-s.failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// enter takes a lease.
+func (s *session) enter(ctx context.Context) error {
+	for _, script := range []*redis.Script{changeScript, renewScript, reapScript} {
+		if err := script.Load(ctx, s.c.redis).Err(); err != nil {
+			return fmt.Errorf("script: %w", err)
+		}
+	}
+	c := s.c
+	answer, err := joinScript.Run(ctx, c.redis,
+		[]string{s.leaseKey(), c.nodesKey(), c.versionsKey(), c.generationKey()},
+		c.Prefix, s.instance, leaseTime.Milliseconds(), c.Name, c.instance, s.stream, rand.Text()).Slice()
+	if err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	if len(answer) != 2 {
+		return fmt.Errorf("join: unexpected answer")
+	}
+	s.generation, _ = answer[0].(string)
+	s.applied, _ = answer[1].(int64)
+	return nil
+}
+
+// reclaim takes the names of our users, except from those who hold them
+// elsewhere: their users here are disconnected.
+func (s *session) reclaim(ctx context.Context, former string) error {
+	ours, _ := s.c.Hub.Users()
+	var refused []string
+	for len(ours) > 0 {
+		n := min(len(ours), maxChanges)
+		list := make([]change, n)
+		for i, u := range ours[:n] {
+			list[i] = change{kindAgain, u.ID, u.Epoch, u.Key()}
+		}
+		ours = ours[n:]
+		answer, err := s.evalChanges(ctx, s.c.redis, former, list).StringSlice()
+		if err != nil {
+			return fmt.Errorf("claim names anew: %w", err)
+		}
+		refused = append(refused, answer...)
+	}
+	for i := 0; i+1 < len(refused); i += 2 {
+		h, ok := parseHolder(refused[i+1])
+		if !ok {
+			continue
+		}
+		u := s.c.user(refused[i], h)
+		s.c.Hub.BindRemote(u, false)
+		if !s.c.Presence {
+			s.c.Hub.UnbindRemote(u)
+		}
+	}
+	return nil
+}
+
+// synchronize makes the hub's users of other instances those of the directory.
+func (s *session) synchronize(ctx context.Context) error {
+	c := s.c
+	version, err := c.redis.HGet(ctx, c.versionsKey(), s.stream).Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("version: %w", err)
+	}
+	_, others := c.Hub.Users()
+	missing := make(map[string]*events.User, len(others))
+	for _, u := range others {
+		missing[u.ID] = u
+	}
+	for cursor := uint64(0); ; {
+		var page []string
+		page, cursor, err = c.redis.HScan(ctx, c.namesKey(), cursor, "", 1000).Result()
+		if err != nil {
+			return fmt.Errorf("directory: %w", err)
+		}
+		for i := 0; i+1 < len(page); i += 2 {
+			name := page[i]
+			h, ok := parseHolder(page[i+1])
+			if !ok || h.instance == s.instance {
+				continue
+			}
+			known := missing[name]
+			delete(missing, name)
+			if known == nil || known.Instance != h.instance || known.Epoch != h.epoch {
+				c.Hub.BindRemote(c.user(name, h), true)
+			} else if known.Key() != h.key {
+				known.SetKey(h.key)
+			}
+		}
+		if cursor == 0 {
+			break
+		}
+		if !c.servingFor(leaseTime / 2) {
+			if _, err := s.renew(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if !s.emptied {
+		for _, u := range missing {
+			c.Hub.UnbindRemote(u)
+		}
+	}
+	s.applied = version
+	return nil
+}
+
+// servingFor reports whether the lease lasts so much longer.
+func (c *Cluster) servingFor(d time.Duration) bool {
+	return int64(time.Since(c.started)+d) < c.mayServe.Load()
+}
+
+// run renews the lease until the session fails. begun is when the attempt was
+// that failed last.
+func (s *session) run(ctx context.Context) (begun time.Time, err error) {
+	orphans := time.NewTimer(orphanTime)
+	defer orphans.Stop()
+	if !s.emptied {
+		orphans.Stop()
+	}
+	interval := renewEvery
+	for {
+		timer := time.NewTimer(interval)
+		select {
+		case <-timer.C:
+		case <-orphans.C:
+			timer.Stop()
+			interval = 0
+			s.removeOrphans(ctx)
+			continue
+		case err = <-s.failed:
+			timer.Stop()
+			return time.Now(), err
+		case <-ctx.Done():
+			timer.Stop()
+			return time.Now(), ctx.Err()
+		}
+		begun = time.Now()
+		state, err := s.renew(ctx)
+		switch {
+		case err == nil:
+			interval = renewEvery
+			if err := s.check(state); err != nil {
+				return begun, err
+			}
+			s.reap(ctx, state.dead)
+		case errors.Is(err, errRejoin), !s.c.serving():
+			return begun, err
+		default:
+			interval = leastPause
+		}
+	}
+}
+
+// state is what renewing a lease tells.
+type state struct {
+	generation string
+	version    int64
+	live, dead []string
+}
+
+// renew renews the lease. errRejoin says that it had ended.
+func (s *session) renew(ctx context.Context) (st state, err error) {
+	c := s.c
+	begun := time.Now()
+	answer, err := renewScript.EvalSha(ctx, c.redis,
+		[]string{s.leaseKey(), c.nodesKey(), c.versionsKey(), c.generationKey()},
+		c.Prefix, s.instance, leaseTime.Milliseconds(), s.stream).Slice()
+	if err != nil {
+		return st, scriptError("renew", err)
+	}
+	if len(answer) != 4 {
+		return st, fmt.Errorf("renew: unexpected answer")
+	}
+	c.serveUntil(begun.Add(leaseTime - leaseMargin))
+	st.generation, _ = answer[0].(string)
+	st.version, _ = answer[1].(int64)
+	st.live, st.dead = texts(answer[2]), texts(answer[3])
+	s.instances.Store(int64(len(st.live)))
+	return st, nil
+}
+
+// scriptError tells apart what a script says of the lease, or of itself, from
+// Redis not being there.
+func scriptError(what string, err error) error {
+	for _, sign := range []string{"LEASE", "NOSCRIPT"} {
+		if strings.Contains(err.Error(), sign) {
+			return fmt.Errorf("%w: %s: %w", errRejoin, what, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func texts(v any) []string {
+	list, _ := v.([]any)
+	out := make([]string, 0, len(list))
+	for _, item := range list {
+		if text, ok := item.(string); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// check compares what Redis says with what arrived here.
+func (s *session) check(st state) error {
+	if st.generation != s.generation {
+		return fmt.Errorf("%w: Redis was emptied", errRejoin)
+	}
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	// What was published before the version was read has arrived by the next
+	// time, at the latest.
+	if behind := s.applied < s.expected; behind {
+		return fmt.Errorf("%w: missed changes %d to %d", errRejoin, s.applied+1, s.expected)
+	}
+	s.expected = st.version
+	return nil
+}
+
+// reapAtOnce is how many names are freed in one step.
+const reapAtOnce = 500
+
+// reap frees the names of instances whose lease has ended. All instances may
+// be at it together.
+func (s *session) reap(ctx context.Context, dead []string) {
+	c := s.c
+	for _, instance := range dead {
+		for left := int64(1); left > 0; {
+			var err error
+			left, err = reapScript.EvalSha(ctx, c.redis,
+				[]string{c.leaseOf(instance), c.namesKey(), c.versionsKey(), c.nodesKey(), c.heldBy(instance)},
+				c.Prefix, instance, s.stream, reapAtOnce).Int64()
+			if err != nil {
+				return // the next renewal finds it dead again
+			}
+		}
+		if c.Log != nil && !strings.HasPrefix(instance, c.Name+".") {
+			c.Log.Info("instance gone", "node", c.Name, "instance", instance)
+		}
+	}
+}
+
+// removeOrphans removes users whose instance did not come back after Redis had
+// lost everything.
+func (s *session) removeOrphans(ctx context.Context) {
+	st, err := s.renew(ctx)
+	if err != nil {
+		return // and so does the session, soon
+	}
+	known := make(map[string]bool)
+	for _, instance := range append(st.live, st.dead...) {
+		known[instance] = true
+	}
+	_, others := s.c.Hub.Users()
+	for _, u := range others {
+		if !known[u.Instance] {
+			s.c.Hub.UnbindRemote(u)
+		}
+	}
+}
+
+// fail ends the session, if nothing else has.
+func (s *session) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// end ends what the session started, and waits for it.
+func (s *session) end() {
+	c := s.c
+	c.mu.Lock()
+	if c.session == s {
+		c.session = nil
+	}
+	c.mu.Unlock()
+	close(s.stop)
+	if s.pubsub != nil {
+		_ = s.pubsub.Close() // nothing waits to be sent on it
+	}
+	s.ended.Wait()
+	c.relays.drop(c)
+}
+
+// flush waits until all changes are told.
+func (c *Cluster) flush(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s := c.current()
+		if s == nil || s.idle() {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// leave gives the lease and the names back. The session has ended.
+func (c *Cluster) leave(ctx context.Context) error {
+	if c.instance == "" {
+		return nil
+	}
+	if err := c.redis.Del(ctx, c.leaseOf(c.instance)).Err(); err != nil {
+		return fmt.Errorf("leave: %w", err)
+	}
+	s := &session{c: c, instance: c.instance}
+	if c.Presence {
+		s.stream = streamAll
+	}
+	s.reap(ctx, []string{c.instance})
+	return nil
+}

@@ -1,0 +1,138 @@
+package rig
+
+import (
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A Redis is a real redis-server that keeps nothing on disk.
+type Redis struct {
+	Addr string
+
+	t   testing.TB
+	cmd *exec.Cmd
+}
+
+// StartRedis starts a Redis on a free port. The end of the test ends it.
+func StartRedis(t testing.TB) *Redis {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Fatalf("no redis-server: run `make setup` (%v)", err)
+	}
+	r := &Redis{Addr: FreeAddr(t), t: t}
+	t.Cleanup(func() { r.Kill() })
+	r.Start()
+	return r
+}
+
+// FreeAddr returns an address on loopback that nobody listens on.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Start starts the server, empty, after Kill.
+func (r *Redis) Start() {
+	r.t.Helper()
+	_, port, err := net.SplitHostPort(r.Addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.cmd = exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--protected-mode", "no", "--daemonize", "no", "--loglevel", "warning", "--dir", r.t.TempDir())
+	if err := r.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	Eventually(r.t, "redis-server on "+r.Addr, func() bool {
+		c, err := net.DialTimeout("tcp", r.Addr, time.Second)
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("PING\r\n")); err != nil {
+			return false
+		}
+		answer := make([]byte, 7)
+		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		_, err = c.Read(answer)
+		return err == nil && string(answer) == "+PONG\r\n"
+	})
+}
+
+// Kill ends the server as kill -9 does; nothing happens if it has ended.
+func (r *Redis) Kill() {
+	if r.cmd != nil {
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait() // killed
+		r.cmd = nil
+	}
+}
+
+// Signal sends the server a signal, such as SIGSTOP.
+func (r *Redis) Signal(sig syscall.Signal) {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(sig); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// URL is what REDIS_URL is to be.
+func (r *Redis) URL() string { return "redis://" + r.Addr }
+
+// Do runs one command, given as text without spaces in its parts, and returns
+// the first line of the answer.
+func (r *Redis) Do(parts ...string) string {
+	r.t.Helper()
+	c, err := net.DialTimeout("tcp", r.Addr, Patience)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(Patience))
+	command := "*" + strconv.Itoa(len(parts)) + "\r\n"
+	for _, p := range parts {
+		command += fmt.Sprintf("$%d\r\n%s\r\n", len(p), p)
+	}
+	if _, err := c.Write([]byte(command)); err != nil {
+		r.t.Fatal(err)
+	}
+	answer := make([]byte, 64<<10)
+	n, err := c.Read(answer)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(answer[:n])
+}
+
+// StartNodes starts n servers that are one, on a Redis.
+func StartNodes(t testing.TB, r *Redis, n int, env ...string) []*Server {
+	t.Helper()
+	nodes := make([]*Server, n)
+	for i := range nodes {
+		nodes[i] = Start(t, append([]string{"REDIS_URL=" + r.URL(), fmt.Sprintf("NODE_ID=n%d", i)}, env...)...)
+	}
+	for i := range nodes {
+		AwaitReady(t, nodes[i])
+	}
+	return nodes
+}
+
+// AwaitReady waits until a server says that it is ready, and not degraded.
+func AwaitReady(t testing.TB, s *Server) {
+	t.Helper()
+	Eventually(t, "ready", func() bool {
+		var ready struct{ Status string }
+		status, err := s.Get("/ready", &ready)
+		return err == nil && status == 200 && ready.Status == "ready"
+	})
+}
