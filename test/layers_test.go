@@ -29,7 +29,7 @@ var layers = map[string]string{
 	"middleware":                  "",
 	"web":                         "",
 	"server":                      "server/zishang server/volli server/oodaa server/cluster server/hub middleware web server/socketio server/wire events",
-	"cmd/signald":                 "server server/cluster middleware",
+	"cmd/signald":                 "server server/certs server/cluster middleware",
 	"cmd/sigload":                 "",
 	"bench/bare":                  "",
 	"bench/run":                   "",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/server"
+	"github.com/oodaa/signaling/server/certs"
 	"github.com/oodaa/signaling/server/cluster"
 )
 
@@ -26,13 +27,23 @@ type config struct {
 	logLevel        slog.Level
 	shutdownTimeout time.Duration
 	debugAddr       string
+
+	certFile, keyFile string
+	acme              certs.ACMEOptions
+	redirectAddr      string
 }
+
+// secure reports whether the server speaks TLS.
+func (c *config) secure() bool { return c.certFile != "" || len(c.acme.Domains) > 0 }
 
 // A setting is one environment variable and the flag of the same name.
 type setting struct {
 	name, value, usage string
 	set                func(c *config, value string) error
 }
+
+// secret are the settings whose values must not be shown.
+var secret = map[string]bool{"REDIS_URL": true, "AUTH_JWT_SECRET": true, "TURN_SECRET": true}
 
 // settings holds every setting with its default.
 var settings = []setting{
@@ -144,15 +155,34 @@ var settings = []setting{
 		return setDuration(&c.shutdownTimeout, v)
 	}},
 	{"DEBUG_ADDR", "", "address to serve profiles on; a mere :port is on loopback", func(c *config, v string) error {
-		c.debugAddr = v
-		if v == "" {
-			return nil
-		}
-		_, port, err := net.SplitHostPort(v)
-		if err != nil {
-			return errors.New("must be host:port or :port")
-		}
-		return setInt(new(int), port, 0, 65535)
+		return setAddr(&c.debugAddr, v)
+	}},
+	{"TLS_CERT_FILE", "", "certificate chain in PEM; with TLS_KEY_FILE: HTTPS and WSS", func(c *config, v string) error {
+		c.certFile = v
+		return nil
+	}},
+	{"TLS_KEY_FILE", "", "its private key in PEM", func(c *config, v string) error {
+		c.keyFile = v
+		return nil
+	}},
+	{"ACME_DOMAINS", "", "domains to get certificates for, comma-separated: HTTPS and WSS", func(c *config, v string) error {
+		c.acme.Domains = list(v)
+		return nil
+	}},
+	{"ACME_EMAIL", "", "where the certificate authority writes to", func(c *config, v string) error {
+		c.acme.Email = v
+		return nil
+	}},
+	{"ACME_CACHE_DIR", "", "where certificates and their keys are kept over restarts", func(c *config, v string) error {
+		c.acme.CacheDir = v
+		return nil
+	}},
+	{"ACME_DIRECTORY_URL", "", "the certificate authority; empty is Let's Encrypt", func(c *config, v string) error {
+		c.acme.DirectoryURL = v
+		return nil
+	}},
+	{"HTTP_REDIRECT_ADDR", "", "address of a plain listener that redirects to HTTPS", func(c *config, v string) error {
+		return setAddr(&c.redirectAddr, v)
 	}},
 }
 
@@ -183,6 +213,9 @@ func load(flags *flag.FlagSet, getenv func(string) string) (*config, error) {
 			value = fromEnv
 		}
 		if err := s.set(c, value); err != nil {
+			if secret[s.name] {
+				value = "…"
+			}
 			problems = append(problems, fmt.Errorf("%s=%q: %w", s.name, value, err))
 			_ = s.set(c, s.value) // the default, for what depends on it
 		}
@@ -203,7 +236,29 @@ func (c *config) validate() (problems []error) {
 	if c.Engine == server.EngineZishang && !c.WebSocket {
 		problems = append(problems, errors.New("ENGINE=zishang: offers WebSocket only, which TRANSPORTS leaves out"))
 	}
+	if (c.certFile == "") != (c.keyFile == "") {
+		problems = append(problems, errors.New("TLS_CERT_FILE and TLS_KEY_FILE: need each other"))
+	}
+	if c.certFile != "" && len(c.acme.Domains) > 0 {
+		problems = append(problems, errors.New("TLS_CERT_FILE and ACME_DOMAINS: exclude each other"))
+	}
+	if c.redirectAddr != "" && !c.secure() {
+		problems = append(problems, errors.New("HTTP_REDIRECT_ADDR: redirects to HTTPS, which needs TLS_CERT_FILE or ACME_DOMAINS"))
+	}
 	return problems
+}
+
+// setAddr takes an address to listen on, or none.
+func setAddr(dst *string, v string) error {
+	*dst = v
+	if v == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return errors.New("must be host:port or :port")
+	}
+	return setInt(new(int), port, 0, 65535)
 }
 
 func list(v string) []string {

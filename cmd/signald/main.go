@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -67,43 +68,23 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 
 	log := newLogger(c, stderr)
-	listener, err := net.Listen("tcp", c.address())
+	p, err := start(c, log)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
-	s, err := server.New(c.Options, log)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	var debug *debugServer
-	if c.debugAddr != "" {
-		if debug, err = listenDebug(c.debugAddr); err != nil {
-			return errors.Join(err, s.Shutdown(ctx), listener.Close())
-		}
-		log.Info("profiles", "addr", debug.addr.String())
-	}
-	log.Info("listening", "addr", listener.Addr().String(), "engine", c.Engine, "version", server.Build().Version)
-
-	failed := make(chan error, 1)
-	go func() { failed <- s.Serve(listener) }()
 	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
+	case err := <-p.failed:
+		return errors.Join(fmt.Errorf("serve: %w", err), p.stop(ctx))
 	case <-ctx.Done():
 	}
 	log.Info("stopping", "timeout", c.shutdownTimeout.String())
 	// What stopping itself takes comes out of the time that it may take.
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.shutdownTimeout*9/10)
 	defer cancel()
-	if err := s.Shutdown(deadline); err != nil {
+	if err := p.stop(deadline); err != nil {
 		log.Warn("stopped before all was sent", "error", err.Error())
 	}
-	<-failed
-	if debug != nil {
-		if err := debug.Close(deadline); err != nil {
-			log.Warn("profiles", "error", err.Error())
-		}
-	}
+	<-p.failed
 	log.Info("stopped")
 	return nil
 }
@@ -136,12 +117,20 @@ func askHealth(ctx context.Context, c *config) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	url := "http://" + net.JoinHostPort(host, strconv.Itoa(c.port)) + "/health"
+	scheme := "http"
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	if c.secure() {
+		scheme = "https"
+		// It is this machine that answers, whatever names its certificate has.
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	}
+	url := scheme + "://" + net.JoinHostPort(host, strconv.Itoa(c.port)) + "/health"
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := client.Do(r)
 	if err != nil {
 		return fmt.Errorf("health: %w", err)
 	}

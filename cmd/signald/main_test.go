@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// process is a run of the server inside of the test.
-type process struct {
+// running is a run of the server inside of the test.
+type running struct {
 	addr string
 	stop context.CancelFunc
 	done chan error
@@ -52,11 +52,11 @@ func (l *lines) String() string {
 	return strings.Join(l.all, "\n")
 }
 
-func start(t *testing.T, env map[string]string) *process {
+func launch(t *testing.T, env map[string]string) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	r, w := io.Pipe()
-	p := &process{stop: stop, done: make(chan error, 1), logs: &lines{out: make(chan string, 64)}}
+	p := &running{stop: stop, done: make(chan error, 1), logs: &lines{out: make(chan string, 64)}}
 	read := make(chan struct{})
 	go func() { p.logs.read(r); close(read) }()
 	getenv := func(name string) string {
@@ -92,7 +92,7 @@ func start(t *testing.T, env map[string]string) *process {
 }
 
 func TestRunServesUntilStopped(t *testing.T) {
-	p := start(t, nil)
+	p := launch(t, nil)
 	answer, err := http.Get("http://" + p.addr + "/health")
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestRunServesUntilStopped(t *testing.T) {
 }
 
 func TestHealthCheckOfTheRunningServer(t *testing.T) {
-	p := start(t, nil)
+	p := launch(t, nil)
 	port := p.addr[strings.LastIndex(p.addr, ":")+1:]
 	if err := run(context.Background(), []string{"-health", "-port", port}, noEnv, io.Discard, io.Discard); err != nil {
 		t.Errorf("healthy server: %v", err)

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/oodaa/signaling/server"
+	"github.com/oodaa/signaling/server/certs"
+)
+
+// A process is everything that runs between a start and a stop.
+type process struct {
+	config   *config
+	log      *slog.Logger
+	listener net.Listener
+	certs    certs.Source // nil: plain HTTP
+	server   *server.Server
+	sides    []*side
+	failed   chan error // the end of serving
+}
+
+// start starts everything, or nothing.
+func start(c *config, log *slog.Logger) (p *process, err error) {
+	p = &process{config: c, log: log, failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.stop(context.Background()))
+		}
+	}()
+	if err := p.secure(); err != nil {
+		return nil, err
+	}
+	if p.listener, err = net.Listen("tcp", c.address()); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if p.server, err = server.New(c.Options, log); err != nil {
+		return nil, err
+	}
+	if c.debugAddr != "" {
+		if err := p.side("profiles", onLoopback(c.debugAddr), profiles()); err != nil {
+			return nil, err
+		}
+	}
+	if c.redirectAddr != "" {
+		if err := p.side("redirect to HTTPS", c.redirectAddr, p.redirect()); err != nil {
+			return nil, err
+		}
+	}
+	serving := p.listener
+	if p.certs != nil {
+		// Not ServeTLS, which would offer HTTP/2, where WebSockets do not work.
+		serving = tls.NewListener(p.listener, certs.Config(p.certs))
+	}
+	log.Info("listening", "addr", p.listener.Addr().String(), "tls", p.certs != nil, "engine", c.Engine, "version", server.Build().Version)
+	go func() { p.failed <- p.server.Serve(serving) }()
+	if acme, ok := p.certs.(*certs.ACME); ok {
+		acme.Start() // who answers its challenges is there now
+	}
+	return p, nil
+}
+
+// secure gets ready to serve certificates, where there are any.
+func (p *process) secure() (err error) {
+	c := p.config
+	switch {
+	case c.certFile != "":
+		p.certs, err = certs.NewFiles(c.certFile, c.keyFile, p.log)
+	case len(c.acme.Domains) > 0:
+		c.acme.Log = p.log
+		var acme *certs.ACME
+		if acme, err = certs.NewACME(c.acme); err == nil {
+			p.certs = acme
+		}
+	}
+	if err != nil {
+		p.certs = nil
+		return fmt.Errorf("certificate: %w", err)
+	}
+	return nil
+}
+
+// redirect is what the plain listener serves.
+func (p *process) redirect() http.Handler {
+	port := p.listener.Addr().(*net.TCPAddr).Port
+	if acme, ok := p.certs.(*certs.ACME); ok {
+		return acme.HTTPHandler(certs.Redirect(port, p.config.acme.Domains))
+	}
+	return certs.Redirect(port, nil)
+}
+
+func (p *process) side(what, addr string, handler http.Handler) error {
+	s, err := listenSide(what, addr, handler, p.log)
+	if err != nil {
+		return err
+	}
+	p.sides = append(p.sides, s)
+	return nil
+}
+
+// stop stops everything that was started, in reverse order.
+func (p *process) stop(ctx context.Context) (err error) {
+	if p.server != nil {
+		err = p.server.Shutdown(ctx)
+	}
+	if p.listener != nil {
+		_ = p.listener.Close() // closed already, where it was served
+	}
+	for i := len(p.sides) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.sides[i].Close(ctx))
+	}
+	if p.certs != nil {
+		p.certs.Close()
+	}
+	return err
+}

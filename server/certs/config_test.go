@@ -1,0 +1,92 @@
+package certs
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/acme"
+)
+
+func TestVersions(t *testing.T) {
+	p := newPair(t, nextMonth())
+	var log logs
+	f, _, _ := onDisk(t, p, &log, time.Hour)
+	l := listen(t)
+	serve(t, l, f, http.NotFoundHandler())
+	for _, c := range []struct {
+		version  uint16
+		accepted bool
+	}{
+		{tls.VersionTLS10, false},
+		{tls.VersionTLS11, false},
+		{tls.VersionTLS12, true},
+		{tls.VersionTLS13, true},
+	} {
+		t.Run(tls.VersionName(c.version), func(t *testing.T) {
+			conn, err := dial(t, l.Addr().String(), &tls.Config{
+				RootCAs: p.roots(), MinVersion: c.version, MaxVersion: c.version,
+			})
+			if (err == nil) != c.accepted {
+				t.Fatalf("accepted: %v, %v", err == nil, err)
+			}
+			if err == nil && conn.ConnectionState().Version != c.version {
+				t.Errorf("speaks %s", tls.VersionName(conn.ConnectionState().Version))
+			}
+		})
+	}
+}
+
+func TestProtocols(t *testing.T) {
+	p := newPair(t, nextMonth())
+	var log logs
+	f, _, _ := onDisk(t, p, &log, time.Hour)
+	l := listen(t)
+	serve(t, l, f, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	addr := l.Addr().String()
+
+	for _, c := range []struct {
+		name    string
+		offered []string
+		want    string
+	}{
+		{"a browser", []string{"h2", "http/1.1"}, "http/1.1"},
+		{"HTTP/1.1 alone", []string{"http/1.1"}, "http/1.1"},
+		{"no ALPN", nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conn, err := dial(t, addr, &tls.Config{RootCAs: p.roots(), NextProtos: c.offered})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := conn.ConnectionState().NegotiatedProtocol; got != c.want {
+				t.Errorf("negotiated %q, want %q", got, c.want)
+			}
+		})
+	}
+
+	t.Run("a client that could speak HTTP/2", func(t *testing.T) {
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots()}, ForceAttemptHTTP2: true}
+		defer transport.CloseIdleConnections()
+		res, err := (&http.Client{Transport: transport}).Get("https://" + addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if body, err := io.ReadAll(res.Body); err != nil || string(body) != "HTTP/1.1" {
+			t.Errorf("served as %q, %v", body, err)
+		}
+	})
+
+	t.Run("challenges are of ACME only", func(t *testing.T) {
+		if slices.Contains(Config(f).NextProtos, acme.ALPNProto) {
+			t.Error("offered with files")
+		}
+		if !slices.Contains(Config(&ACME{}).NextProtos, acme.ALPNProto) {
+			t.Error("not offered with ACME")
+		}
+	})
+}
