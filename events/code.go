@@ -22,6 +22,7 @@ const (
 	InvalidFormat
 	UnknownType
 	MissingFields
+	InvalidProof // of a key, or the name is held by another key
 	codes
 
 	// Pending is no outcome yet: the relay is on its way.
@@ -41,6 +42,7 @@ var shared = [codes]string{
 	InvalidFormat:  "Invalid message format",
 	UnknownType:    "Unknown message type",
 	MissingFields:  "Missing required fields",
+	InvalidProof:   "Invalid proof",
 }
 
 // OodaaText is the error text for clients of Oodaa's family. kind and to
@@ -51,6 +53,8 @@ func (c Code) OodaaText(kind Kind, to []byte) string {
 		return kinds[kind].invalid
 	case NotFound:
 		return "User " + string(to) + " not found"
+	case InvalidProof: // these clients have no keys
+		return shared[UserNotAllowed]
 	}
 	return shared[c]
 }

@@ -463,6 +463,19 @@ func UTF16Len(s []byte) int {
 	return n
 }
 
+// StringField returns the string that an object has under key, or "" if there
+// is none.
+func StringField(object []byte, key string) string {
+	var values [1][]byte
+	if len(object) == 0 || object[0] != '{' {
+		return ""
+	}
+	if _, ok := ScanObject(object, []string{key}, values[:]); !ok || !IsString(values[0]) {
+		return ""
+	}
+	return DecodeString(values[0])
+}
+
 // Falsy reports whether a raw JSON value, or its absence, is false to
 // JavaScript: null, false, "" and every number that JavaScript reads as 0.
 func Falsy(raw []byte) bool {

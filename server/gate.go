@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/oodaa"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
@@ -46,7 +47,14 @@ func (g *gate) leave() { g.connections.Add(-1) }
 // Admit decides about a Socket.IO session. A WebSocket that comes too often is
 // let in only to be refused in words that its client understands.
 func (g *gate) Admit(r *http.Request, transport string) (socketio.Admission, *socketio.Refusal) {
+	var info oodaa.Info
+	if g.server.tokens != nil {
+		info.Token = auth.Bearer(r)
+	}
 	var admission socketio.Admission
+	if info.Token != "" {
+		admission.Info = info
+	}
 	if transport == "websocket" {
 		if ok, retry := g.server.limiter.Allow(r); !ok {
 			if g.limited.Add(1) > maxLimited {
@@ -57,11 +65,12 @@ func (g *gate) Admit(r *http.Request, transport string) (socketio.Admission, *so
 					Message: events.RateLimited.OodaaText(0, nil),
 				}
 			}
-			admission = socketio.Admission{Info: oodaa.Info{Limited: true}, ConnectTimeout: limitedTimeout}
+			info.Limited = true
+			admission = socketio.Admission{Info: info, ConnectTimeout: limitedTimeout}
 		}
 	}
 	refusal := g.enter()
-	if refusal != nil && admission.Info != nil {
+	if refusal != nil && info.Limited {
 		g.limited.Add(-1)
 	}
 	return admission, refusal
@@ -69,7 +78,7 @@ func (g *gate) Admit(r *http.Request, transport string) (socketio.Admission, *so
 
 // Release counts a Socket.IO session out.
 func (g *gate) Release(a socketio.Admission) {
-	if a.Info != nil {
+	if info, _ := a.Info.(oodaa.Info); info.Limited {
 		g.limited.Add(-1)
 	}
 	g.leave()

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/middleware"
+	"github.com/oodaa/signaling/server/auth"
+	"github.com/oodaa/signaling/server/volli"
 )
 
 // The engines that Options.Engine may name.
@@ -38,6 +40,11 @@ type Options struct {
 	// RedisURL, where not empty, makes all instances with the same URL and
 	// RedisPrefix one server. NodeID names this one; it may be empty.
 	RedisURL, RedisPrefix, NodeID string
+
+	// Tokens, where it has secrets or a key set, says which tokens clients need.
+	Tokens auth.Options
+	// KeyProof is when Volli's clients have to prove that they hold their key.
+	KeyProof volli.Proof
 
 	StatusPages bool // serve the pages for people: /demo and /status
 }

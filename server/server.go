@@ -18,6 +18,7 @@ import (
 
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/middleware"
+	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/cluster"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/oodaa"
@@ -36,6 +37,7 @@ type Server struct {
 	limiter   *middleware.Limiter
 	deadlines *wire.Deadlines
 	loops     *wire.Loops
+	tokens    *auth.Verifier // nil: clients need none
 	hub       *hub.Hub
 	cluster   *cluster.Cluster // nil: there is one instance
 	handlers  *events.Handlers
@@ -62,6 +64,9 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	}
 	s.handlers = &events.Handlers{Directory: s.hub}
 	s.gate.server = s
+	if err := s.newTokens(); err != nil {
+		return nil, errors.Join(err, s.close(context.Background()))
+	}
 	if err := s.newCluster(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
@@ -107,6 +112,20 @@ func (s *Server) panicked(v any, stack []byte) {
 	s.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
 }
 
+// newTokens gets ready to check tokens, where clients need any.
+func (s *Server) newTokens() (err error) {
+	if len(s.opts.Tokens.Secrets) == 0 && s.opts.Tokens.JWKS == "" {
+		return nil
+	}
+	opts := s.opts.Tokens
+	opts.Log = s.log
+	if s.tokens, err = auth.New(opts); err != nil {
+		s.tokens = nil
+		return fmt.Errorf("tokens: %w", err)
+	}
+	return nil
+}
+
 // newCluster joins the other instances, where there may be any.
 func (s *Server) newCluster() (err error) {
 	if s.opts.RedisURL == "" {
@@ -139,6 +158,8 @@ func (s *Server) newVolli() {
 	s.volli = volli.New(volli.Options{
 		Hub:             s.hub,
 		Cluster:         s.others(),
+		Tokens:          s.tokens,
+		Proof:           s.opts.KeyProof,
 		Handlers:        s.handlers,
 		Deadlines:       s.deadlines,
 		Log:             s.log,
@@ -156,6 +177,8 @@ func (s *Server) newEngine() error {
 	namespace := &oodaa.Gateway{
 		Hub:             s.hub,
 		Cluster:         s.others(),
+		Tokens:          s.tokens,
+		Guarded:         s.opts.KeyProof != volli.ProofOff,
 		Handlers:        s.handlers,
 		Deadlines:       s.deadlines,
 		Log:             s.log,
@@ -305,6 +328,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) close(ctx context.Context) (err error) {
 	if s.cluster != nil {
 		err = s.cluster.Close(ctx)
+	}
+	if s.tokens != nil {
+		s.tokens.Close()
 	}
 	s.hub.Close()
 	s.deadlines.Close()

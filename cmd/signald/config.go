@@ -15,6 +15,7 @@ import (
 	"github.com/oodaa/signaling/server"
 	"github.com/oodaa/signaling/server/certs"
 	"github.com/oodaa/signaling/server/cluster"
+	"github.com/oodaa/signaling/server/volli"
 )
 
 // config is all that can be set from outside.
@@ -156,6 +157,30 @@ var settings = []setting{
 	}},
 	{"DEBUG_ADDR", "", "address to serve profiles on; a mere :port is on loopback", func(c *config, v string) error {
 		return setAddr(&c.debugAddr, v)
+	}},
+	{"AUTH_JWT_SECRET", "", "HMAC secrets of tokens, comma-separated: clients need a token", func(c *config, v string) error {
+		c.Tokens.Secrets = list(v)
+		return nil
+	}},
+	{"AUTH_JWKS", "", "URL or file of the key set of tokens: clients need a token", func(c *config, v string) error {
+		c.Tokens.JWKS = v
+		return nil
+	}},
+	{"AUTH_ISSUER", "", "issuer that tokens must have", func(c *config, v string) error {
+		c.Tokens.Issuer = v
+		return nil
+	}},
+	{"AUTH_AUDIENCE", "", "audience that tokens must have", func(c *config, v string) error {
+		c.Tokens.Audience = v
+		return nil
+	}},
+	{"AUTH_CLAIM", "sub", "claim of a token that names its user", func(c *config, v string) error {
+		c.Tokens.Claim = v
+		return nil
+	}},
+	{"KEY_PROOF", "off", "off, takeover or always: when Volli clients prove that they hold their key", func(c *config, v string) error {
+		c.KeyProof = map[string]volli.Proof{"takeover": volli.ProofTakeover, "always": volli.ProofAlways}[v]
+		return oneOf(v, "off", "takeover", "always")
 	}},
 	{"TLS_CERT_FILE", "", "certificate chain in PEM; with TLS_KEY_FILE: HTTPS and WSS", func(c *config, v string) error {
 		c.certFile = v

@@ -119,6 +119,18 @@ type Grant struct {
 	Expires time.Time
 }
 
+// Ends is when a registration that is made now ends: when the token's exp says
+// so or, where that has passed already, with the leeway. Expires must be set.
+func (g *Grant) Ends(now time.Time) time.Time {
+	if exp := g.Expires.Add(-leeway); now.Before(exp) {
+		return exp
+	}
+	return g.Expires
+}
+
+// Over reports whether the grant has expired.
+func (g *Grant) Over(now time.Time) bool { return !g.Expires.IsZero() && !now.Before(g.Expires) }
+
 // Verify checks a token, and never waits. The error is for the log at most: it
 // holds nothing of the token, and clients are told no reason. A token signed
 // with a key that the set does not hold yet is refused, and the set is fetched

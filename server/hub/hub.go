@@ -177,6 +177,16 @@ func (h *Hub) Leave(m *Member) {
 	}
 }
 
+// Release ends the registration that the member has; it may register again.
+func (h *Hub) Release(m *Member) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if u := m.User(); u != nil && !m.left {
+		h.free(u)
+		m.user.Store(nil)
+	}
+}
+
 // release ends the registration u. h.mu is held.
 func (h *Hub) release(u *events.User) {
 	u.End()
@@ -198,17 +208,27 @@ func (h *Hub) free(u *events.User) {
 	}
 }
 
-// Register gives the name to the member, takes it from who held it, and
-// releases the name that the member had. Where the member holds the name
-// already, only its key is set. listed, where not nil, is called with the user
-// list as it is then, in order with the announcements.
-func (h *Hub) Register(m *Member, id, key string, batch *wire.Batch, listed func(args []byte)) events.Code {
-	return h.RegisterAt(0, m, id, key, batch, listed)
+// A Claim is a name that a member asks for.
+type Claim struct {
+	ID, Key string
+	// Epoch tells the registrations of one instance apart, where there are
+	// several.
+	Epoch uint64
+	// Guarded: the name is not taken from a holder with another key.
+	Guarded bool
 }
 
-// RegisterAt is Register where the registration has an epoch among several
-// instances.
-func (h *Hub) RegisterAt(epoch uint64, m *Member, id, key string, batch *wire.Batch, listed func(args []byte)) events.Code {
+// Register is RegisterAs of a claim that is just a name and a key.
+func (h *Hub) Register(m *Member, id, key string, batch *wire.Batch, listed func(args []byte)) events.Code {
+	return h.RegisterAs(m, Claim{ID: id, Key: key}, batch, listed)
+}
+
+// RegisterAs gives the name to the member, takes it from who held it, and
+// releases the name that the member had. Where the member holds the name
+// already, only its key is set. listed, where not nil, is called with the user
+// list as it is then, in order with the announcements. The outcome is OK,
+// InvalidProof for a name that is guarded, or Unavailable.
+func (h *Hub) RegisterAs(m *Member, claim Claim, batch *wire.Batch, listed func(args []byte)) events.Code {
 	if h.presence {
 		h.waitForRoom()
 	}
@@ -221,21 +241,29 @@ func (h *Hub) RegisterAt(epoch uint64, m *Member, id, key string, batch *wire.Ba
 		m.telling.Unlock()
 		return events.Unavailable
 	}
-	var replaced *events.User
-	if own != nil && own.ID == id {
-		own.SetKey(key)
+	replaced := h.Find([]byte(claim.ID))
+	if replaced == own {
+		replaced = nil
+	}
+	if replaced != nil && claim.Guarded && replaced.Key() != "" && replaced.Key() != claim.Key {
+		h.mu.Unlock()
+		m.telling.Unlock()
+		return events.InvalidProof
+	}
+	if own != nil && own.ID == claim.ID {
+		own.SetKey(claim.Key)
 	} else {
 		if own != nil {
 			h.free(own)
 		}
-		if replaced = h.Find([]byte(id)); replaced != nil {
+		if replaced != nil {
 			h.release(replaced)
 			h.tell(events.PeerDisconnected, replaced, m.peer, replaced.Peer)
 		}
-		u := events.NewUser(id, key, m.peer)
-		u.Epoch = epoch
+		u := events.NewUser(claim.ID, claim.Key, m.peer)
+		u.Epoch = claim.Epoch
 		m.user.Store(u)
-		h.bind(id, u)
+		h.bind(u.ID, u)
 		h.online.Add(1)
 		if h.presence {
 			h.roster.Add(u)

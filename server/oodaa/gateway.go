@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
@@ -20,6 +21,11 @@ type Gateway struct {
 	Handlers  *events.Handlers
 	Deadlines *wire.Deadlines
 	Log       *slog.Logger
+
+	// Tokens, where not nil, checks the token that a client must have.
+	Tokens *auth.Verifier
+	// Guarded: clients cannot take names from users that have a key.
+	Guarded bool
 
 	// RegisterTimeout is how long after its handshake a client may go without
 	// having registered.
@@ -37,14 +43,35 @@ type Gateway struct {
 type Info struct {
 	// Limited clients came too often; they get a connect error.
 	Limited bool
+	// Token is the one of the handshake's headers.
+	Token string
 }
 
-// Connect accepts a socket.
-func (g *Gateway) Connect(s socketio.Socket, _ []byte) (socketio.Receiver, error) {
-	if info, ok := s.Info().(Info); ok && info.Limited {
-		text := events.RateLimited.OodaaText(0, nil)
-		g.Handlers.Counts.OodaaError(events.RateLimited, 0)
-		return nil, &socketio.ConnectError{Message: text, Close: true}
+// Connect accepts a socket. authJSON is what the client gave with its CONNECT
+// packet.
+func (g *Gateway) Connect(s socketio.Socket, authJSON []byte) (socketio.Receiver, error) {
+	info, _ := s.Info().(Info)
+	if info.Limited {
+		return nil, g.refuse(events.RateLimited)
 	}
-	return &peer{gateway: g, socket: s}, nil
+	p := &peer{gateway: g, socket: s}
+	if g.Tokens != nil {
+		token := events.StringField(authJSON, "token")
+		if token == "" {
+			token = info.Token
+		}
+		grant, err := g.Tokens.Verify(token)
+		if err != nil {
+			g.Log.Debug("token refused", "socket", s.ID(), "reason", err.Error())
+			return nil, g.refuse(events.Unauthorized)
+		}
+		p.grant = &grant
+	}
+	return p, nil
+}
+
+// refuse is the connect error of a client that will not be served.
+func (g *Gateway) refuse(code events.Code) error {
+	g.Handlers.Counts.OodaaError(code, 0)
+	return &socketio.ConnectError{Message: code.OodaaText(0, nil), Close: true}
 }

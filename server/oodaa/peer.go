@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
@@ -16,7 +17,8 @@ type peer struct {
 	hub.Member
 	gateway  *Gateway
 	socket   socketio.Socket
-	deadline wire.Deadline // for registering
+	deadline wire.Deadline // for registering; then, that of the token
+	grant    *auth.Grant   // of the token; nil where there are none
 	rate     wire.Rate     // owned by the caller of Event
 }
 
@@ -28,12 +30,21 @@ func (p *peer) Opened() {
 	g.Log.Debug("connected", "socket", p.socket.ID())
 }
 
-// Expired disconnects a client that has not registered in time.
-func (p *peer) Expired(time.Time) {
+// Expired disconnects a client that has not registered in time, and ends the
+// registration of one whose token has expired.
+func (p *peer) Expired(at time.Time) {
 	if p.User() == nil {
 		p.gateway.Log.Debug("not registered in time", "socket", p.socket.ID())
 		p.socket.Disconnect()
+		return
 	}
+	if p.grant == nil || p.grant.Expires.IsZero() || at.Before(p.grant.Ends(at)) {
+		return // it registered meanwhile
+	}
+	p.gateway.Log.Debug("token expired", "socket", p.socket.ID())
+	p.gateway.Hub.Release(&p.Member)
+	p.gateway.Deadlines.Set(&p.deadline, at.Add(p.gateway.RegisterTimeout), p)
+	p.fail(&socketio.Event{Ack: socketio.NoAck}, events.Unauthorized, 0, nil)
 }
 
 // Closed makes the client one that is gone.
@@ -91,16 +102,25 @@ func (p *peer) register(e *socketio.Event) error {
 	if !ok {
 		return socketio.ErrMalformed
 	}
+	if code == events.OK && p.grant != nil {
+		if id != p.grant.UserID {
+			code = events.UserNotAllowed
+		} else if p.grant.Over(time.Now()) {
+			code = events.Unauthorized
+		}
+	}
+	claim := hub.Claim{ID: id, Guarded: g.Guarded}
 	if code == events.OK && g.Cluster != nil {
 		later := &socketio.Event{Ack: e.Ack}
 		return &wire.Hold{Do: func() {
 			p.registered(later, id, g.Cluster.Claim(&p.Member, id, "", func(epoch uint64) events.Code {
-				return g.Hub.RegisterAt(epoch, &p.Member, id, "", nil, func(args []byte) { _ = p.socket.Emit(args, nil, nil) })
+				claim.Epoch = epoch
+				return g.Hub.RegisterAs(&p.Member, claim, nil, func(args []byte) { _ = p.socket.Emit(args, nil, nil) })
 			}))
 		}}
 	}
 	if code == events.OK {
-		code = g.Hub.Register(&p.Member, id, "", e.Batch, func(args []byte) { _ = p.socket.Emit(args, nil, e.Batch) })
+		code = g.Hub.RegisterAs(&p.Member, claim, e.Batch, func(args []byte) { _ = p.socket.Emit(args, nil, e.Batch) })
 	}
 	p.registered(e, id, code)
 	return nil
@@ -112,7 +132,11 @@ func (p *peer) registered(e *socketio.Event, id string, code events.Code) {
 		p.fail(e, code, 0, nil)
 		return
 	}
-	p.gateway.Deadlines.Stop(&p.deadline)
+	if p.grant != nil && !p.grant.Expires.IsZero() {
+		p.gateway.Deadlines.Set(&p.deadline, p.grant.Ends(time.Now()), p)
+	} else {
+		p.gateway.Deadlines.Stop(&p.deadline)
+	}
 	p.gateway.Log.Debug("registered", "socket", p.socket.ID(), "user", id)
 	p.ack(e, "")
 }

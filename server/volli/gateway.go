@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -27,6 +28,11 @@ type Options struct {
 	// A client that was silent for PingInterval is pinged; one that was silent
 	// for PingInterval and PingTimeout together is closed.
 	PingInterval, PingTimeout time.Duration
+	// Tokens, where not nil, checks the token that a client must have.
+	Tokens *auth.Verifier
+	// Proof is when clients have to prove that they hold their key.
+	Proof Proof
+
 	// RegisterTimeout is how long a client may go without having registered.
 	RegisterTimeout time.Duration
 	// Rate limits the messages of one client.
@@ -38,6 +44,15 @@ type Options struct {
 	// is closed.
 	Panicked func(v any, stack []byte)
 }
+
+// Proof is when a client has to prove that it holds its key.
+type Proof uint8
+
+const (
+	ProofOff      Proof = iota // never
+	ProofTakeover              // for a name that another connection holds
+	ProofAlways                // for each registration
+)
 
 // A Gateway serves Volli's clients. Make it with New.
 type Gateway struct {
@@ -69,6 +84,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := newPeer(g, conn)
+	if g.Tokens != nil {
+		p.bearer = auth.Bearer(r)
+	}
 	if !g.add(p) {
 		conn.Cut()
 	}

@@ -51,6 +51,10 @@ func appendRegistered(dst []byte, id string) []byte {
 	return append(events.AppendString(dst, id), '}')
 }
 
+func appendChallenge(dst []byte, nonce string) []byte {
+	return append(append(append(dst, `{"type":"challenge","nonce":"`...), nonce...), '"', '}')
+}
+
 // appendDiscovery appends what there is to know about id: u holds the name, or
 // is nil.
 func appendDiscovery(dst []byte, id string, u *events.User) []byte {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -29,7 +30,7 @@ type peer struct {
 	opened  time.Time
 
 	heartbeat wire.Deadline
-	register  wire.Deadline
+	register  wire.Deadline // for registering; then, that of the token
 	heard     atomic.Int64  // nanoseconds after opened of the last frame
 	pinged    time.Duration // after opened, the last time; owned by heartbeat
 
@@ -37,7 +38,12 @@ type peer struct {
 	// to its name comes behind the answer.
 	answering sync.Mutex
 
-	rate wire.Rate // owned by the connection's reader
+	// owned by the connection's reader
+	rate      wire.Rate
+	bearer    string     // token of the handshake's headers
+	challenge *challenge // that waits for its proof
+
+	grant atomic.Pointer[auth.Grant] // of the token; nil where there are none
 }
 
 func newPeer(g *Gateway, conn *wire.Conn) *peer {
@@ -54,11 +60,23 @@ func newPeer(g *Gateway, conn *wire.Conn) *peer {
 	return p
 }
 
-// Expired closes a client that has not registered in time.
-func (p *peer) Expired(time.Time) {
+// Expired closes a client that has not registered in time, and ends the
+// registration of one whose token has expired.
+func (p *peer) Expired(at time.Time) {
+	g := p.gateway
 	if p.User() == nil {
 		p.conn.Close(wire.ClosePolicyViolation, "not registered")
+		return
 	}
+	grant := p.grant.Load()
+	if grant == nil || grant.Expires.IsZero() || at.Before(grant.Ends(at)) {
+		return // it registered meanwhile
+	}
+	g.Log.Debug("token expired", "connection", p.id)
+	g.Hub.Release(&p.Member)
+	g.Deadlines.Set(&p.register, at.Add(g.RegisterTimeout), p)
+	g.Handlers.Counts.VolliError(events.Unauthorized)
+	_ = p.conn.Send(nil, wire.Message{Payload: appendError(nil, events.Unauthorized.VolliText(nil))}) // as in send
 }
 
 // heartbeat is a peer as the owner of its heartbeat's deadline.
@@ -142,9 +160,14 @@ func (p *peer) Message(payload []byte, binary bool) error {
 	}
 	switch kind {
 	case "register":
-		return p.handleRegister(&m)
+		return p.handleRegister(&m, payload)
 	case "discover":
 		return p.handleDiscover(&m)
+	case "proof":
+		if p.gateway.Proof != ProofOff {
+			return p.handleProof(payload)
+		}
+		p.fail(events.UnknownType, nil)
 	default:
 		if k, ok := events.KindOf([]byte(kind)); ok && k < events.Custom {
 			p.handleRelay(&m, k, payload)
@@ -155,42 +178,6 @@ func (p *peer) Message(payload []byte, binary bool) error {
 	return nil
 }
 
-func (p *peer) handleRegister(m *message) error {
-	g := p.gateway
-	id, key := m.text(fieldUserID, events.MaxVolliUserID), m.text(fieldPublicKey, events.MaxVolliKey)
-	if id == "" || key == "" {
-		p.fail(events.MissingFields, nil)
-		return nil
-	}
-	if g.Cluster == nil {
-		p.registered(id, p.bind(0, id, key))
-		return nil
-	}
-	return &wire.Hold{Do: func() {
-		p.registered(id, g.Cluster.Claim(&p.Member, id, key, func(epoch uint64) events.Code { return p.bind(epoch, id, key) }))
-	}}
-}
-
-// bind gives the client a name, and tells it.
-func (p *peer) bind(epoch uint64, id, key string) events.Code {
-	p.answering.Lock()
-	defer p.answering.Unlock()
-	code := p.gateway.Hub.RegisterAt(epoch, &p.Member, id, key, nil, nil)
-	if code == events.OK {
-		_ = p.conn.Send(nil, wire.Message{Payload: appendRegistered(nil, id)}) // as in send
-	}
-	return code
-}
-
-func (p *peer) registered(id string, code events.Code) {
-	if code != events.OK {
-		p.fail(code, nil)
-		return
-	}
-	p.gateway.Deadlines.Stop(&p.register)
-	p.gateway.Log.Debug("registered", "connection", p.id, "user", id)
-}
-
 func (p *peer) handleDiscover(m *message) error {
 	id := m.text(fieldUserID, events.MaxVolliUserID)
 	if id == "" {
@@ -198,6 +185,12 @@ func (p *peer) handleDiscover(m *message) error {
 		return nil
 	}
 	g := p.gateway
+	if g.Tokens != nil && p.User() == nil {
+		if _, err := g.Tokens.Verify(p.bearer); err != nil {
+			p.fail(events.Unauthorized, nil)
+			return nil
+		}
+	}
 	u := g.Hub.Find([]byte(id))
 	if u != nil || g.Cluster == nil {
 		p.send(appendDiscovery(nil, id, u))
