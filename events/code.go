@@ -70,22 +70,83 @@ func (c Code) VolliText(to []byte) string {
 	return shared[c]
 }
 
+// results name outcomes of relays for the metrics.
+var results = [codes]string{
+	OK: "ok", InvalidData: "invalid", NotFound: "not_found", NotRegistered: "not_registered",
+	SenderMismatch: "sender_mismatch", TooLarge: "too_large", Unavailable: "unavailable",
+	MissingFields: "invalid",
+}
+
+// Asked are the events that are not relayed.
+type Asked uint8
+
+const (
+	AskedRegister Asked = iota
+	AskedUsers
+	AskedPing
+	AskedDiscover
+	AskedICEServers
+	AskedProof
+	AskedOther // what clients of that family do not send
+	asked
+)
+
+var askedNames = [asked]string{"register", "get-users", "ping", "discover", "get-ice-servers", "proof", "other"}
+
 // Counts counts what happened. The zero value is ready; it is safe for
 // concurrent use.
 type Counts struct {
-	relays [Kinds]atomic.Uint64
-	oodaa  [codes][Kinds]atomic.Uint64
-	volli  [codes]atomic.Uint64
+	relays  [Kinds][codes]atomic.Uint64
+	oodaa   [codes][Kinds]atomic.Uint64
+	volli   [codes]atomic.Uint64
+	asked   [asked]atomic.Uint64
+	limited atomic.Uint64
 }
 
 // Relays is how many relays were put on their target's connection, by event.
 func (c *Counts) Relays() map[string]uint64 {
 	m := make(map[string]uint64, Kinds)
 	for k := range c.relays {
-		m[kinds[k].event] = c.relays[k].Load()
+		m[kinds[k].event] = c.relays[k][OK].Load()
 	}
 	return m
 }
+
+// Results calls f with how many relays of each event had each result that can
+// be.
+func (c *Counts) Results(f func(event, result string, n uint64)) {
+	for k := range c.relays {
+		for code, result := range results {
+			if result != "" && Code(code) != MissingFields {
+				n := c.relays[k][code].Load()
+				if Code(code) == InvalidData {
+					n += c.relays[k][MissingFields].Load()
+				}
+				f(kinds[k].event, result, n)
+			}
+		}
+	}
+}
+
+// Events calls f with how many events of each name arrived.
+func (c *Counts) Events(f func(event string, n uint64)) {
+	for k := range c.relays {
+		var n uint64
+		for code := range c.relays[k] {
+			n += c.relays[k][code].Load()
+		}
+		f(kinds[k].event, n)
+	}
+	for a := range c.asked {
+		f(askedNames[a], c.asked[a].Load())
+	}
+}
+
+// Limited is how many messages were over their connection's limit.
+func (c *Counts) Limited() uint64 { return c.limited.Load() }
+
+// Event counts an event that is not relayed.
+func (c *Counts) Event(a Asked) { c.asked[a].Add(1) }
 
 // Errors is how many errors clients were answered with, by text. Where the
 // text names a user, "<to>" stands for it.
@@ -105,8 +166,11 @@ func (c *Counts) Errors() map[string]uint64 {
 	return m
 }
 
-// Relayed counts a relay that was put on its target's connection.
-func (c *Counts) Relayed(kind Kind) { c.relays[kind].Add(1) }
+// Relay counts a relay with its outcome.
+func (c *Counts) Relay(kind Kind, code Code) { c.relays[kind][code].Add(1) }
+
+// Limit counts a message that was over its connection's limit.
+func (c *Counts) Limit() { c.limited.Add(1) }
 
 // OodaaError counts an error that a client of Oodaa's family gets.
 func (c *Counts) OodaaError(code Code, kind Kind) { c.oodaa[code][kind].Add(1) }

@@ -14,6 +14,8 @@ const (
 	PeerConnected    = "peer-connected"
 	PeerDisconnected = "peer-disconnected"
 	Error            = "error"
+	GetICEServers    = "get-ice-servers"
+	ICEServers       = "ice-servers"
 )
 
 // A Kind is one of the events that are relayed to another user.

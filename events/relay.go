@@ -73,6 +73,14 @@ type Handlers struct {
 // Relay hands r, which sender sent, to its target. from is the raw JSON string
 // that the message gave as its sender.
 func (h *Handlers) Relay(r *Relay, from []byte) Code {
+	code := h.relay(r, from)
+	if code != Pending {
+		h.Counts.Relay(r.Kind, code)
+	}
+	return code
+}
+
+func (h *Handlers) relay(r *Relay, from []byte) Code {
 	if r.From == nil || r.From.Gone() {
 		return NotRegistered
 	}
@@ -92,9 +100,6 @@ func (h *Handlers) Relay(r *Relay, from []byte) Code {
 		}
 		target = next
 		code = target.Peer.Relay(r)
-	}
-	if code == OK {
-		h.Counts.Relayed(r.Kind)
 	}
 	return code
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/httprate"
@@ -26,6 +27,7 @@ const window = time.Minute
 // busiest minute is kept for reuse.
 type Limiter struct {
 	perMinute int
+	refused   atomic.Uint64
 
 	// mu keeps time in order for rate: at the turn of the minute, a counter
 	// that is handed the old minute after the new one forgets everything.
@@ -60,10 +62,14 @@ func (l *Limiter) Allow(r *http.Request) (ok bool, retryAfter time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rate.OnLimit(nil, r, key) {
+		l.refused.Add(1)
 		return false, l.wait(key)
 	}
 	return true, 0
 }
+
+// Refused is how many requests did not pass.
+func (l *Limiter) Refused() uint64 { return l.refused.Load() }
 
 // wait solves httprate's condition for time: the rate, rounded, plus one is at
 // most the limit. The rate only falls while nothing passes.

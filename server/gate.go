@@ -19,6 +19,7 @@ type gate struct {
 	server      *Server
 	connections atomic.Int64
 	limited     atomic.Int64
+	refused     atomic.Uint64 // WebSockets of Socket.IO clients that came too often
 }
 
 const (
@@ -57,6 +58,7 @@ func (g *gate) Admit(r *http.Request, transport string) (socketio.Admission, *so
 	}
 	if transport == "websocket" {
 		if ok, retry := g.server.limiter.Allow(r); !ok {
+			g.refused.Add(1)
 			if g.limited.Add(1) > maxLimited {
 				g.limited.Add(-1)
 				return admission, &socketio.Refusal{
@@ -94,7 +96,7 @@ func isSocketIO(r *http.Request) bool {
 // page itself was counted and would be broken without them.
 func (s *Server) unlimited(r *http.Request) bool {
 	switch {
-	case r.URL.Path == "/health" || r.URL.Path == "/ready" || s.isPageFile(r):
+	case isProbe(r) || s.isPageFile(r):
 		return true
 	case !isSocketIO(r):
 		return false
@@ -108,5 +110,14 @@ func (s *Server) unlimited(r *http.Request) bool {
 
 // routine tells which requests are logged only at debug.
 func (s *Server) routine(r *http.Request) bool {
-	return r.URL.Path == "/health" || r.URL.Path == "/ready" || isSocketIO(r) || s.isPageFile(r)
+	return isProbe(r) || isSocketIO(r) || s.isPageFile(r)
+}
+
+// isProbe reports whether a monitor asks.
+func isProbe(r *http.Request) bool {
+	switch r.URL.Path {
+	case "/health", "/ready", "/metrics":
+		return true
+	}
+	return false
 }

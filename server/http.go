@@ -36,7 +36,10 @@ func upgradeRequired(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	endpoints := map[string]string{
 		"health": "/health", "ready": "/ready", "stats": "/stats",
-		"socketio": socketIOPath + "/", "volli": "/signaling",
+		"socketio": socketIOPath + "/", "volli": "/signaling", "iceServers": "/ice-servers",
+	}
+	if s.opts.Metrics {
+		endpoints["metrics"] = "/metrics"
 	}
 	if s.opts.StatusPages {
 		endpoints["demo"], endpoints["status"] = demoPath, statusPath

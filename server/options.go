@@ -5,6 +5,7 @@ import (
 
 	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/server/auth"
+	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/volli"
 )
 
@@ -45,6 +46,20 @@ type Options struct {
 	Tokens auth.Options
 	// KeyProof is when Volli's clients have to prove that they hold their key.
 	KeyProof volli.Proof
+
+	// ICE is what clients are told of STUN and TURN servers, besides the
+	// built-in one.
+	ICE turn.ICE
+	// TURN, where it says where to listen, starts the built-in server; its
+	// secret is ICE's.
+	TURN turn.Options
+
+	// Metrics are served at /metrics; without, elsewhere (Server.Metrics) or not
+	// at all.
+	Metrics bool
+
+	// CertificateExpires is when the certificate does; nil where there is none.
+	CertificateExpires func() time.Time
 
 	StatusPages bool // serve the pages for people: /demo and /status
 }

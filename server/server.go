@@ -23,6 +23,7 @@ import (
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/oodaa"
 	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/volli"
 	"github.com/oodaa/signaling/server/wire"
 	"github.com/oodaa/signaling/server/zishang"
@@ -43,6 +44,10 @@ type Server struct {
 	handlers  *events.Handlers
 	engine    socketio.Engine
 	volli     *volli.Gateway
+	turn      *turn.Server // nil: there is none
+	ice       turn.ICE
+	latency   wire.Latency
+	metrics   http.Handler
 	gate      gate
 	feed      *feed // of the status page; nil without the pages
 	census    sync.WaitGroup
@@ -67,6 +72,9 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	if err := s.newTokens(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
+	if err := s.newTURN(); err != nil {
+		return nil, errors.Join(err, s.close(context.Background()))
+	}
 	if err := s.newCluster(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
@@ -74,6 +82,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
 	s.newVolli()
+	s.metrics = s.newMetrics()
 	if opts.StatusPages {
 		s.newPages()
 	}
@@ -163,7 +172,8 @@ func (s *Server) newVolli() {
 		Handlers:        s.handlers,
 		Deadlines:       s.deadlines,
 		Log:             s.log,
-		Wire:            &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, Loops: s.loops},
+		ICE:             &s.ice,
+		Wire:            &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, Loops: s.loops, Latency: &s.latency},
 		PingInterval:    s.opts.PingInterval,
 		PingTimeout:     s.opts.PingTimeout,
 		RegisterTimeout: s.opts.RegisterTimeout,
@@ -182,6 +192,8 @@ func (s *Server) newEngine() error {
 		Handlers:        s.handlers,
 		Deadlines:       s.deadlines,
 		Log:             s.log,
+		ICE:             &s.ice,
+		Latency:         &s.latency,
 		RegisterTimeout: s.opts.RegisterTimeout,
 		Rate:            s.rate(),
 		MaxMessage:      s.opts.MaxMessage,
@@ -198,6 +210,7 @@ func (s *Server) newEngine() error {
 		Namespaces:     map[string]socketio.Namespace{"/": namespace},
 		Gate:           &s.gate,
 		Loops:          s.loops,
+		Latency:        &s.latency,
 		Panicked:       s.panicked,
 	}
 	if s.opts.Engine == EngineZishang {
@@ -240,6 +253,10 @@ func (s *Server) routes() http.Handler {
 	r.Get("/health", s.health)
 	r.Get("/ready", s.ready)
 	r.Get("/stats", s.stats)
+	r.Get("/ice-servers", s.iceServers)
+	if s.opts.Metrics {
+		r.Method(http.MethodGet, "/metrics", s.metrics)
+	}
 	if s.opts.StatusPages {
 		s.pages(r)
 	}
@@ -293,6 +310,9 @@ func isVolli(r *http.Request) bool {
 	return false
 }
 
+// Metrics serves the metrics, for a listener of their own.
+func (s *Server) Metrics() http.Handler { return s.metrics }
+
 // Serve serves on the listener until Shutdown, upon which it returns
 // http.ErrServerClosed, or until the listener fails.
 func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
@@ -328,6 +348,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) close(ctx context.Context) (err error) {
 	if s.cluster != nil {
 		err = s.cluster.Close(ctx)
+	}
+	if s.turn != nil {
+		err = errors.Join(err, s.turn.Close())
 	}
 	if s.tokens != nil {
 		s.tokens.Close()

@@ -23,16 +23,14 @@ var layers = map[string]string{
 	"server/auth":                 "",
 	"server/certs":                "",
 	"server/turn":                 "",
-	"server/oodaa":                "server/auth server/hub server/socketio server/wire events",
-	"server/volli":                "server/auth server/hub server/wire events",
+	"server/oodaa":                "server/auth server/turn server/hub server/socketio server/wire events",
+	"server/volli":                "server/auth server/turn server/hub server/wire events",
 	"server/zishang":              "server/socketio server/wire events",
 	"middleware":                  "",
 	"web":                         "",
-	"server":                      "server/zishang server/volli server/oodaa server/auth server/cluster server/hub middleware web server/socketio server/wire events",
+	"server":                      "server/zishang server/volli server/oodaa server/auth server/turn server/cluster server/hub middleware web server/socketio server/wire events",
 	"cmd/signald":                 "server server/certs server/cluster server/volli middleware",
 	"cmd/sigload":                 "",
-	"bench/bare":                  "",
-	"bench/run":                   "",
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
@@ -57,6 +55,14 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 		}
 		seen++
 		allowed, known := layers[name]
+		if strings.HasPrefix(name, "bench/") { // they measure the server from outside
+			known = true
+			for _, i := range p.Imports {
+				if ours, ok := strings.CutPrefix(i, module+"bench/"); ok {
+					allowed += " bench/" + ours
+				}
+			}
+		}
 		if !known {
 			t.Errorf("package %s has no place in the layers", name)
 			continue

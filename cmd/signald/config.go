@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +34,7 @@ type config struct {
 	certFile, keyFile string
 	acme              certs.ACMEOptions
 	redirectAddr      string
+	metricsAddr       string
 }
 
 // secure reports whether the server speaks TLS.
@@ -182,6 +185,62 @@ var settings = []setting{
 		c.KeyProof = map[string]volli.Proof{"takeover": volli.ProofTakeover, "always": volli.ProofAlways}[v]
 		return oneOf(v, "off", "takeover", "always")
 	}},
+	{"STUN_URLS", "", "STUN servers that clients are told of, comma-separated", func(c *config, v string) error {
+		c.ICE.STUN = list(v)
+		return checkICE(c.ICE.STUN, "stun:", "stuns:")
+	}},
+	{"TURN_URLS", "", "TURN servers that clients are told of, comma-separated; needs TURN_SECRET", func(c *config, v string) error {
+		c.ICE.TURN = list(v)
+		return checkICE(c.ICE.TURN, "turn:", "turns:")
+	}},
+	{"TURN_SECRET", "", "secret that TURN credentials are made with (coturn's static-auth-secret)", func(c *config, v string) error {
+		c.ICE.Secret = v
+		return nil
+	}},
+	{"TURN_TTL", "1h", "how long TURN credentials are good", func(c *config, v string) error {
+		return setDuration(&c.ICE.TTL, v)
+	}},
+	{"TURN_LISTEN", "", "address of the built-in TURN server, such as 0.0.0.0:3478; needs TURN_PUBLIC_IP", func(c *config, v string) error {
+		return setAddr(&c.TURN.Listen, v)
+	}},
+	{"TURN_PUBLIC_IP", "", "IP address at which clients reach the built-in TURN server", func(c *config, v string) (err error) {
+		if v == "" {
+			c.TURN.PublicIP = netip.Addr{}
+			return nil
+		}
+		if c.TURN.PublicIP, err = netip.ParseAddr(v); err != nil {
+			return errors.New("is no IP address")
+		}
+		return nil
+	}},
+	{"TURN_RELAY_PORTS", "49152-65535", "ports that the built-in TURN server relays on", func(c *config, v string) error {
+		first, last, found := strings.Cut(v, "-")
+		if !found {
+			last = first
+		}
+		low, lowErr := strconv.ParseUint(strings.TrimSpace(first), 10, 16)
+		high, highErr := strconv.ParseUint(strings.TrimSpace(last), 10, 16)
+		if lowErr != nil || highErr != nil || low == 0 || low > high {
+			return errors.New(`must be ports such as "49152-65535"`)
+		}
+		c.TURN.MinPort, c.TURN.MaxPort = uint16(low), uint16(high)
+		return nil
+	}},
+	{"TURN_REALM", "oodaa", "realm of the built-in TURN server", func(c *config, v string) error {
+		c.TURN.Realm = v
+		return nil
+	}},
+	{"TURN_MAX_ALLOCATIONS", "10", "most allocations of one user at a time", func(c *config, v string) error {
+		return setInt(&c.TURN.MaxAllocations, v, 1, 1<<20)
+	}},
+	{"TURN_ALLOW_PRIVATE", "false", "true: the built-in TURN server relays to private addresses too", func(c *config, v string) error {
+		c.TURN.AllowPrivate = v == "true"
+		return oneOf(v, "true", "false")
+	}},
+	{"METRICS_ADDR", "", "address of a listener of its own for /metrics", func(c *config, v string) error {
+		c.Metrics = v == ""
+		return setAddr(&c.metricsAddr, v)
+	}},
 	{"TLS_CERT_FILE", "", "certificate chain in PEM; with TLS_KEY_FILE: HTTPS and WSS", func(c *config, v string) error {
 		c.certFile = v
 		return nil
@@ -261,6 +320,12 @@ func (c *config) validate() (problems []error) {
 	if c.Engine == server.EngineZishang && !c.WebSocket {
 		problems = append(problems, errors.New("ENGINE=zishang: offers WebSocket only, which TRANSPORTS leaves out"))
 	}
+	if len(c.ICE.TURN) > 0 && c.ICE.Secret == "" {
+		problems = append(problems, errors.New("TURN_URLS: needs TURN_SECRET, which credentials are made with"))
+	}
+	if c.TURN.Listen != "" && !c.TURN.PublicIP.IsValid() {
+		problems = append(problems, errors.New("TURN_LISTEN: needs TURN_PUBLIC_IP, where clients reach it"))
+	}
 	if (c.certFile == "") != (c.keyFile == "") {
 		problems = append(problems, errors.New("TLS_CERT_FILE and TLS_KEY_FILE: need each other"))
 	}
@@ -271,6 +336,17 @@ func (c *config) validate() (problems []error) {
 		problems = append(problems, errors.New("HTTP_REDIRECT_ADDR: redirects to HTTPS, which needs TLS_CERT_FILE or ACME_DOMAINS"))
 	}
 	return problems
+}
+
+// checkICE checks URLs of STUN or TURN servers (RFC 7064, RFC 7065).
+func checkICE(urls []string, schemes ...string) error {
+	for _, u := range urls {
+		known := slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(u, s) && len(u) > len(s) })
+		if !known || strings.ContainsAny(u, " /") {
+			return fmt.Errorf("has %q, which is no %s URL", u, schemes[0])
+		}
+	}
+	return nil
 }
 
 // setAddr takes an address to listen on, or none.

@@ -38,11 +38,21 @@ func start(c *config, log *slog.Logger) (p *process, err error) {
 	if p.listener, err = net.Listen("tcp", c.address()); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
+	if p.certs != nil {
+		c.CertificateExpires = p.certs.Expires
+	}
 	if p.server, err = server.New(c.Options, log); err != nil {
 		return nil, err
 	}
 	if c.debugAddr != "" {
 		if err := p.side("profiles", onLoopback(c.debugAddr), profiles()); err != nil {
+			return nil, err
+		}
+	}
+	if c.metricsAddr != "" {
+		metrics := http.NewServeMux()
+		metrics.Handle("GET /metrics", p.server.Metrics())
+		if err := p.side("metrics", c.metricsAddr, metrics); err != nil {
 			return nil, err
 		}
 	}

@@ -23,6 +23,10 @@ type Hub struct {
 	shards   [shards]shard
 	online   atomic.Int64
 
+	takeovers atomic.Uint64
+	arrivals  atomic.Uint64 // changes that were announced
+	goings    atomic.Uint64
+
 	mu       sync.Mutex // orders all changes; guards what follows
 	roster   events.Roster
 	watching []*Member
@@ -120,6 +124,18 @@ func (h *Hub) Close() {
 
 // Online is the number of users.
 func (h *Hub) Online() int { return int(h.online.Load()) }
+
+// Totals are figures that only grow.
+type Totals struct {
+	Takeovers uint64
+	// Changes that were announced: users that came, and that went.
+	Connected, Disconnected uint64
+}
+
+// Totals returns the figures of now.
+func (h *Hub) Totals() Totals {
+	return Totals{h.takeovers.Load(), h.arrivals.Load(), h.goings.Load()}
+}
 
 // Find returns who holds the name, or nil.
 func (h *Hub) Find(id []byte) *events.User {
@@ -257,6 +273,7 @@ func (h *Hub) RegisterAs(m *Member, claim Claim, batch *wire.Batch, listed func(
 			h.free(own)
 		}
 		if replaced != nil {
+			h.takeovers.Add(1)
 			h.release(replaced)
 			h.tell(events.PeerDisconnected, replaced, m.peer, replaced.Peer)
 		}

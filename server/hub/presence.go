@@ -44,6 +44,11 @@ func (h *Hub) tell(event string, u *events.User, except1, except2 events.Peer) {
 	if !h.presence {
 		return
 	}
+	if event == events.PeerConnected {
+		h.arrivals.Add(1)
+	} else {
+		h.goings.Add(1)
+	}
 	h.log.entries = append(h.log.entries, &announcement{
 		args:   events.AppendPresence(nil, event, u),
 		except: [2]events.Peer{except1, except2},

@@ -34,6 +34,7 @@ func (h *Hub) BindRemote(u *events.User, quiet bool) {
 			h.roster.Replace(old, u)
 		}
 	default:
+		h.takeovers.Add(1)
 		h.release(old)
 		h.tell(events.PeerDisconnected, old, old.Peer, nil)
 		if h.presence {
@@ -79,4 +80,11 @@ func (h *Hub) Users() (ours, others []*events.User) {
 		s.mu.RUnlock()
 	}
 	return ours, others
+}
+
+// Others is how many users of other instances there are.
+func (h *Hub) Others() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return max(0, h.roster.Len()-h.Online())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -21,6 +22,8 @@ type Gateway struct {
 	Handlers  *events.Handlers
 	Deadlines *wire.Deadlines
 	Log       *slog.Logger
+	ICE       *turn.ICE
+	Latency   *wire.Latency // of relays on an engine without batches
 
 	// Tokens, where not nil, checks the token that a client must have.
 	Tokens *auth.Verifier

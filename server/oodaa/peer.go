@@ -19,7 +19,10 @@ type peer struct {
 	socket   socketio.Socket
 	deadline wire.Deadline // for registering; then, that of the token
 	grant    *auth.Grant   // of the token; nil where there are none
-	rate     wire.Rate     // owned by the caller of Event
+
+	// owned by the caller of Event
+	rate    wire.Rate
+	renewal *wire.Repeat // nil: it has not asked for ICE servers
 }
 
 // Opened makes the client one that is told of the others.
@@ -51,6 +54,7 @@ func (p *peer) Expired(at time.Time) {
 func (p *peer) Closed(reason string) {
 	g := p.gateway
 	g.Deadlines.Stop(&p.deadline)
+	p.renewal.Stop()
 	g.Hub.Leave(&p.Member)
 	g.Log.Debug("disconnected", "socket", p.socket.ID(), "reason", reason)
 }
@@ -65,13 +69,14 @@ func (p *peer) Event(e *socketio.Event) error {
 	g := p.gateway
 	kind, relayed := events.KindOf(e.Name)
 	if g.Rate.PerSecond > 0 {
-		ok, over := p.rate.Take(g.Rate, time.Now())
+		ok, over := p.rate.Take(g.Rate, e.Batch.Begun())
 		if over {
 			g.Log.Info("disconnected", "socket", p.socket.ID(), "reason", "over the message rate")
 			p.socket.Disconnect()
 			return nil
 		}
 		if !ok {
+			g.Handlers.Counts.Limit()
 			p.fail(e, events.RateLimited, kind, nil)
 			return nil
 		}
@@ -85,19 +90,28 @@ func (p *peer) Event(e *socketio.Event) error {
 	if !events.CheckArguments(e.Rest) {
 		return socketio.ErrMalformed
 	}
+	counts := &g.Handlers.Counts
 	switch string(e.Name) {
 	case events.GetUsers:
+		counts.Event(events.AskedUsers)
 		g.Hub.List(&p.Member, e.Batch, func(args []byte) { _ = p.socket.Emit(args, nil, e.Batch) })
 		p.ack(e, "")
 	case events.Ping:
+		counts.Event(events.AskedPing)
 		p.emit(pong, e.Batch)
 		p.ack(e, "")
+	case events.GetICEServers:
+		counts.Event(events.AskedICEServers)
+		p.sendICEServers(e)
+	default:
+		counts.Event(events.AskedOther)
 	}
 	return nil
 }
 
 func (p *peer) register(e *socketio.Event) error {
 	g := p.gateway
+	g.Handlers.Counts.Event(events.AskedRegister)
 	id, code, ok := events.ReadRegister(e.Rest)
 	if !ok {
 		return socketio.ErrMalformed
@@ -162,11 +176,21 @@ func (p *peer) relayWith(r *events.Relay, e *socketio.Event, kind events.Kind) e
 			return socketio.ErrMalformed
 		}
 	}
+	g := p.gateway
 	if code == events.OK {
 		r.From = p.User()
 		r.Batch = e.Batch
 		r.Sender, r.Ack = p, e.Ack
-		code = p.gateway.Handlers.Relay(r, from)
+		if e.Batch != nil {
+			e.Batch.CountRelay()
+			code = g.Handlers.Relay(r, from)
+		} else {
+			begun := time.Now()
+			code = g.Handlers.Relay(r, from)
+			g.Latency.Observe(time.Since(begun), 1)
+		}
+	} else {
+		g.Handlers.Counts.Relay(kind, code)
 	}
 	switch code {
 	case events.OK:
@@ -182,8 +206,8 @@ func (p *peer) relayWith(r *events.Relay, e *socketio.Event, kind events.Kind) e
 func (p *peer) Answered(o *events.Outcome) {
 	batch, _ := o.Batch.(*wire.Batch)
 	e := &socketio.Event{Ack: o.Ack, Batch: batch}
+	p.gateway.Handlers.Counts.Relay(o.Kind, o.Code)
 	if o.Code == events.OK {
-		p.gateway.Handlers.Counts.Relayed(o.Kind)
 		p.ack(e, "")
 		return
 	}

@@ -30,6 +30,9 @@ type Engine interface {
 	// what they were sent.
 	SlowConsumers() uint64
 
+	// Waiting is how many bytes wait for clients that do not take them.
+	Waiting() int64
+
 	// Shutdown refuses new sessions, sends every socket a DISCONNECT packet,
 	// flushes what is queued, closes every session (WebSocket code 1001) and
 	// returns when the last one has ended. When ctx ends first, the remaining
@@ -80,7 +83,7 @@ type Receiver interface {
 
 	// Event is called for each EVENT and BINARY_EVENT packet. e and all it
 	// points to are valid during the call only. ErrMalformed closes the
-	// session.
+	// session; a *wire.Hold has what comes next wait.
 	Event(e *Event) error
 
 	// TooLarge is called when a message over Options.MaxPayload arrived; the
@@ -181,6 +184,8 @@ type Options struct {
 	Gate Gate
 	// Loops read the WebSockets; see wire.Config. May be nil.
 	Loops *wire.Loops
+	// Latency is told how long what Batch.CountRelay counted took. May be nil.
+	Latency *wire.Latency
 	// Panicked, where not nil, is told of a panic in a Receiver, with its
 	// stack; the session it happened in is closed.
 	Panicked func(v any, stack []byte)

@@ -50,11 +50,32 @@ func NewEngineIO(opts Options, open func(*Session) MessageHandler) *EngineIO {
 	return &EngineIO{
 		opts:      opts,
 		open:      open,
-		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, Loops: opts.Loops},
+		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, Loops: opts.Loops, Latency: opts.Latency},
 		deadlines: wire.NewDeadlines(),
 		sessions:  make(map[string]*Session),
 		conns:     make(map[*wire.Conn]struct{}),
 	}
+}
+
+// Waiting is how many bytes wait for clients that do not take them.
+func (e *EngineIO) Waiting() int64 {
+	e.mu.Lock()
+	var sessions []*Session
+	if e.polling > 0 {
+		for _, s := range e.sessions {
+			if s.polling != nil {
+				sessions = append(sessions, s)
+			}
+		}
+	}
+	e.mu.Unlock()
+	waiting := e.wire.Waiting()
+	for _, s := range sessions {
+		s.mu.Lock()
+		waiting += int64(s.polling.size)
+		s.mu.Unlock()
+	}
+	return waiting
 }
 
 // An engineError is an answer to a request that belongs to no session, or that

@@ -265,7 +265,8 @@ func (s *Session) takePayload(w http.ResponseWriter, r *http.Request) *engineErr
 // receivePayload handles the packets of a payload, in order.
 func (s *Session) receivePayload(body []byte) error {
 	var batch wire.Batch
-	defer batch.Flush()
+	batch.Begin()
+	defer batch.End(s.engine.opts.Latency)
 	for more := true; more && !s.closed.Load(); {
 		var packet []byte
 		packet, body, more = bytes.Cut(body, []byte{recordSeparator})

@@ -41,6 +41,9 @@ func (s *Server) Connections() (websocket, polling int) { return s.engineIO.Conn
 // what they were sent.
 func (s *Server) SlowConsumers() uint64 { return s.engineIO.wire.SlowConsumers() }
 
+// Waiting is how many bytes wait for clients that do not take them.
+func (s *Server) Waiting() int64 { return s.engineIO.Waiting() }
+
 // Shutdown ends all sessions; see Engine.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.engineIO.refuse()

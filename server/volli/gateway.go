@@ -12,6 +12,7 @@ import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -22,6 +23,7 @@ type Options struct {
 	Handlers  *events.Handlers
 	Deadlines *wire.Deadlines
 	Log       *slog.Logger
+	ICE       *turn.ICE
 	// Wire is for the connections; MaxMessage holds for what clients get, too.
 	Wire *wire.Config
 
@@ -68,6 +70,13 @@ type Gateway struct {
 func New(opts Options) *Gateway {
 	return &Gateway{Options: opts, peers: make(map[*peer]struct{})}
 }
+
+// SlowConsumers counts the clients that were cut because they did not take
+// what they were sent.
+func (g *Gateway) SlowConsumers() uint64 { return g.Wire.SlowConsumers() }
+
+// Waiting is how many bytes wait for clients that do not take them.
+func (g *Gateway) Waiting() int64 { return g.Wire.Waiting() }
 
 // Connections is the number of clients that are connected.
 func (g *Gateway) Connections() int {

@@ -40,8 +40,9 @@ type peer struct {
 
 	// owned by the connection's reader
 	rate      wire.Rate
-	bearer    string     // token of the handshake's headers
-	challenge *challenge // that waits for its proof
+	bearer    string       // token of the handshake's headers
+	challenge *challenge   // that waits for its proof
+	renewal   *wire.Repeat // nil: it has not asked for ICE servers
 
 	grant atomic.Pointer[auth.Grant] // of the token; nil where there are none
 }
@@ -121,6 +122,7 @@ func (p *peer) Closed(err error) {
 	g := p.gateway
 	g.Deadlines.Stop(&p.heartbeat)
 	g.Deadlines.Stop(&p.register)
+	p.renewal.Stop()
 	g.remove(p)
 	g.Hub.Leave(&p.Member)
 	var panicked *wire.PanicError
@@ -137,7 +139,7 @@ var (
 
 // Message handles one message.
 func (p *peer) Message(payload []byte, binary bool) error {
-	now := time.Now()
+	now := p.conn.Batch().Begun()
 	p.hear(now)
 	if binary {
 		return errBinary
@@ -146,6 +148,7 @@ func (p *peer) Message(payload []byte, binary bool) error {
 		p.gateway.Log.Info("disconnected", "connection", p.id, "reason", errOverRate.Reason)
 		return errOverRate
 	} else if !ok {
+		p.gateway.Handlers.Counts.Limit()
 		p.fail(events.RateLimited, nil)
 		return nil
 	}
@@ -158,12 +161,19 @@ func (p *peer) Message(payload []byte, binary bool) error {
 	if events.IsString(m[fieldType]) {
 		kind = events.DecodeString(m[fieldType])
 	}
+	counts := &p.gateway.Handlers.Counts
 	switch kind {
 	case "register":
+		counts.Event(events.AskedRegister)
 		return p.handleRegister(&m, payload)
 	case "discover":
+		counts.Event(events.AskedDiscover)
 		return p.handleDiscover(&m)
+	case events.GetICEServers:
+		counts.Event(events.AskedICEServers)
+		p.sendICEServers()
 	case "proof":
+		counts.Event(events.AskedProof)
 		if p.gateway.Proof != ProofOff {
 			return p.handleProof(payload)
 		}
@@ -172,6 +182,7 @@ func (p *peer) Message(payload []byte, binary bool) error {
 		if k, ok := events.KindOf([]byte(kind)); ok && k < events.Custom {
 			p.handleRelay(&m, k, payload)
 		} else {
+			counts.Event(events.AskedOther)
 			p.fail(events.UnknownType, nil)
 		}
 	}
@@ -202,9 +213,11 @@ func (p *peer) handleDiscover(m *message) error {
 func (p *peer) handleRelay(m *message, kind events.Kind, payload []byte) {
 	to, body := m.text(fieldTo, events.MaxVolliUserID), m[fieldBody+int(kind)]
 	if to == "" || m.text(fieldFrom, events.MaxVolliUserID) == "" || events.Falsy(body) {
+		p.gateway.Handlers.Counts.Relay(kind, events.MissingFields)
 		p.fail(events.MissingFields, nil)
 		return
 	}
+	p.conn.Batch().CountRelay()
 	r := &events.Relay{
 		Kind:    kind,
 		From:    p.User(),
@@ -223,8 +236,8 @@ func (p *peer) handleRelay(m *message, kind events.Kind, payload []byte) {
 // family gets.
 func (p *peer) Answered(o *events.Outcome) {
 	counts := &p.gateway.Handlers.Counts
+	counts.Relay(o.Kind, o.Code)
 	if o.Code == events.OK {
-		counts.Relayed(o.Kind)
 		return
 	}
 	counts.VolliError(o.Code)

@@ -19,8 +19,11 @@ type Config struct {
 	// Loops read the connections that Start starts, where they can. Nil: each
 	// connection has a goroutine that reads it.
 	Loops *Loops
+	// Latency is told how long what Batch.CountRelay counted took. May be nil.
+	Latency *Latency
 
-	slow atomic.Uint64
+	slow    atomic.Uint64
+	waiting atomic.Int64
 }
 
 // DefaultCloseTimeout is the CloseTimeout of a Config that sets none.
@@ -32,6 +35,9 @@ func (c *Config) CountSlow() { c.slow.Add(1) }
 
 // SlowConsumers counts the connections that were cut because their outbox was full.
 func (c *Config) SlowConsumers() uint64 { return c.slow.Load() }
+
+// Waiting is how many bytes wait for peers that do not take them.
+func (c *Config) Waiting() int64 { return c.waiting.Load() }
 
 func (c *Config) closeTimeout() time.Duration {
 	if c.CloseTimeout > 0 {

@@ -78,6 +78,8 @@ type Conn struct {
 	inflight   int     // bytes that are being written
 	state      connState
 	writing    bool // somebody writes, and will write what is queued meanwhile
+	stalled    bool // a goroutine waits for the peer to take more
+	accounted  int  // bytes that Config.waiting counts
 	batched    bool // in a batch that is not flushed yet
 	peerClosed bool // the peer's Close frame was read
 	finishing  bool // a goroutine has taken over from the loop
@@ -159,6 +161,7 @@ func (c *Conn) cut(err error) {
 		c.out.free()
 		c.out = nil
 	}
+	c.account()
 	_ = c.nc.Close()
 	c.detachLocked(nil)
 }
@@ -290,8 +293,9 @@ func (c *Conn) serve(h Handler) error {
 			return err
 		}
 		return c.read(func(p []byte) error {
+			c.batch.Begin()
 			err := c.handle(p, h)
-			c.batch.Flush()
+			c.batch.End(c.cfg.Latency)
 			return c.finishHolds(err, h)
 		})
 	})
@@ -307,7 +311,8 @@ func (c *Conn) handleEarly(h Handler) error {
 	if c.batch == nil {
 		c.batch = new(Batch)
 	}
-	defer c.batch.Flush()
+	c.batch.Begin()
+	defer c.batch.End(c.cfg.Latency)
 	return guard(func() error { return c.handle(early, h) })
 }
 

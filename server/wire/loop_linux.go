@@ -191,8 +191,9 @@ func (l *loop) ready(c *Conn) {
 	n, err := l.read.from(c, into[len(into):cap(into)])
 	if n > 0 {
 		c.batch = &l.batch
+		l.batch.Begin()
 		err = guard(func() error { return c.handle(into[:len(into)+n], c.handler) })
-		l.batch.Flush()
+		l.batch.End(c.cfg.Latency)
 		if _, ok := errors.AsType[*Hold](err); ok {
 			c.hold(err)
 			return

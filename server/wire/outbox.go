@@ -99,6 +99,9 @@ func (c *Conn) reserve(size int) error {
 // flushSoon sees to it that the outbox is written, by the batch, by whoever is
 // writing already, or here. c.mu is held, and released.
 func (c *Conn) flushSoon(batch *Batch) {
+	if c.stalled {
+		c.account()
+	}
 	if batch == nil {
 		c.flushLocked()
 		return
@@ -157,7 +160,25 @@ func (c *Conn) written(err error) *buffer {
 		c.wrote()
 		return nil
 	}
-	return c.take()
+	buf := c.take()
+	c.account()
+	return buf
+}
+
+// account keeps Config.waiting: what is queued and in flight while a goroutine
+// waits for the peer to take it. c.mu is held.
+func (c *Conn) account() {
+	n := 0
+	if c.stalled && c.state != cut {
+		n = c.inflight
+		if c.out != nil {
+			n += len(c.out.b)
+		}
+	}
+	if n != c.accounted {
+		c.cfg.waiting.Add(int64(n - c.accounted))
+		c.accounted = n
+	}
 }
 
 // take moves the queued frames into flight. c.mu is held.
@@ -171,7 +192,8 @@ func (c *Conn) take() *buffer {
 // wrote ends the writing. c.mu is held.
 func (c *Conn) wrote() {
 	c.inflight = 0
-	c.writing = false
+	c.writing, c.stalled = false, false
+	c.account()
 	if c.idle != nil {
 		close(c.idle)
 		c.idle = nil
@@ -211,6 +233,8 @@ func (c *Conn) drainLater(buf *buffer, n int) {
 		return
 	}
 	c.writers.Add(1)
+	c.stalled = true
+	c.account()
 	c.mu.Unlock()
 	go c.drain(buf, n)
 }

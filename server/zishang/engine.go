@@ -200,6 +200,16 @@ func (e *engine) Connections() (websocket, polling int) {
 // SlowConsumers implements socketio.Engine.
 func (e *engine) SlowConsumers() uint64 { return e.slow.Load() }
 
+// Waiting implements socketio.Engine.
+func (e *engine) Waiting() (bytes int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.sessions {
+		bytes += s.queued.Load()
+	}
+	return bytes
+}
+
 // Shutdown implements socketio.Engine.
 func (e *engine) Shutdown(ctx context.Context) error {
 	e.mu.Lock()

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// newMetrics answers GET /metrics. What is counted on the way of a relay is
+// counted in plain atomics; names and labels are given to it here, when
+// somebody asks.
+func (s *Server) newMetrics() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		figures{s},
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+// figures are what this server counts, as Prometheus wants it.
+type figures struct{ server *Server }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("signaling_"+name, help, labels, nil)
+}
+
+var (
+	usersDesc       = describe("users", "Registered users of this instance.")
+	connectionsDesc = describe("connections", "Open connections.", "protocol", "transport")
+	eventsDesc      = describe("events_total", "Events that clients sent, without those over their limit.", "event")
+	relaysDesc      = describe("relays_total", "Relays by outcome.", "event", "result")
+	errorsDesc      = describe("errors_total", "Errors that clients were answered with, by text.", "error")
+	latencyDesc     = describe("relay_seconds", "Time from reading a relay until it was written.")
+	outboxDesc      = describe("outbox_bytes", "Bytes that wait for clients that do not take them.")
+	slowDesc        = describe("slow_consumers_total", "Clients that were cut because their outbox was full.")
+	takeoversDesc   = describe("takeovers_total", "Names that another connection took.")
+	limitedDesc     = describe("rate_limited_total", "What was refused for coming too often.", "scope")
+	presenceDesc    = describe("presence_events_total", "Changes of presence that were announced.", "kind")
+	drainingDesc    = describe("draining", "1 while the server stops.")
+	expiryDesc      = describe("certificate_expiry_timestamp_seconds", "When the certificate expires.")
+	buildDesc       = describe("build_info", "What is running.", "version", "revision", "go")
+
+	joinedDesc       = describe("cluster_joined", "1 while this instance is one of the cluster.")
+	instancesDesc    = describe("cluster_instances", "Instances of the cluster that are known to live.")
+	othersDesc       = describe("cluster_users", "Users of other instances that this one knows of.")
+	clusterRelayDesc = describe("cluster_relays_total", "Relays between instances.", "direction", "result")
+	commandsDesc     = describe("cluster_commands_total", "Commands sent to Redis, besides those that keep the lease.")
+	changesDesc      = describe("cluster_changes_total", "Changes of the directory that were applied.")
+	rejoinsDesc      = describe("cluster_rejoins_total", "Times that this instance had to join anew.")
+
+	allocationsDesc      = describe("turn_allocations", "TURN allocations that are open.")
+	turnConnectionsDesc  = describe("turn_connections", "TCP connections to the TURN server.")
+	allocationsTotalDesc = describe("turn_allocations_total", "TURN allocations that were made.")
+	turnRefusedDesc      = describe("turn_refused_total", "TURN requests that were refused.", "reason")
+	turnBytesDesc        = describe("turn_bytes_total", "Payload that TURN relayed.", "direction")
+)
+
+// Describe leaves the descriptions to Collect: which figures there are depends
+// on what is configured.
+func (f figures) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads all figures.
+func (f figures) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, n uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	s := f.server
+	gauge(usersDesc, float64(s.hub.Online()))
+	websocket, polling := s.engine.Connections()
+	gauge(connectionsDesc, float64(websocket), "socketio", "websocket")
+	gauge(connectionsDesc, float64(polling), "socketio", "polling")
+	gauge(connectionsDesc, float64(s.volli.Connections()), "volli", "websocket")
+
+	counts := &s.handlers.Counts
+	counts.Events(func(event string, n uint64) { count(eventsDesc, n, event) })
+	counts.Results(func(event, result string, n uint64) { count(relaysDesc, n, event, result) })
+	for text, n := range counts.Errors() {
+		count(errorsDesc, n, strings.ToValidUTF8(text, ""))
+	}
+	out <- latency(&s.latency)
+	gauge(outboxDesc, float64(s.engine.Waiting()+s.volli.Waiting()))
+	count(slowDesc, s.engine.SlowConsumers()+s.volli.SlowConsumers())
+	totals := s.hub.Totals()
+	count(takeoversDesc, totals.Takeovers)
+	count(presenceDesc, totals.Connected, "connected")
+	count(presenceDesc, totals.Disconnected, "disconnected")
+	connections := s.gate.refused.Load()
+	count(limitedDesc, connections, "connection")
+	count(limitedDesc, s.limiter.Refused()-connections, "request")
+	count(limitedDesc, counts.Limited(), "message")
+	gauge(drainingDesc, number(s.draining.Load()))
+	b := Build()
+	gauge(buildDesc, 1, b.Version, b.Revision, b.Go)
+	if s.opts.CertificateExpires != nil {
+		if at := s.opts.CertificateExpires(); !at.IsZero() {
+			gauge(expiryDesc, float64(at.Unix()))
+		}
+	}
+	f.collectCluster(gauge, count)
+	f.collectTURN(gauge, count)
+}
+
+type (
+	gaugeFunc func(d *prometheus.Desc, v float64, labels ...string)
+	countFunc func(d *prometheus.Desc, n uint64, labels ...string)
+)
+
+func (f figures) collectCluster(gauge gaugeFunc, count countFunc) {
+	c := f.server.cluster
+	if c == nil {
+		return
+	}
+	status := c.Status()
+	gauge(joinedDesc, number(status.Joined && status.Lost == ""))
+	gauge(instancesDesc, float64(status.Instances))
+	gauge(othersDesc, float64(f.server.hub.Others()))
+}
+
+func (f figures) collectTURN(gauge gaugeFunc, count countFunc) {
+	if f.server.turn == nil {
+		return
+	}
+	t := f.server.turn.Stats()
+	gauge(allocationsDesc, float64(t.Allocations))
+	gauge(turnConnectionsDesc, float64(t.Connections))
+	count(allocationsTotalDesc, t.AllocationsTotal)
+	count(turnRefusedDesc, t.RefusedAuth, "auth")
+	count(turnRefusedDesc, t.RefusedQuota, "quota")
+	count(turnRefusedDesc, t.RefusedPermission, "permission")
+	count(turnBytesDesc, t.BytesToPeers, "to_peers")
+	count(turnBytesDesc, t.BytesFromPeers, "from_peers")
+}
+
+// latency is the histogram of a wire.Latency.
+func latency(l *wire.Latency) prometheus.Metric {
+	counted, sum := l.Read()
+	buckets := make(map[float64]uint64, len(wire.LatencyBounds))
+	var total uint64
+	for i, n := range counted {
+		total += n
+		if i < len(wire.LatencyBounds) {
+			buckets[wire.LatencyBounds[i].Seconds()] = total
+		}
+	}
+	return prometheus.MustNewConstHistogram(latencyDesc, total, sum.Seconds(), buckets)
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,48 @@
+package turn
+
+import "encoding/binary"
+
+// Sizes and values of RFC 8489, section 5, and RFC 8656, sections 12.4 and 18.3.
+const (
+	stunHeader      = 20
+	stunCookie      = 0x2112a442
+	xorPeerAddress  = 0x0012
+	channelHeader   = 4
+	maxPacket       = 1599 // the library drops what is longer
+	familyIPv4      = 1
+	familyIPv6      = 2
+	addressSizeIPv4 = 8
+	addressSizeIPv6 = 20
+)
+
+func isChannelData(first byte) bool { return first>>6 == 1 }
+
+// wellFormed says whether p may be given to the library, which panics on an
+// XOR-PEER-ADDRESS without a value (its version 4.1.4). A STUN message must be
+// whole; ChannelData the library checks itself.
+func wellFormed(p []byte) bool {
+	if len(p) >= channelHeader && isChannelData(p[0]) {
+		return true
+	}
+	if len(p) < stunHeader || p[0]>>6 != 0 || binary.BigEndian.Uint32(p[4:]) != stunCookie ||
+		int(binary.BigEndian.Uint16(p[2:])) != len(p)-stunHeader || len(p)%4 != 0 {
+		return false
+	}
+	for rest := p[stunHeader:]; len(rest) > 0; {
+		size := int(binary.BigEndian.Uint16(rest[2:]))
+		padded := 4 + (size+3)&^3
+		if padded > len(rest) {
+			return false
+		}
+		if binary.BigEndian.Uint16(rest) == xorPeerAddress {
+			switch {
+			case size == addressSizeIPv4 && binary.BigEndian.Uint16(rest[4:]) == familyIPv4:
+			case size == addressSizeIPv6 && binary.BigEndian.Uint16(rest[4:]) == familyIPv6:
+			default:
+				return false
+			}
+		}
+		rest = rest[padded:]
+	}
+	return true
+}

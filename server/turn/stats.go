@@ -1,0 +1,40 @@
+package turn
+
+import "sync/atomic"
+
+// Stats are the figures of a [Server]. All but Allocations and Connections only
+// grow.
+type Stats struct {
+	Allocations      int    // live
+	Connections      int    // TCP, open
+	AllocationsTotal uint64 // ever made
+
+	// Refused requests, by reason.
+	RefusedAuth       uint64 // expired, forged or malformed credentials, another realm
+	RefusedQuota      uint64 // allocations past a user's or the server's limit
+	RefusedPermission uint64 // peers that may not be relayed to, and packets to such
+
+	// Payload that was relayed, in bytes.
+	BytesToPeers   uint64
+	BytesFromPeers uint64
+}
+
+type counters struct {
+	allocations, auth, quota, permission, toPeers, fromPeers atomic.Uint64
+}
+
+// Stats returns the figures of now.
+func (s *Server) Stats() Stats {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return Stats{
+		Allocations:       len(s.relays),
+		Connections:       len(s.streams),
+		AllocationsTotal:  s.count.allocations.Load(),
+		RefusedAuth:       s.count.auth.Load(),
+		RefusedQuota:      s.count.quota.Load(),
+		RefusedPermission: s.count.permission.Load(),
+		BytesToPeers:      s.count.toPeers.Load(),
+		BytesFromPeers:    s.count.fromPeers.Load(),
+	}
+}

@@ -1,0 +1,44 @@
+package wire
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A Repeat is a deadline that is set anew by what it calls.
+type Repeat struct {
+	deadlines *Deadlines
+	deadline  Deadline
+	call      func() (again time.Time)
+	over      atomic.Bool
+}
+
+// Repeat calls f at the given time, and then at the times that it returns,
+// until Stop. f must not block.
+func (d *Deadlines) Repeat(at time.Time, f func() (again time.Time)) *Repeat {
+	r := &Repeat{deadlines: d, call: f}
+	d.Set(&r.deadline, at, r)
+	return r
+}
+
+// Expired makes the call.
+func (r *Repeat) Expired(time.Time) {
+	if r.over.Load() {
+		return
+	}
+	r.deadlines.Set(&r.deadline, r.call(), r)
+	if r.over.Load() { // since
+		r.deadlines.Stop(&r.deadline)
+	}
+}
+
+// Move moves the time of the next call.
+func (r *Repeat) Move(at time.Time) { r.deadlines.Set(&r.deadline, at, r) }
+
+// Stop ends the calls; one that has begun may still go on. r may be nil.
+func (r *Repeat) Stop() {
+	if r != nil {
+		r.over.Store(true)
+		r.deadlines.Stop(&r.deadline)
+	}
+}
