@@ -4,14 +4,23 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+policy=/usr/sbin/policy-rc.d
+
 need() { # command package
   command -v "$1" >/dev/null && return
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     echo "The tests need '$1': install Debian's package '$2' (or run this as root)." >&2
     exit 1
   fi
-  [ -n "${updated:-}" ] || apt-get update -qq
-  updated=1
+  if [ -z "${updated:-}" ]; then
+    updated=1
+    apt-get update -qq
+    if [ ! -e "$policy" ]; then # services that come with a package stay off
+      trap 'rm -f "$policy"' EXIT
+      printf '#!/bin/sh\nexit 101\n' >"$policy"
+      chmod +x "$policy"
+    fi
+  fi
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
 }
 
@@ -20,6 +29,8 @@ need curl curl
 need node nodejs
 need npm npm
 need redis-server redis-server
+need turnserver coturn
+need promtool prometheus
 need "${CHROMIUM:-chromium}" chromium # or another browser of its family
 
 packages() { # directory
