@@ -43,7 +43,7 @@ func TestHeadersAreHelmets(t *testing.T) {
 }
 
 func TestHeadersAreOnEveryAnswer(t *testing.T) {
-	limiter := NewLimiter(1)
+	limiter := NewLimiter(1, nil)
 	quietLog := slog.New(slog.DiscardHandler)
 	mux := chi.NewRouter()
 	mux.Use(Headers(), ClientIP(Proxies{}), RequestLog(quietLog, nil), Recover(quietLog), CORS([]string{"https://app.example.com"}))

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"hash/maphash"
 	"math"
 	"net/http"
 	"strconv"
@@ -11,7 +12,12 @@ import (
 	"github.com/go-chi/httprate"
 )
 
-const window = time.Minute
+// Window is the time that limits are for.
+const Window = time.Minute
+
+// lanes is how many requests may be counted at a time, those of one client one
+// after the other.
+const lanes = 16
 
 // Limiter counts the requests of each client (see [Addr] and [LimitKey]) and
 // refuses those past the limit. It is safe for concurrent use.
@@ -28,22 +34,35 @@ const window = time.Minute
 type Limiter struct {
 	perMinute int
 	refused   atomic.Uint64
+	seed      maphash.Seed
+	lanes     []lane // none: off
+}
 
+// A lane counts the requests of some clients.
+type lane struct {
 	// mu keeps time in order for rate: at the turn of the minute, a counter
 	// that is handed the old minute after the new one forgets everything.
 	mu   sync.Mutex
-	rate *httprate.RateLimiter // nil: off
+	rate *httprate.RateLimiter
 }
 
 // NewLimiter allows perMinute requests a minute to each client; 0 or less
-// refuses nothing.
-func NewLimiter(perMinute int) *Limiter {
-	l := &Limiter{perMinute: perMinute}
-	if perMinute > 0 {
-		l.rate = httprate.NewRateLimiter(perMinute, window,
-			// A counter that was passed in, even the default one, makes
-			// minutes start on the clock's, where wait expects them.
-			httprate.WithLimitCounter(httprate.NewLocalLimitCounter(window)),
+// refuses nothing. counters, where not nil, makes the counters, which may be
+// shared with other servers; windows begin on the clock's minutes.
+func NewLimiter(perMinute int, counters func(window time.Duration) httprate.LimitCounter) *Limiter {
+	l := &Limiter{perMinute: perMinute, seed: maphash.MakeSeed()}
+	if perMinute <= 0 {
+		return l
+	}
+	if counters == nil {
+		// A counter that was passed in, even the default one, makes minutes
+		// start on the clock's, where wait expects them.
+		counters = func(window time.Duration) httprate.LimitCounter { return httprate.NewLocalLimitCounter(window) }
+	}
+	l.lanes = make([]lane, lanes)
+	for i := range l.lanes {
+		l.lanes[i].rate = httprate.NewRateLimiter(perMinute, Window,
+			httprate.WithLimitCounter(counters(Window)),
 			// No X-RateLimit-*: nobody asked for them, and without headers of
 			// its own OnLimit needs no ResponseWriter.
 			httprate.WithResponseHeaders(httprate.ResponseHeaders{}))
@@ -55,15 +74,16 @@ func NewLimiter(perMinute int) *Limiter {
 // the next request of that client will, unless others of it come first: whole
 // seconds, at least one.
 func (l *Limiter) Allow(r *http.Request) (ok bool, retryAfter time.Duration) {
-	if l.rate == nil {
+	if len(l.lanes) == 0 {
 		return true, 0
 	}
 	key := LimitKey(Addr(r))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.rate.OnLimit(nil, r, key) {
+	lane := &l.lanes[maphash.String(l.seed, key)%lanes]
+	lane.mu.Lock()
+	defer lane.mu.Unlock()
+	if lane.rate.OnLimit(nil, r, key) {
 		l.refused.Add(1)
-		return false, l.wait(key)
+		return false, l.wait(lane.rate, key)
 	}
 	return true, 0
 }
@@ -73,20 +93,24 @@ func (l *Limiter) Refused() uint64 { return l.refused.Load() }
 
 // wait solves httprate's condition for time: the rate, rounded, plus one is at
 // most the limit. The rate only falls while nothing passes.
-func (l *Limiter) wait(key string) time.Duration {
+func (l *Limiter) wait(rate *httprate.RateLimiter, key string) time.Duration {
 	now := time.Now().UTC()
-	start := now.Truncate(window)
-	current, previous, _ := l.rate.Counter().Get(key, start, start.Add(-window)) // in memory: no error
+	start := now.Truncate(Window)
+	current, previous, _ := rate.Counter().Get(key, start, start.Add(-Window)) // our counters do not fail
 
 	limit := float64(l.perMinute) - 0.5
 	if float64(current) >= limit {
-		start = start.Add(window)
+		start = start.Add(Window)
 		current, previous = 0, current
 	}
 	fraction := 1 - (limit-float64(current))/float64(max(previous, 1))
-	open := start.Add(time.Duration(max(fraction, 0) * float64(window)))
+	open := start.Add(time.Duration(max(fraction, 0) * float64(Window)))
 	return time.Duration(math.Floor(max(open.Sub(now), 0).Seconds())+1) * time.Second
 }
+
+// RetryAfter is what [Limiter.Allow] says as the header of that name (RFC 9110,
+// section 10.2.3).
+func RetryAfter(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 // Handler answers 429 with Retry-After to requests that [Limiter.Allow]
 // refuses. Requests for which exempt is true are neither counted nor refused;
@@ -96,7 +120,7 @@ func (l *Limiter) Handler(exempt func(*http.Request) bool) func(http.Handler) ht
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if exempt == nil || !exempt(r) {
 				if ok, retryAfter := l.Allow(r); !ok {
-					w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
+					w.Header().Set("Retry-After", RetryAfter(retryAfter))
 					refuse(w, http.StatusTooManyRequests, "Rate limit exceeded")
 					return
 				}

@@ -30,7 +30,7 @@ func TestLimiterFreshWindow(t *testing.T) {
 		for _, into := range []time.Duration{0, time.Nanosecond, 20 * time.Second, 59*time.Second + 999*time.Millisecond} {
 			t.Run(fmt.Sprintf("%d after %v", limit, into), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					l := NewLimiter(limit)
+					l := NewLimiter(limit, nil)
 					time.Sleep(into)
 					if got := pass(l, "192.0.2.1:5000", limit); got != limit {
 						t.Fatalf("%d of the first %d passed", got, limit)
@@ -46,7 +46,7 @@ func TestLimiterFreshWindow(t *testing.T) {
 
 func TestLimiterOff(t *testing.T) {
 	for _, limit := range []int{0, -1} {
-		if got := pass(NewLimiter(limit), "192.0.2.1:5000", 5000); got != 5000 {
+		if got := pass(NewLimiter(limit, nil), "192.0.2.1:5000", 5000); got != 5000 {
 			t.Errorf("limit %d: %d of 5000 passed", limit, got)
 		}
 	}
@@ -65,7 +65,7 @@ func TestLimiterKeepsClientsApart(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := NewLimiter(5)
+				l := NewLimiter(5, nil)
 				pass(l, "192.0.2.1:5000", 5)
 				if got := pass(l, tt.other, 5) == 0; got != tt.same {
 					t.Errorf("counted as the same client: %v", got)
@@ -74,7 +74,7 @@ func TestLimiterKeepsClientsApart(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(5)
+		l := NewLimiter(5, nil)
 		for i := range 5 {
 			pass(l, fmt.Sprintf("[2001:db8:0:1::%d]:5000", i), 1)
 		}
@@ -95,7 +95,7 @@ func TestLimiterRetryAfter(t *testing.T) {
 		limit := []int{1, 2, 5, 60, 100}[rnd.IntN(5)]
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(time.Duration(rnd.Int64N(int64(time.Minute)))) // the bubble starts with a minute
-			l := NewLimiter(limit)
+			l := NewLimiter(limit, nil)
 			patient, eager := request("192.0.2.1:5000"), request("192.0.2.2:5000")
 			ask := func() (ok bool, retryAfter time.Duration) {
 				l.Allow(eager)
@@ -139,7 +139,7 @@ func TestLimiterRetryAfter(t *testing.T) {
 
 func TestLimiterHoldsTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, passed := NewLimiter(100), 0
+		l, passed := NewLimiter(100, nil), 0
 		const minutes = 10
 		for range minutes * 600 {
 			passed += pass(l, "192.0.2.1:5000", 3)
@@ -153,7 +153,7 @@ func TestLimiterHoldsTheRate(t *testing.T) {
 
 func TestLimiterConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(100)
+		l := NewLimiter(100, nil)
 		var passed atomic.Int64
 		var wg sync.WaitGroup
 		for range 20 {
@@ -175,7 +175,7 @@ func TestLimiterForgets(t *testing.T) {
 		return m.HeapAlloc
 	}
 	synctest.Test(t, func(t *testing.T) {
-		l, client, r := NewLimiter(100), 0, request("")
+		l, client, r := NewLimiter(100, nil), 0, request("")
 		minutes := func(n int) {
 			for range n {
 				for range 5000 {
@@ -200,7 +200,7 @@ func TestLimiterForgets(t *testing.T) {
 
 func TestLimiterHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(2)
+		l := NewLimiter(2, nil)
 		health := func(r *http.Request) bool { return r.URL.Path == "/health" }
 		h := ClientIP(Proxies{hops: 1})(l.Handler(health)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusAccepted)
@@ -247,7 +247,7 @@ func TestLimiterHandler(t *testing.T) {
 }
 
 func TestLimiterHandlerExemptsNone(t *testing.T) {
-	h := NewLimiter(1).Handler(nil)(ok)
+	h := NewLimiter(1, nil).Handler(nil)(ok)
 	codes := [2]int{}
 	for i := range codes {
 		rec := httptest.NewRecorder()
@@ -260,7 +260,7 @@ func TestLimiterHandlerExemptsNone(t *testing.T) {
 }
 
 func BenchmarkLimiterAllow(b *testing.B) {
-	l, r := NewLimiter(1<<30), request("192.0.2.1:5000")
+	l, r := NewLimiter(1<<30, nil), request("192.0.2.1:5000")
 	b.ReportAllocs()
 	for b.Loop() {
 		l.Allow(r)

@@ -2,12 +2,12 @@ package server
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/oodaa"
 	"github.com/oodaa/signaling/server/socketio"
@@ -63,7 +63,7 @@ func (g *gate) Admit(r *http.Request, transport string) (socketio.Admission, *so
 				g.limited.Add(-1)
 				return admission, &socketio.Refusal{
 					Status:  http.StatusTooManyRequests,
-					Header:  http.Header{"Retry-After": {strconv.Itoa(int((retry + time.Second - 1) / time.Second))}},
+					Header:  http.Header{"Retry-After": {middleware.RetryAfter(retry)}},
 					Message: events.RateLimited.OodaaText(0, nil),
 				}
 			}

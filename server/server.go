@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
+	"github.com/go-chi/httprate"
 
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/middleware"
@@ -62,7 +63,6 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		opts:      opts,
 		log:       log,
 		started:   time.Now(),
-		limiter:   middleware.NewLimiter(opts.RateLimit),
 		deadlines: wire.NewDeadlines(),
 		hub:       hub.New(opts.Presence),
 		stop:      make(chan struct{}),
@@ -78,6 +78,11 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	if err := s.newCluster(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
+	var counters func(time.Duration) httprate.LimitCounter
+	if s.cluster != nil {
+		counters = s.cluster.LimitCounter
+	}
+	s.limiter = middleware.NewLimiter(opts.RateLimit, counters)
 	if err := s.newEngine(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
