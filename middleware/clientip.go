@@ -44,6 +44,18 @@ func ParseProxies(s string) (Proxies, error) {
 	return p, nil
 }
 
+// String says who is believed; it is empty where nobody is.
+func (p Proxies) String() string {
+	if p.hops > 0 {
+		return fmt.Sprintf("the last %d hops", p.hops)
+	}
+	prefixes := make([]string, len(p.prefixes))
+	for i, prefix := range p.prefixes {
+		prefixes[i] = prefix.String()
+	}
+	return strings.Join(prefixes, ", ")
+}
+
 // parsePrefix folds v4-mapped IPv6 to IPv4, since addresses are compared so.
 func parsePrefix(s string) (netip.Prefix, error) {
 	prefix, err := netip.ParsePrefix(s)

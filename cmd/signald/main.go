@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	flags := flag.NewFlagSet("signald", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	version := flags.Bool("version", false, "print the version and exit")
-	check := flags.Bool("check", false, "validate the configuration and exit")
+	check := flags.Bool("check", false, "validate the configuration, say what would run, and exit")
 	health := flags.Bool("health", false, "ask the server on this machine for its health and exit")
 	define(flags)
 	if err := flags.Parse(args); err != nil {
@@ -61,8 +61,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case err != nil:
 		return err
 	case *check:
-		_, err := fmt.Fprintln(stdout, "configuration ok")
-		return err
+		return c.report(stdout, getenv)
 	case *health:
 		return askHealth(ctx, c)
 	}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// report prints what would run with this configuration, and what in it is
+// likely to be wrong.
+func (c *config) report(w io.Writer, getenv func(string) string) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, "configuration ok")
+	for _, line := range c.describe() {
+		fmt.Fprintf(&b, "  %-12s %s\n", line[0], line[1])
+	}
+	for _, warning := range c.warnings(getenv) {
+		fmt.Fprintf(&b, "warning: %s\n", warning)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// describe lists what would run: a name and a text each.
+func (c *config) describe() (lines [][2]string) {
+	add := func(name, format string, args ...any) {
+		lines = append(lines, [2]string{name, fmt.Sprintf(format, args...)})
+	}
+	scheme := "http"
+	switch {
+	case c.certFile != "":
+		scheme = "https with " + c.certFile
+	case len(c.acme.Domains) > 0:
+		scheme = "https with certificates by ACME for " + strings.Join(c.acme.Domains, ", ")
+	}
+	add("listens", "%s, %s", c.address(), scheme)
+	if c.redirectAddr != "" {
+		add("redirect", "%s to https", c.redirectAddr)
+	}
+	add("metrics", "%s", orElse(c.metricsAddr, "/metrics"))
+	if c.debugAddr != "" {
+		add("profiles", "%s", onLoopback(c.debugAddr))
+	}
+	var transports []string
+	if c.WebSocket {
+		transports = append(transports, "websocket")
+	}
+	if c.Polling && c.Engine == "native" {
+		transports = append(transports, "polling")
+	}
+	add("engine", "%s, %s", c.Engine, strings.Join(transports, " and "))
+	add("origins", "%s", orElse(strings.Join(c.Origins, ", "), "only its own"))
+	add("proxies", "%s", orElse(c.Proxies.String(), "none trusted: X-Forwarded-For is ignored"))
+	add("limits", "%s requests a minute and client IP, %s events a second and connection, %d bytes a message, %d bytes waiting, %s connections",
+		limit(c.RateLimit), limit(c.MessageRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections))
+	add("heartbeat", "every %s, %s to answer; %s to register", c.PingInterval, c.PingTimeout, c.RegisterTimeout)
+	add("presence", "%s", map[bool]string{true: "everybody is told of everybody", false: "nobody is told of anybody"}[c.Presence])
+	add("tokens", "%s", c.describeTokens())
+	add("key proof", "%s", [...]string{"never", "for names that are held", "always"}[c.KeyProof])
+	if c.RedisURL == "" {
+		add("cluster", "none: one instance")
+	} else {
+		add("cluster", "%s, prefix %s, as %s", withoutPassword(c.RedisURL), c.RedisPrefix, c.NodeID)
+	}
+	add("ice", "%s", orElse(strings.Join(slices.Concat(c.ICE.STUN, c.ICE.TURN), ", "), "no servers named"))
+	if c.TURN.Listen != "" {
+		add("turn", "%s, reached at %s, relays on %d-%d, %d allocations a user, private addresses %s", c.TURN.Listen, c.TURN.PublicIP,
+			c.TURN.MinPort, c.TURN.MaxPort, c.TURN.MaxAllocations, map[bool]string{true: "allowed", false: "refused"}[c.TURN.AllowPrivate])
+	}
+	return lines
+}
+
+func (c *config) describeTokens() string {
+	var from []string
+	if n := len(c.Tokens.Secrets); n > 0 {
+		from = append(from, fmt.Sprintf("%d HMAC secrets", n))
+	}
+	if c.Tokens.JWKS != "" {
+		from = append(from, "the keys of "+withoutPassword(c.Tokens.JWKS))
+	}
+	if len(from) == 0 {
+		return "none needed"
+	}
+	return fmt.Sprintf("needed, by %s; claim %s names the user", strings.Join(from, " and "), c.Tokens.Claim)
+}
+
+// platforms are where a proxy stands in front of every server, and the variable
+// that tells.
+var platforms = [][2]string{{"Heroku", "DYNO"}, {"Railway", "RAILWAY_ENVIRONMENT_NAME"}, {"Railway", "RAILWAY_ENVIRONMENT"}}
+
+// warnings are combinations that work, and are rarely meant.
+func (c *config) warnings(getenv func(string) string) (warnings []string) {
+	warn := func(when bool, text string) {
+		if when {
+			warnings = append(warnings, text)
+		}
+	}
+	trusts := c.Proxies.String() != ""
+	tokens := len(c.Tokens.Secrets) > 0 || c.Tokens.JWKS != ""
+	warn(c.production && slices.Contains(c.Origins, "*"),
+		"CORS_ORIGINS=* in production: pages of any site may use this server with their visitors' addresses")
+	warn(c.production && slices.Contains(c.Origins, "http://localhost:3000"),
+		"CORS_ORIGINS allows http://localhost:3000 in production: set it to your own site's")
+	for _, p := range platforms {
+		if !trusts && getenv(p[1]) != "" {
+			warn(true, "TRUSTED_PROXIES is not set behind "+p[0]+"'s proxy: all clients share one address, and its rate limit; set it to 1")
+			break
+		}
+	}
+	warn(tokens && !c.secure() && !trusts,
+		"tokens travel over plain HTTP: set TLS_CERT_FILE or ACME_DOMAINS, or put a proxy with TLS in front (TRUSTED_PROXIES)")
+	warn(c.RateLimit == 0, "RATE_LIMIT=0: one address may open as many connections as it likes")
+	warn(c.MessageRate == 0, "MESSAGE_RATE=0: one client may send as much as it likes")
+	warn(c.production && c.MaxConnections == 0, "MAX_CONNECTIONS=0: memory is not bounded by a number of clients")
+	warn(c.TURN.Listen != "" && c.ICE.Secret == "" && c.RedisURL != "",
+		"TURN_SECRET is not set: each instance makes up its own, and its credentials are good for its own TURN server only")
+	warn(c.TURN.Listen != "" && c.TURN.AllowPrivate,
+		"TURN_ALLOW_PRIVATE=true: clients reach this network's private addresses through the TURN server")
+	warn(c.TURN.Listen != "" && !tokens,
+		"the TURN server relays for anybody who asks: tokens (AUTH_…) would limit it to your users")
+	warn(len(c.acme.Domains) > 0 && c.acme.CacheDir == "",
+		"ACME_CACHE_DIR is not set: each start orders certificates anew, until the authority's limits forbid it")
+	warn(c.Engine == "zishang" && c.Polling, "ENGINE=zishang offers WebSocket only: clients that begin with long-polling cannot connect")
+	return warnings
+}
+
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+func limit(n int) string {
+	if n == 0 {
+		return "any number of"
+	}
+	return fmt.Sprint(n)
+}
+
+// withoutPassword is a URL as it may be shown.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "…"
+	}
+	u.RawQuery = ""
+	return u.Redacted()
+}

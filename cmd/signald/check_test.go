@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+)
+
+func check(t *testing.T, env map[string]string) string {
+	t.Helper()
+	var out strings.Builder
+	getenv := func(name string) string { return env[name] }
+	if err := run(context.Background(), []string{"-check"}, getenv, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestCheckSaysWhatWouldRun(t *testing.T) {
+	out := check(t, map[string]string{
+		"PORT": "4000", "TRUSTED_PROXIES": "2", "REDIS_URL": "redis://:hunter2@redis:6379", "NODE_ID": "a",
+		"AUTH_JWT_SECRET": "hunter3,hunter4", "AUTH_JWKS": "https://me:hunter5@issuer.example/keys?token=hunter6", "KEY_PROOF": "always",
+		"STUN_URLS": "stun:stun.example:3478", "TURN_LISTEN": "0.0.0.0:3478", "TURN_PUBLIC_IP": "192.0.2.1", "TURN_SECRET": "hunter7",
+		"METRICS_ADDR": "127.0.0.1:9000", "DEBUG_ADDR": ":6060",
+	})
+	for _, want := range []string{
+		"configuration ok\n", ":4000, http", "the last 2 hops", "redis:6379, prefix oodaa:, as a", "2 HMAC secrets",
+		"issuer.example/keys", "always", "stun:stun.example:3478", "0.0.0.0:3478, reached at 192.0.2.1", "127.0.0.1:9000",
+		"127.0.0.1:6060", "100 requests a minute", "native, websocket and polling",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "hunter") {
+		t.Errorf("shows a secret:\n%s", out)
+	}
+}
+
+func TestCheckWarns(t *testing.T) {
+	const jwt = "a secret of more than thirty-two bytes"
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string // empty: no warning
+	}{
+		"defaults":                {nil, ""},
+		"any origin":              {map[string]string{"CORS_ORIGINS": "*"}, ""},
+		"any origin, production":  {map[string]string{"CORS_ORIGINS": "*", "NODE_ENV": "production"}, "CORS_ORIGINS=*"},
+		"default origin":          {map[string]string{"NODE_ENV": "production"}, "localhost:3000"},
+		"Heroku":                  {map[string]string{"DYNO": "web.1"}, "Heroku"},
+		"Heroku, one hop":         {map[string]string{"DYNO": "web.1", "TRUSTED_PROXIES": "1"}, ""},
+		"Railway":                 {map[string]string{"RAILWAY_ENVIRONMENT_NAME": "production"}, "Railway"},
+		"tokens without TLS":      {map[string]string{"AUTH_JWT_SECRET": jwt}, "plain HTTP"},
+		"tokens behind a proxy":   {map[string]string{"AUTH_JWT_SECRET": jwt, "TRUSTED_PROXIES": "10.0.0.0/8"}, ""},
+		"no limit on requests":    {map[string]string{"RATE_LIMIT": "0"}, "RATE_LIMIT=0"},
+		"no limit on messages":    {map[string]string{"MESSAGE_RATE": "0"}, "MESSAGE_RATE=0"},
+		"TURN for anybody":        {map[string]string{"TURN_LISTEN": ":3478", "TURN_PUBLIC_IP": "192.0.2.1"}, "for anybody"},
+		"TURN to private":         {map[string]string{"TURN_LISTEN": ":3478", "TURN_PUBLIC_IP": "192.0.2.1", "TURN_ALLOW_PRIVATE": "true"}, "private"},
+		"ACME without a cache":    {map[string]string{"ACME_DOMAINS": "chat.example"}, "ACME_CACHE_DIR"},
+		"polling on zishang":      {map[string]string{"ENGINE": "zishang"}, "long-polling"},
+		"zishang, WebSocket only": {map[string]string{"ENGINE": "zishang", "TRANSPORTS": "websocket"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := check(t, test.env)
+			_, warnings, warned := strings.Cut(out, "warning: ")
+			if warned != (test.want != "") || !strings.Contains(warnings, test.want) {
+				t.Errorf("want a warning with %q:\n%s", test.want, out)
+			}
+		})
+	}
+}
+
+func TestConfigurationErrorsShowNoSecrets(t *testing.T) {
+	getenv := func(name string) string {
+		return map[string]string{"REDIS_URL": "http://:hunter2@redis", "TURN_URLS": "turn:a", "PORT": "x"}[name]
+	}
+	err := run(context.Background(), []string{"-check"}, getenv, io.Discard, io.Discard)
+	if err == nil || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("%v", err)
+	}
+	for _, want := range []string{"REDIS_URL", "TURN_SECRET", "PORT"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %s in %v", want, err)
+		}
+	}
+}
