@@ -333,6 +333,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	var err error
 	var gateways sync.WaitGroup
+	over := s.dismissal(ctx)
+	gateways.Go(func() { s.volli.Dismiss(ctx, over) })
+	gateways.Go(func() { s.engine.Dismiss(ctx, over) })
+	gateways.Wait()
 	var volliErr error
 	gateways.Go(func() { volliErr = s.volli.Shutdown(ctx) })
 	gateways.Go(func() { err = s.engine.Shutdown(ctx) })
@@ -347,6 +351,23 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	close(s.stop)
 	s.census.Wait()
 	return errors.Join(err, s.close(ctx))
+}
+
+// dismissalStep is how far apart clients are told that the server stops, so that
+// they do not all come back at once.
+const dismissalStep = 2 * time.Millisecond
+
+// dismissal is how long all of them may take: half of what is left of ctx, at
+// most.
+func (s *Server) dismissal(ctx context.Context) time.Duration {
+	over := time.Duration(s.gate.connections.Load()) * dismissalStep
+	if deadline, ok := ctx.Deadline(); ok {
+		over = min(over, time.Until(deadline)/2)
+	}
+	if over < 50*dismissalStep {
+		return 0 // a few come back at once
+	}
+	return over
 }
 
 // close ends what clients' connections need.

@@ -33,6 +33,11 @@ type Engine interface {
 	// Waiting is how many bytes wait for clients that do not take them.
 	Waiting() int64
 
+	// Dismiss refuses new sessions, and ends those that there are in good
+	// order, as Shutdown does, but one after another over the given time, or
+	// when ctx ends. It does not wait for their ends.
+	Dismiss(ctx context.Context, over time.Duration)
+
 	// Shutdown refuses new sessions, sends every socket a DISCONNECT packet,
 	// flushes what is queued, closes every session (WebSocket code 1001) and
 	// returns when the last one has ended. When ctx ends first, the remaining

@@ -274,7 +274,7 @@ func (e *EngineIO) insert(s *Session) {
 	draining, cutting := e.draining, e.cutting
 	e.mu.Unlock()
 	if draining {
-		s.end("server shutting down", wire.CloseGoingAway, true)
+		s.end(reasonShutdown, wire.CloseGoingAway, true)
 	}
 	if cutting {
 		s.cut()
@@ -303,6 +303,9 @@ func (e *EngineIO) refuse() {
 	e.mu.Unlock()
 }
 
+// reasonShutdown is why sessions end that the server ends.
+const reasonShutdown = "server shutting down"
+
 // Shutdown closes all sessions and waits for their ends, at most until ctx
 // ends; then it cuts them.
 func (e *EngineIO) Shutdown(ctx context.Context) error {
@@ -311,7 +314,7 @@ func (e *EngineIO) Shutdown(ctx context.Context) error {
 	sessions := slices.Collect(maps.Values(e.sessions))
 	e.mu.Unlock()
 	for _, s := range sessions {
-		s.end("server shutting down", wire.CloseGoingAway, true)
+		s.end(reasonShutdown, wire.CloseGoingAway, true)
 	}
 	ended := make(chan struct{})
 	go func() {

@@ -2,8 +2,13 @@ package socketio
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
 )
 
 // Server is the Engine of this package.
@@ -44,19 +49,30 @@ func (s *Server) SlowConsumers() uint64 { return s.engineIO.wire.SlowConsumers()
 // Waiting is how many bytes wait for clients that do not take them.
 func (s *Server) Waiting() int64 { return s.engineIO.Waiting() }
 
+// Dismiss ends all sessions, one after another; see Engine.
+func (s *Server) Dismiss(ctx context.Context, over time.Duration) {
+	s.engineIO.refuse()
+	sockets := s.all()
+	wire.Pace(ctx, len(sockets), over, func(i int) {
+		if sockets[i].dismiss() {
+			sockets[i].client.session.end(reasonShutdown, wire.CloseGoingAway, true)
+		}
+	})
+}
+
 // Shutdown ends all sessions; see Engine.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.engineIO.refuse()
-	s.mu.Lock()
-	sockets := make([]*socket, 0, len(s.sockets))
-	for socket := range s.sockets {
-		sockets = append(sockets, socket)
-	}
-	s.mu.Unlock()
-	for _, socket := range sockets {
+	for _, socket := range s.all() {
 		socket.dismiss()
 	}
 	return s.engineIO.Shutdown(ctx)
+}
+
+func (s *Server) all() []*socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.sockets))
 }
 
 func (s *Server) add(socket *socket) {

@@ -5,7 +5,9 @@ package volli
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,18 +126,29 @@ func (g *Gateway) remove(p *peer) {
 	g.mu.Unlock()
 }
 
+// Dismiss refuses new clients, and closes the connections with 1001, one after
+// another over the given time, or when ctx ends. It does not wait for their ends.
+func (g *Gateway) Dismiss(ctx context.Context, over time.Duration) {
+	peers := g.drain()
+	wire.Pace(ctx, len(peers), over, func(i int) { peers[i].dismiss() })
+}
+
+func (p *peer) dismiss() { p.conn.Close(wire.CloseGoingAway, "server shutting down") }
+
+// drain refuses new clients, and returns those that there are.
+func (g *Gateway) drain() []*peer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.draining = true
+	return slices.Collect(maps.Keys(g.peers))
+}
+
 // Shutdown closes all connections with 1001, and waits until all is flushed
 // and they have ended; when ctx ends first, it cuts them, and returns its error.
 func (g *Gateway) Shutdown(ctx context.Context) error {
-	g.mu.Lock()
-	g.draining = true
-	peers := make([]*peer, 0, len(g.peers))
-	for p := range g.peers {
-		peers = append(peers, p)
-	}
-	g.mu.Unlock()
+	peers := g.drain()
 	for _, p := range peers {
-		p.conn.Close(wire.CloseGoingAway, "server shutting down")
+		p.dismiss()
 	}
 	ended := make(chan struct{})
 	go func() {

@@ -30,8 +30,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -210,12 +212,25 @@ func (e *engine) Waiting() (bytes int64) {
 	return bytes
 }
 
-// Shutdown implements socketio.Engine.
-func (e *engine) Shutdown(ctx context.Context) error {
+// Dismiss implements socketio.Engine.
+func (e *engine) Dismiss(ctx context.Context, over time.Duration) {
+	e.refuse()
+	sessions := e.all()
+	wire.Pace(ctx, len(sessions), over, func(i int) { sessions[i].shutdown() })
+}
+
+func (e *engine) refuse() {
 	e.mu.Lock()
 	e.draining = true
 	e.mu.Unlock()
-	e.each((*session).shutdown)
+}
+
+// Shutdown implements socketio.Engine.
+func (e *engine) Shutdown(ctx context.Context) error {
+	e.refuse()
+	for _, s := range e.all() {
+		s.shutdown()
+	}
 
 	done := make(chan struct{})
 	go func() { // ends when the last session has ended
@@ -226,20 +241,16 @@ func (e *engine) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		e.each(func(s *session) { s.cut(reasonShutdown) })
+		for _, s := range e.all() {
+			s.cut(reasonShutdown)
+		}
 		<-done
 		return ctx.Err()
 	}
 }
 
-func (e *engine) each(f func(*session)) {
+func (e *engine) all() []*session {
 	e.mu.Lock()
-	sessions := make([]*session, 0, len(e.sessions))
-	for s := range e.sessions {
-		sessions = append(sessions, s)
-	}
-	e.mu.Unlock()
-	for _, s := range sessions {
-		f(s)
-	}
+	defer e.mu.Unlock()
+	return slices.Collect(maps.Keys(e.sessions))
 }

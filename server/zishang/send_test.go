@@ -86,9 +86,9 @@ func TestOutboxIsEmptied(t *testing.T) {
 			c.expect(`42["x"]`)
 		}
 		all.Wait()
-		s.engine.each(func(one *session) {
+		for _, one := range s.engine.all() {
 			eventually(t, "nothing waits", func() bool { return one.queued.Load() == 0 })
-		})
+		}
 	}
 }
 
@@ -327,7 +327,7 @@ func TestQuickPong(t *testing.T) {
 
 	pings, pongs := make(chan struct{}, 10), make(chan struct{}, 10)
 	var first, last atomic.Bool
-	s.engine.each(func(one *session) {
+	for _, one := range s.engine.all() {
 		_ = one.conn.Transport().On("packet", func(args ...any) {
 			if args[0].(*packet.Packet).Type == packet.PONG {
 				pongs <- struct{}{}
@@ -345,7 +345,7 @@ func TestQuickPong(t *testing.T) {
 				<-pongs
 			}
 		})
-	})
+	}
 	for range 2 {
 		select {
 		case <-pings:
