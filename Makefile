@@ -20,6 +20,7 @@ setup: ## install what the tests need: Node packages, and Debian packages where 
 	./test/setup.sh
 
 test: setup lint test-go ## set up and run every test; what CI runs
+	VULN_OFFLINE=1 ./test/vuln.sh
 	go test -race -count=1 -timeout 20m ./test/e2e
 	go test -count=1 -timeout 10m ./test/browser
 	go run ./bench/run -short
@@ -45,6 +46,9 @@ lint: ## gofmt, go vet and staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
+vuln: ## look for known vulnerabilities (govulncheck); fails if one is found, or none can be looked up
+	./test/vuln.sh
+
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@for package in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
@@ -68,4 +72,4 @@ conformance: ## serve the set-up of the protocols' public test suites on port 30
 deploy-check: ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup test test-go e2e browser screenshots lint fuzz bench bench-short bench-framing conformance deploy-check
+.PHONY: help run build setup test test-go e2e browser screenshots lint vuln fuzz bench bench-short bench-framing conformance deploy-check

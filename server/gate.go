@@ -1,10 +1,13 @@
 package server
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	chimiddleware "github.com/go-chi/chi/v5/middleware"
 
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/middleware"
@@ -52,8 +55,11 @@ func (g *gate) Admit(r *http.Request, transport string) (socketio.Admission, *so
 	if g.server.tokens != nil {
 		info.Token = auth.Bearer(r)
 	}
+	if g.server.log.Enabled(r.Context(), slog.LevelDebug) {
+		info.Request = chimiddleware.GetReqID(r.Context())
+	}
 	var admission socketio.Admission
-	if info.Token != "" {
+	if info != (oodaa.Info{}) {
 		admission.Info = info
 	}
 	if transport == "websocket" {

@@ -237,6 +237,7 @@ const socketIOPath = "/socket.io"
 func (s *Server) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(
+		chimiddleware.RequestID,
 		middleware.Headers(),
 		middleware.ClientIP(s.opts.Proxies),
 		middleware.RequestLog(s.log, func(r *http.Request) bool {

@@ -48,6 +48,8 @@ type Info struct {
 	Limited bool
 	// Token is the one of the handshake's headers.
 	Token string
+	// Request is the id of the handshake's request, for the log.
+	Request string
 }
 
 // Connect accepts a socket. authJSON is what the client gave with its CONNECT

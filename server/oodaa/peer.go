@@ -30,7 +30,8 @@ func (p *peer) Opened() {
 	g := p.gateway
 	g.Hub.Join(&p.Member, p, p)
 	g.Deadlines.Set(&p.deadline, p.socket.Opened().Add(g.RegisterTimeout), p)
-	g.Log.Debug("connected", "socket", p.socket.ID())
+	info, _ := p.socket.Info().(Info)
+	g.Log.Debug("connected", "socket", p.socket.ID(), "request_id", info.Request)
 }
 
 // Expired disconnects a client that has not registered in time, and ends the

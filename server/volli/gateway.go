@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	chimiddleware "github.com/go-chi/chi/v5/middleware"
+
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
@@ -95,6 +97,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := newPeer(g, conn)
+	g.Log.Debug("connected", "connection", p.id, "request_id", chimiddleware.GetReqID(r.Context()))
 	if g.Tokens != nil {
 		p.bearer = auth.Bearer(r)
 	}

@@ -57,7 +57,6 @@ func newPeer(g *Gateway, conn *wire.Conn) *peer {
 	g.Hub.Join(&p.Member, p, nil)
 	g.Deadlines.Set(&p.heartbeat, p.opened.Add(g.PingInterval), (*heartbeat)(p))
 	g.Deadlines.Set(&p.register, p.opened.Add(g.RegisterTimeout), p)
-	g.Log.Debug("connected", "connection", p.id)
 	return p
 }
 
