@@ -25,6 +25,12 @@ func SkipValue(p []byte) (value, rest []byte, ok bool) {
 	return p[start:end], p[end:], true
 }
 
+// Valid reports whether p is one JSON value. p must be valid UTF-8.
+func Valid(p []byte) bool {
+	_, rest, ok := SkipValue(p)
+	return ok && len(SkipSpace(rest)) == 0
+}
+
 // ScanObject checks that p begins with a JSON object and finds members of it in
 // the same pass: values[i] becomes the raw value of the last member whose key
 // is keys[i], or nil. A key that is spelled with escapes is that key. p must be

@@ -94,9 +94,11 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// Whoever answers later, or more than once, sets deadlines of their own.
+		WriteTimeout:   30 * time.Second,
+		IdleTimeout:    time.Minute,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	s.census.Add(1)
 	go s.count()
@@ -277,11 +279,11 @@ func (s *Server) routes() http.Handler {
 // bodyTimeout is how long a body may take that no route reads.
 const bodyTimeout = 10 * time.Second
 
-// impatient bounds such bodies: net/http waits for them before it answers. The
-// engine has a deadline of its own for those that it reads.
+// impatient bounds such bodies: net/http waits for them before it answers. Who
+// reads one sets a deadline of its own.
 func impatient(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 && !isSocketIO(r) {
+		if r.ContentLength != 0 {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 		}
 		next.ServeHTTP(w, r)

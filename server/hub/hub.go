@@ -245,9 +245,6 @@ func (h *Hub) Register(m *Member, id, key string, batch *wire.Batch, listed func
 // list as it is then, in order with the announcements. The outcome is OK,
 // InvalidProof for a name that is guarded, or Unavailable.
 func (h *Hub) RegisterAs(m *Member, claim Claim, batch *wire.Batch, listed func(args []byte)) events.Code {
-	if h.presence {
-		h.waitForRoom()
-	}
 	m.telling.Lock()
 	h.mu.Lock()
 	own := m.user.Load()

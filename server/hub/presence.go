@@ -12,6 +12,10 @@ import (
 type announcement struct {
 	args   []byte
 	except [2]events.Peer // whom it concerns, and is not told
+	user   *events.User
+
+	undone atomic.Uint64 // of an arrival: position behind the entry that undoes it, or 0
+	undoes uint64        // of a departure: position behind the entry that it undoes, or 0
 }
 
 // log is what has changed and was not told to everybody yet. Each member has a
@@ -22,12 +26,24 @@ type log struct {
 	head    atomic.Uint64 // position behind the last entry
 	base    uint64        // position of entries[0]
 	entries []*announcement
+	size    int                     // bytes of entries
+	arrived map[*events.User]uint64 // positions of the arrivals in entries
 	trimmed sync.Cond
 }
 
-// maxLog bounds the log: past it, registrations wait for the hub's goroutine.
-// Departures do not, and there are no more of them than connections.
-const maxLog = 1 << 14
+const (
+	// maxLog and maxLogSize bound the log: past them, registrations wait for the
+	// hub's goroutine. Departures do not, and there are no more of them than
+	// connections.
+	maxLog     = 1 << 14
+	maxLogSize = 1 << 20
+	// crowded is how long the log is from which on who comes and goes within it
+	// is not spoken of: names that change faster than all can be told.
+	crowded = 1 << 10
+	// mouthful is how many bytes a member is told before they are written, so
+	// that who reads is not cut for what it was not sent yet.
+	mouthful = 64 << 10
+)
 
 // since returns the entries from position on. Hub.mu is held; the result stays
 // as it is without.
@@ -39,6 +55,39 @@ func (l *log) since(position uint64) []*announcement {
 	return l.entries[position-l.base:]
 }
 
+// append adds an arrival or a departure. Hub.mu is held.
+func (l *log) append(a *announcement, arrival bool) {
+	at := l.head.Load()
+	if arrival {
+		if l.arrived == nil {
+			l.arrived = make(map[*events.User]uint64)
+		}
+		l.arrived[a.user] = at
+	} else if came, ok := l.arrived[a.user]; ok && len(l.entries) >= crowded {
+		l.entries[came-l.base].undone.Store(at + 1)
+		a.undoes = came + 1
+		delete(l.arrived, a.user)
+	}
+	l.entries = append(l.entries, a)
+	l.size += len(a.args)
+	l.head.Add(1)
+}
+
+// trim forgets what lies before position. Hub.mu is held.
+func (l *log) trim(position uint64) {
+	told := l.entries[:position-l.base]
+	for _, a := range told {
+		l.size -= len(a.args)
+		delete(l.arrived, a.user)
+	}
+	l.entries = append([]*announcement(nil), l.entries[len(told):]...)
+	l.base = position
+	l.trimmed.Broadcast()
+}
+
+// full reports whether registrations have to wait. Hub.mu is held.
+func (l *log) full() bool { return len(l.entries) >= maxLog || l.size >= maxLogSize }
+
 // tell appends a change. h.mu is held.
 func (h *Hub) tell(event string, u *events.User, except1, except2 events.Peer) {
 	if !h.presence {
@@ -49,20 +98,32 @@ func (h *Hub) tell(event string, u *events.User, except1, except2 events.Peer) {
 	} else {
 		h.goings.Add(1)
 	}
-	h.log.entries = append(h.log.entries, &announcement{
+	h.log.append(&announcement{
 		args:   events.AppendPresence(nil, event, u),
 		except: [2]events.Peer{except1, except2},
-	})
-	h.log.head.Add(1)
+		user:   u,
+	}, event == events.PeerConnected)
 	select {
 	case h.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (h *Hub) waitForRoom() {
+// Crowded reports whether registrations have to wait for those who are to be
+// told of others.
+func (h *Hub) Crowded() bool {
+	if !h.presence {
+		return false
+	}
 	h.mu.Lock()
-	for len(h.log.entries) >= maxLog && !h.draining {
+	defer h.mu.Unlock()
+	return h.log.full() && !h.draining
+}
+
+// AwaitRoom waits until that is over.
+func (h *Hub) AwaitRoom() {
+	h.mu.Lock()
+	for h.log.full() && !h.draining {
 		h.log.trimmed.Wait()
 	}
 	h.mu.Unlock()
@@ -70,9 +131,20 @@ func (h *Hub) waitForRoom() {
 
 // tell queues news for m and moves its cursor. m.telling is held.
 func (m *Member) tell(news []*announcement, batch *wire.Batch) {
+	from := m.cursor.Load()
+	to := from + uint64(len(news))
+	size := 0
 	for _, a := range news {
-		if a.except[0] != m.peer && a.except[1] != m.peer {
-			m.watcher.Announce(a.args, batch)
+		if undone := a.undone.Load(); undone != 0 && undone <= to || a.undoes > from {
+			continue
+		}
+		if a.except[0] == m.peer || a.except[1] == m.peer {
+			continue
+		}
+		m.watcher.Announce(a.args, batch)
+		if size += len(a.args); size >= mouthful && batch != nil {
+			size = 0
+			batch.Flush()
 		}
 	}
 	m.cursor.Add(uint64(len(news)))
@@ -119,9 +191,7 @@ func (h *Hub) announce() {
 		clear(members)
 
 		h.mu.Lock()
-		h.log.entries = append([]*announcement(nil), h.log.since(head)...)
-		h.log.base = head
-		h.log.trimmed.Broadcast()
+		h.log.trim(head)
 		h.mu.Unlock()
 	}
 }

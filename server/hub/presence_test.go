@@ -134,11 +134,15 @@ func TestLogIsBounded(t *testing.T) {
 					}
 				}
 
+				if !h.Crowded() {
+					t.Error("not crowded")
+				}
 				const waiting = 5
 				codes := make(chan events.Code, waiting)
 				for i := range waiting {
 					go func() {
 						c := joinDeaf(h, "")
+						h.AwaitRoom()
 						codes <- h.Register(&c.Member, fmt.Sprint("late", i), "", nil, nil)
 					}()
 				}

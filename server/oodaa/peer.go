@@ -124,21 +124,32 @@ func (p *peer) register(e *socketio.Event) error {
 			code = events.Unauthorized
 		}
 	}
+	if code != events.OK {
+		p.registered(e, id, code)
+		return nil
+	}
 	claim := hub.Claim{ID: id, Guarded: g.Guarded}
-	if code == events.OK && g.Cluster != nil {
-		later := &socketio.Event{Ack: e.Ack}
-		return &wire.Hold{Do: func() {
-			p.registered(later, id, g.Cluster.Claim(&p.Member, id, "", func(epoch uint64) events.Code {
-				claim.Epoch = epoch
-				return g.Hub.RegisterAs(&p.Member, claim, nil, func(args []byte) { _ = p.socket.Emit(args, nil, nil) })
-			}))
-		}}
+	if g.Cluster == nil && !g.Hub.Crowded() {
+		p.registered(e, id, p.bind(claim, e.Batch))
+		return nil
 	}
-	if code == events.OK {
-		code = g.Hub.RegisterAs(&p.Member, claim, e.Batch, func(args []byte) { _ = p.socket.Emit(args, nil, e.Batch) })
-	}
-	p.registered(e, id, code)
-	return nil
+	later := &socketio.Event{Ack: e.Ack}
+	return &wire.Hold{Do: func() {
+		g.Hub.AwaitRoom()
+		if g.Cluster == nil {
+			p.registered(later, id, p.bind(claim, nil))
+			return
+		}
+		p.registered(later, id, g.Cluster.Claim(&p.Member, id, "", func(epoch uint64) events.Code {
+			claim.Epoch = epoch
+			return p.bind(claim, nil)
+		}))
+	}}
+}
+
+// bind gives the client the name, and the list of all users.
+func (p *peer) bind(claim hub.Claim, batch *wire.Batch) events.Code {
+	return p.gateway.Hub.RegisterAs(&p.Member, claim, batch, func(args []byte) { _ = p.socket.Emit(args, nil, batch) })
 }
 
 // registered answers a register.

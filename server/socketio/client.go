@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -81,8 +82,11 @@ func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) erro
 	switch p.Type {
 	case PacketEvent, PacketBinaryEvent:
 		return s.event(p, attachments, batch)
-	case PacketAck, PacketBinaryAck:
-		return nil // we ask for none
+	case PacketAck, PacketBinaryAck: // we ask for none
+		if len(p.Data) > 0 && !events.Valid(p.Data) {
+			return fmt.Errorf("%w: acknowledgement", ErrMalformed)
+		}
+		return nil
 	case PacketDisconnect:
 		c.leave(s, "client namespace disconnect")
 		return nil

@@ -72,7 +72,7 @@ func (e *EngineIO) Waiting() int64 {
 	waiting := e.wire.Waiting()
 	for _, s := range sessions {
 		s.mu.Lock()
-		waiting += int64(s.polling.size)
+		waiting += int64(s.polling.size + s.polling.sending)
 		s.mu.Unlock()
 	}
 	return waiting

@@ -24,9 +24,11 @@ type polling struct {
 	wake chan struct{} // the poll that waits has something to fetch
 
 	// guarded by Session.mu
-	queue    []wire.Message // with Payload only; text packets whole
-	size     int
-	waiting  bool // a poll waits, or is about to fetch
+	queue    []wire.Message           // with Payload only; text packets whole
+	size     int                      // of the queue
+	sending  int                      // of the answer that is being written
+	answer   *http.ResponseController // which that is; nil if there is none
+	waiting  bool                     // a poll waits, or is about to fetch
 	posting  bool
 	last     byte // the packet that ends the session, 0 while it is open
 	probe    *wire.Conn
@@ -52,10 +54,10 @@ func (s *Session) sendPolling(batch *wire.Batch, packets []wire.Message) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	for _, m := range packets {
-		p.size += len(m.Prefix) + len(m.Payload)
+	for i := range packets {
+		p.size += len(packets[i].Prefix) + len(packets[i].Payload)
 	}
-	if p.size > s.engine.opts.MaxOutbox {
+	if p.size+p.sending > s.engine.opts.MaxOutbox {
 		s.mu.Unlock()
 		s.engine.wire.CountSlow()
 		s.cut()
@@ -119,12 +121,15 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		}
 		s.mu.Lock()
 	}
+	sending := p.size
 	payload, last := p.take()
+	p.sending, p.answer = sending, http.NewResponseController(w)
 	s.mu.Unlock()
 
 	err := s.respond(w, "text/plain; charset=UTF-8", payload)
 	s.mu.Lock()
 	p.waiting = false
+	p.sending, p.answer = 0, nil
 	s.mu.Unlock()
 	switch {
 	case err != nil:
@@ -316,6 +321,11 @@ func (s *Session) receiveWith(f func() error) *engineError {
 		}
 		s.closed.Store(true)
 		s.reason = "transport close"
+		if conn := s.conn.Load(); conn != nil { // it was upgraded meanwhile
+			s.mu.Unlock()
+			conn.Close(wire.CloseNormal, "")
+			return nil
+		}
 		s.endPolling(false, engineNoop)
 		return nil
 	case end != nil:
@@ -335,6 +345,9 @@ func (s *Session) endPolling(flush bool, last byte) {
 	keep := flush || p.waiting
 	if !flush && !p.waiting {
 		p.queue, p.size = nil, 0
+	}
+	if !flush && p.answer != nil {
+		_ = p.answer.SetWriteDeadline(time.Now()) // nobody waits for who does not read it
 	}
 	p.wakePoll()
 	if keep {

@@ -104,11 +104,16 @@ func (p *peer) handleProof(payload []byte) error {
 func (p *peer) take(id, key string) error {
 	g := p.gateway
 	claim := hub.Claim{ID: id, Key: key, Guarded: g.Proof != ProofOff}
-	if g.Cluster == nil {
+	if g.Cluster == nil && !g.Hub.Crowded() {
 		p.registered(id, p.bind(claim))
 		return nil
 	}
 	return &wire.Hold{Do: func() {
+		g.Hub.AwaitRoom()
+		if g.Cluster == nil {
+			p.registered(id, p.bind(claim))
+			return
+		}
 		p.registered(id, g.Cluster.Claim(&p.Member, id, key, func(epoch uint64) events.Code {
 			claim.Epoch = epoch
 			return p.bind(claim)

@@ -38,7 +38,7 @@ func (c *Conn) Send(batch *Batch, messages ...Message) error {
 	for i := range messages {
 		size += frameSize(len(messages[i].Prefix) + len(messages[i].Payload))
 	}
-	c.mu.Lock()
+	c.lockFor(size)
 	if err := c.reserve(size); err != nil {
 		c.mu.Unlock()
 		return err
@@ -66,8 +66,9 @@ func (c *Conn) Ping() error {
 
 // send queues one frame.
 func (c *Conn) send(batch *Batch, op ws.OpCode, payload []byte) error {
-	c.mu.Lock()
-	if err := c.reserve(frameSize(len(payload))); err != nil {
+	size := frameSize(len(payload))
+	c.lockFor(size)
+	if err := c.reserve(size); err != nil {
 		c.mu.Unlock()
 		return err
 	}
@@ -76,16 +77,30 @@ func (c *Conn) send(batch *Batch, op ws.OpCode, payload []byte) error {
 	return nil
 }
 
+// lockFor locks c.mu. What would be too much together with what nobody has
+// tried to write yet is not the peer's fault: that is written first.
+func (c *Conn) lockFor(size int) {
+	c.mu.Lock()
+	if c.out != nil && !c.writing && c.queued()+size > c.cfg.MaxOutbox {
+		c.flushLocked()
+		c.mu.Lock()
+	}
+}
+
+// queued is how many bytes wait to be written, or are being. c.mu is held.
+func (c *Conn) queued() int {
+	if c.out == nil {
+		return c.inflight
+	}
+	return c.inflight + len(c.out.b)
+}
+
 // reserve makes sure that the outbox takes size more bytes. c.mu is held.
 func (c *Conn) reserve(size int) error {
 	if c.state != open {
 		return ErrClosed
 	}
-	queued := c.inflight
-	if c.out != nil {
-		queued += len(c.out.b)
-	}
-	if queued+size > c.cfg.MaxOutbox {
+	if c.queued()+size > c.cfg.MaxOutbox {
 		c.cfg.slow.Add(1)
 		c.cut(ErrSlow)
 		return ErrSlow
@@ -170,10 +185,7 @@ func (c *Conn) written(err error) *buffer {
 func (c *Conn) account() {
 	n := 0
 	if c.stalled && c.state != cut {
-		n = c.inflight
-		if c.out != nil {
-			n += len(c.out.b)
-		}
+		n = c.queued()
 	}
 	if n != c.accounted {
 		c.cfg.waiting.Add(int64(n - c.accounted))

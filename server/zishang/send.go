@@ -50,7 +50,9 @@ func (s *session) sendLocked(p []byte, attachments [][]byte) error {
 		return socketio.ErrClosed
 	}
 	size := messageSize(p, attachments)
-	if s.queued.Load()+size > int64(s.engine.opts.MaxOutbox) {
+	// What fits by itself was let through by who sends it.
+	if queued := s.queued.Load(); queued > 0 && queued+size > int64(s.engine.opts.MaxOutbox) ||
+		size-int64(1+len(attachments))*overhead >= int64(s.engine.opts.MaxOutbox) {
 		s.engine.slow.Add(1)
 		s.closeLocked(wire.CloseNormal, reasonTransport)
 		s.gate.conn.reset()
@@ -71,11 +73,14 @@ func (s *session) queue(p []byte, attachments [][]byte) {
 	}
 }
 
+// overhead is what the library holds for a message besides its bytes.
+const overhead = 256
+
 // messageSize is what the messages for a packet count in the outbox.
 func messageSize(p []byte, attachments [][]byte) int64 {
-	n := 1 + len(p) // the Engine.IO packet type
+	n := overhead + len(p)
 	for _, a := range attachments {
-		n += len(a)
+		n += overhead + len(a)
 	}
 	return int64(n)
 }
@@ -96,9 +101,9 @@ func (s *session) watchWrites() {
 			}
 			switch data := p.Data.(type) {
 			case *types.StringBuffer:
-				size += 1 + int64(data.Len())
+				size += overhead + int64(data.Len())
 			case *types.BytesBuffer:
-				size += int64(data.Len())
+				size += overhead + int64(data.Len())
 			}
 		}
 		s.batch.Store(size)

@@ -16,7 +16,8 @@ type Pair struct {
 	a, b *Client
 	stop chan struct{}
 	ends [2]end
-	wg   sync.WaitGroup
+
+	senders, receivers sync.WaitGroup
 }
 
 // end is one direction.
@@ -55,8 +56,8 @@ func StartPair(t testing.TB, addr, name string, interval time.Duration) *Pair {
 	p.ends[1] = end{from: p.b, to: p.a, sentAt: make(map[int]time.Time)}
 	for i := range p.ends {
 		e := &p.ends[i]
-		p.wg.Go(func() { e.send(interval, p.stop) })
-		p.wg.Go(e.receive)
+		p.senders.Go(func() { e.send(interval, p.stop) })
+		p.receivers.Go(e.receive)
 	}
 	return p
 }
@@ -124,6 +125,7 @@ func (e *end) receive() {
 func (p *Pair) Stop() PairReport {
 	p.t.Helper()
 	close(p.stop)
+	p.senders.Wait() // what is being sent counts
 	Eventually(p.t, "all messages of the healthy pair", func() bool {
 		for i := range p.ends {
 			e := &p.ends[i]
@@ -138,7 +140,7 @@ func (p *Pair) Stop() PairReport {
 	})
 	p.a.Close()
 	p.b.Close()
-	p.wg.Wait()
+	p.receivers.Wait()
 	var report PairReport
 	var delays []time.Duration
 	for i := range p.ends {
