@@ -118,16 +118,54 @@ with_yaml() {
   for python in python3 /usr/bin/python3; do "$python" -c 'import yaml' && return; done
   return 1
 }
-compose_shape() {
-  "$python" -c 'import json, yaml; print(json.dumps(yaml.safe_load(open("docker-compose.yml"))))' >"$tmp/compose.json" && jq -e '.services | keys == ["signald"] and (.signald |
-    .ports == ["3001:3001"] and .environment.PORT == "3001" and .build == "." and .stop_grace_period == "15s")' "$tmp/compose.json"
+compose_json() {
+  "$python" -c 'import json, yaml; print(json.dumps(yaml.safe_load(open("docker-compose.yml"))))' >"$tmp/compose.json"
+}
+compose_shape() { # compose_shape FILTER: jq's answer for docker-compose.yml
+  jq -e "$1" "$tmp/compose.json"
+}
+compose_files() { # what is mounted is there, as the kind that the container expects
+  local path
+  while read -r path; do
+    echo "$path"
+    [ -e "$path" ] || return
+    [[ $path != *.conf || -f $path ]] || return
+  done < <(jq -r '.services[].volumes // [] | .[] | select(startswith("./")) | split(":")[0]' "$tmp/compose.json")
+}
+compose_settings() { # every variable that a service sets is one of the server's
+  local variable known
+  known=$(go run ./cmd/signald -help 2>&1 | sed -n 's/^  -\([a-z-]*\).*/\1/p' | tr a-z- A-Z_) && [ -n "$known" ] || return
+  for variable in $(jq -r '.services | to_entries[] | select(.key | startswith("signald")) | .value.environment | keys[]' "$tmp/compose.json" | sort -u); do
+    grep -qx "$variable" <<<"$known" || { echo "unknown: $variable"; return 1; }
+  done
 }
 if docker compose version >/dev/null 2>&1; then
-  check "docker-compose.yml: docker compose config" docker compose -f docker-compose.yml config --quiet
-elif need python3-yaml with_yaml; then
-  check "docker-compose.yml: YAML and shape (no docker compose here)" compose_shape
+  check "docker-compose.yml: docker compose config" docker compose -f docker-compose.yml \
+    --profile cluster --profile turn --profile monitoring config --quiet
+fi
+if need python3-yaml with_yaml && need jq jq --version; then
+  check "docker-compose.yml: YAML" compose_json
+  check "docker-compose.yml: one server without a profile" compose_shape '
+    [.services | to_entries[] | select(.value.profiles == null) | .key] == ["signald"] and (.services.signald |
+    .ports == ["3001:3001"] and .environment.PORT == "3001" and .build == "." and .stop_grace_period == "15s")'
+  check "docker-compose.yml: the profiles and what they start" compose_shape '
+    [.services[] | .profiles // [] | .[]] | unique == ["cluster", "monitoring", "turn"]'
+  check "docker-compose.yml: what a service needs has its profile" compose_shape '
+    .services as $all | [.services[] | .profiles as $p | (.depends_on // [])[] | $all[.].profiles == $p] | all'
+  check "docker-compose.yml: no port twice, and only those for clients are outside" compose_shape '
+    [.services[].ports // [] | .[] | capture("^((?<host>[0-9.]+):)?(?<port>[0-9-]+):[0-9-]+(/(?<net>[a-z]+))?$")] |
+    (map("\(.port)/\(.net // "tcp")") | length == (unique | length)) and
+    (map(select(.host == null) | .port) | sort == ["3001", "3002", "3478", "3478", "49160-49259", "8080"])'
+  check "docker-compose.yml: instances of one cluster, each with its name" compose_shape '
+    [.services["signald-1", "signald-2"].environment] | map(.REDIS_URL) == ["redis://redis:6379", "redis://redis:6379"]
+    and map(.NODE_ID) == ["signald-1", "signald-2"]'
+  check "docker-compose.yml: TURN listens and relays on published ports" compose_shape '
+    .services["signald-turn"] | .environment.TURN_RELAY_PORTS as $relay | .environment.TURN_LISTEN == "0.0.0.0:3478"
+    and (.ports | contains(["3478:3478/udp", "3478:3478/tcp", "\($relay):\($relay)/udp"]))'
+  check "docker-compose.yml: its settings are known to the server" compose_settings
+  check "docker-compose.yml: what it mounts is there" compose_files
 else
-  skip "docker-compose.yml" "neither docker compose nor Python's yaml (apt-get install python3-yaml)"
+  skip "docker-compose.yml" "Python's yaml or jq (apt-get install python3-yaml jq)"
 fi
 
 # What the Dockerfile does, without an engine: the context that .dockerignore leaves, its own build
@@ -290,4 +328,89 @@ check "nginx: Socket.IO long-polling" polling
 check "nginx: rate limit by the client's own address" client_ip
 check "server: SIGTERM ends it in time with exit code 0" stops
 [ "$failed" = 0 ] || tail -n 5 "$tmp/signald.log" "$tmp/error.log"
+
+# --- two instances behind nginx ---------------------------------------------------------------
+
+if ! need redis-server redis-server --version; then
+  skip "nginx-cluster.conf" "redis-server is missing (apt-get install redis-server)"
+  finish
+fi
+
+redis=$(free_port) one=$(free_port) two=$(free_port) http=$(free_port)
+url=http://127.0.0.1:$http
+mkdir "$tmp/cluster"
+sed -e "s/listen 80;/listen 127.0.0.1:$http;/" -e "s/signald-1:3001/127.0.0.1:$one/" -e "s/signald-2:3001/127.0.0.1:$two/" \
+  -e "s|^http {|pid $tmp/cluster/nginx.pid; http { client_body_temp_path $tmp/cluster/b; proxy_temp_path $tmp/cluster/p; fastcgi_temp_path $tmp/cluster/f; uwsgi_temp_path $tmp/cluster/u; scgi_temp_path $tmp/cluster/s;|" \
+  deploy/nginx-cluster.conf >"$tmp/cluster/nginx.conf"
+nginx=(nginx -p "$tmp/cluster" -e "$tmp/cluster/error.log" -c "$tmp/cluster/nginx.conf")
+
+redis-server --port "$redis" --bind 127.0.0.1 --save '' --appendonly no --dir "$tmp/cluster" >"$tmp/cluster/redis.log" 2>&1 &
+pids+=($!)
+declare -A instance # port: process
+for port in "$one" "$two"; do
+  env -i PORT="$port" HOST=127.0.0.1 NODE_ENV=production TRUSTED_PROXIES=1 RATE_LIMIT=0 REDIS_URL="redis://127.0.0.1:$redis" \
+    NODE_ID="signald-$port" "${signald[@]}" >"$tmp/cluster/$port.log" 2>&1 &
+  instance[$port]=$!
+  pids+=($!)
+done
+check "nginx-cluster.conf: nginx -t" no_warnings "${nginx[@]}" -t
+"${nginx[@]}" -g 'daemon off;' >"$tmp/cluster/nginx.log" 2>&1 &
+pids+=($!)
+
+joined() { await "http://127.0.0.1:$1/ready" "${instance[$1]}"; }
+connections() { # connections PORT TRANSPORT: how many sessions an instance has
+  curl -sf "http://127.0.0.1:$1/stats" | jq ".connections.socketio.$2"
+}
+balanced() { # eight WebSockets from one address
+  local _ clients=() a=0 b=0
+  for _ in {1..8}; do
+    curl -sN --http1.1 --max-time 20 -o /dev/null -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+      -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$url/socket.io/?EIO=4&transport=websocket" &
+    clients+=($!)
+  done
+  for _ in {1..100}; do
+    a=$(connections "$one" websocket) b=$(connections "$two" websocket)
+    [ $((a + b)) = 8 ] && break
+    sleep 0.1
+  done
+  kill "${clients[@]}"
+  wait "${clients[@]}" 2>/dev/null
+  echo "$a and $b"
+  [ "$a" -gt 0 ] && [ "$b" -gt 0 ] && [ $((a + b)) = 8 ]
+}
+sticky() { # sixteen addresses: sessions hold, and both instances have some
+  local i session sid a b
+  for i in {1..16}; do
+    session="$url/socket.io/?EIO=4&transport=polling"
+    sid=$(curl -sf --interface "127.0.1.$i" "$session" | jq -Rr 'ltrimstr("0") | fromjson | .sid') && [ -n "$sid" ] &&
+      [ "$(curl -sf --interface "127.0.1.$i" -H 'Content-Type: text/plain;charset=UTF-8' -d 40 "$session&sid=$sid")" = ok ] &&
+      [[ $(curl -sf --max-time 5 --interface "127.0.1.$i" "$session&sid=$sid") == '40{"sid":'* ]] || { echo "address $i"; return 1; }
+  done
+  a=$(connections "$one" polling) b=$(connections "$two" polling)
+  echo "$a and $b"
+  [ "$a" -gt 0 ] && [ "$b" -gt 0 ] && [ $((a + b)) = 16 ]
+}
+upgrades() { # long-polling sessions that go over to WebSocket, from four addresses
+  local i sid
+  for i in {21..24}; do
+    sid=$(curl -sf --interface "127.0.1.$i" "$url/socket.io/?EIO=4&transport=polling" | jq -Rr 'ltrimstr("0") | fromjson | .sid') && [ -n "$sid" ] &&
+      upgraded "/socket.io/?EIO=4&transport=websocket&sid=$sid" --interface "127.0.1.$i" --max-time 1 >/dev/null || { echo "address $i"; return 1; }
+  done
+}
+survives() { # no newcomer is refused while one instance stops, nor after
+  local i
+  kill -TERM "${instance[$one]}"
+  for i in {1..6}; do
+    curl -sf -o /dev/null --interface "127.0.1.$i" "$url/" && upgraded "/socket.io/?EIO=4&transport=websocket" --max-time 1 >/dev/null || return
+  done
+  wait "${instance[$one]}"
+}
+
+for port in "$one" "$two"; do check "cluster: $port has joined" joined "$port"; done
+check "cluster: nginx: /metrics stays inside" status "404 " "$url/metrics"
+check "cluster: nginx: WebSockets go to both instances" balanced
+check "cluster: nginx: long-polling sessions stay on theirs" sticky
+check "cluster: nginx: so do their upgrades" upgrades
+check "cluster: nginx: newcomers go on when one instance stops" survives
+[ "$failed" = 0 ] || tail -n 5 "$tmp/cluster/"*.log
 finish

@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +24,16 @@ const (
 	// leaseMargin is how much earlier an instance takes its own lease for ended.
 	leaseMargin = 300 * time.Millisecond
 	renewEvery  = time.Second
-	// commandTimeout is how long Redis may take for anything.
+	// commandTimeout is how long Redis may take for anything, and askTimeout how
+	// long with all that goes before, such as a new connection.
 	commandTimeout = time.Second
+	askTimeout     = 1500 * time.Millisecond
+	// freshness is how old a question may be whose failure tells anything of
+	// now: this process may have been stopped meanwhile.
+	freshness = 2500 * time.Millisecond
+	// aloneTime is how long an instance goes on alone without looking at a
+	// clock. It is renewed all the time, unless the process is stopped.
+	aloneTime = 2 * time.Second
 	// patience is how long a relay or a registration may wait for the others.
 	patience = 4 * time.Second
 	// orphanTime is how long users are kept whose instance is not in Redis, for
@@ -49,7 +59,8 @@ type Options struct {
 // A Cluster is this instance's part in it. Make it with New.
 type Cluster struct {
 	Options
-	redis *redis.Client
+	redis   *redis.Client
+	process string // begins the names of all our instances
 
 	started time.Time
 	// mayServe is until when, in nanoseconds after started, users of ours may
@@ -79,6 +90,14 @@ type Cluster struct {
 	done chan struct{}
 }
 
+// quietly is the library's logger: what is worth a line is logged here.
+type quietly struct{}
+
+func (quietly) Printf(context.Context, string, ...any) {}
+
+// It is for the whole process, and must be set before any client is made.
+func init() { redis.SetLogger(quietly{}) }
+
 // New begins to join, and goes on trying until Close. It fails only where the
 // options are wrong.
 func New(opts Options) (*Cluster, error) {
@@ -89,14 +108,20 @@ func New(opts Options) (*Cluster, error) {
 	// What a timeout leaves open must not be done twice.
 	to.MaxRetries = -1
 	to.DialTimeout, to.ReadTimeout, to.WriteTimeout = commandTimeout, commandTimeout, commandTimeout
+	to.DialerRetries, to.DialerRetryTimeout = 1, time.Millisecond
 	to.ContextTimeoutEnabled = true
+	to.Protocol = 2 // nothing but answers and what was subscribed to
 	to.PoolSize = 4
 	to.DisableIdentity = true
 	to.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	c := &Cluster{Options: opts, redis: redis.NewClient(to), started: time.Now(), done: make(chan struct{})}
+	// A name with blanks could not be told from what follows it.
+	c.process = strings.Join(strings.Fields(opts.Name), "_") + "." + rand.Text()[:8]
 	c.changes.claims = make(map[uint64]*claim)
 	c.relays.lanes = make(map[string]*lane)
 	c.relays.flying = make(map[uint64]*relay)
+	c.relays.out = make(map[string][][]byte)
+	c.relays.instances = make(map[string]string)
 	opts.Hub.Report(c)
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
@@ -117,12 +142,20 @@ func ValidateURL(url string) error {
 }
 
 // Close leaves the cluster: what our users' going has changed is told to the
-// others first, for as long as ctx lasts.
+// others first, for as long as ctx lasts. That they cannot be told is no error:
+// they find out by themselves.
 func (c *Cluster) Close(ctx context.Context) error {
 	err := c.flush(ctx)
+	lost := c.Status().Lost != ""
 	c.stop()
 	<-c.done
-	return errors.Join(err, c.leave(ctx), c.redis.Close())
+	if !lost && err == nil {
+		err = c.leave(ctx)
+	}
+	if err != nil {
+		c.Log.Warn("cluster not left", "node", c.Name, "reason", err.Error())
+	}
+	return c.redis.Close()
 }
 
 // Status says how the cluster is.
@@ -170,25 +203,34 @@ func (c *Cluster) keep(ctx context.Context) {
 
 	var pause backoff
 	for ctx.Err() == nil {
-		begun := time.Now()
 		s, err := c.join(ctx)
 		if err == nil {
 			c.became("cluster joined", slog.LevelInfo, "")
 			pause.reset()
-			begun, err = s.run(ctx)
+			err = s.run(ctx)
 		}
-		s.end()
-		if ctx.Err() != nil {
-			return
-		}
-		// A failure is news only if it was not slept through.
-		recent := time.Since(begun) < 2*commandTimeout
-		if recent && (c.alone.Load() || !c.serving()) && !errors.Is(err, errRejoin) {
-			c.goAlone(begun.Add(leaseTime))
+		away := isAway(err, time.Since(s.asked))
+		s.detach()
+		if ctx.Err() == nil && away && (c.alone.Load() || !c.serving()) {
+			c.goAlone()
 			c.became("cluster lost", slog.LevelWarn, err.Error())
 		}
+		s.end()
 		pause.wait(ctx)
 	}
+}
+
+// isAway reports whether an error says that Redis cannot be reached now, after
+// what was asked so long ago. What was slept through says nothing, and neither
+// does a timeout that came too early: the library looks at a clock of its own,
+// which was stopped as well.
+func isAway(err error, asked time.Duration) bool {
+	if err == nil || errors.Is(err, errRejoin) || asked > freshness {
+		return false
+	}
+	var timeout interface{ Timeout() bool }
+	early := asked < commandTimeout/2
+	return !early || !errors.As(err, &timeout) || !timeout.Timeout()
 }
 
 // became takes note of a change of state, and logs it once.
@@ -209,15 +251,23 @@ func (c *Cluster) became(msg string, level slog.Level, lost string) {
 	c.Log.Log(context.Background(), level, msg, attributes...)
 }
 
-// goAlone has the instance go on for its own users until the given time, or
-// longer if it is called again.
-func (c *Cluster) goAlone(until time.Time) {
+// goAlone has the instance go on for its own users.
+func (c *Cluster) goAlone() {
 	c.changing.Lock()
 	c.alone.Store(true)
+	c.serveUntil(time.Now().Add(aloneTime))
 	c.changing.Unlock()
-	c.serveUntil(until)
 	c.commitAlone()
 	c.relays.resume(c)
+}
+
+// goOnAlone renews that, unless it has ended.
+func (c *Cluster) goOnAlone() {
+	c.changing.RLock()
+	defer c.changing.RUnlock()
+	if c.alone.Load() && c.serving() {
+		c.serveUntil(time.Now().Add(aloneTime))
+	}
 }
 
 // backoff is the pause between attempts to join.

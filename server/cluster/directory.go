@@ -23,6 +23,7 @@ var changeScript = redis.NewScript(changeSource)
 // The kinds of changes to the directory.
 const (
 	kindClaim   = "c"
+	kindGuarded = "g" // a claim that takes no name from a holder with another key
 	kindAgain   = "a" // a claim by who joins anew, for a name that it had
 	kindKey     = "k"
 	kindRelease = "d"
@@ -44,22 +45,27 @@ type changes struct {
 
 // A claim is a registration that waits for its turn.
 type claim struct {
-	name, key string
-	commit    func(epoch uint64) events.Code
-	done      chan events.Code // has room for one
+	change
+	commit func(epoch uint64) events.Code
+	done   chan events.Code // has room for one
 }
 
 // maxChanges bounds how many changes leave together.
 const maxChanges = 256
 
-// Claim gives the name to the member, unless the directory cannot be asked: it
+// Claim is ClaimAs of a claim that is just a name and a key.
+func (c *Cluster) Claim(m *hub.Member, id, key string, commit func(epoch uint64) events.Code) events.Code {
+	return c.ClaimAs(m, hub.Claim{ID: id, Key: key}, commit)
+}
+
+// ClaimAs gives the name to the member, unless the directory cannot be asked: it
 // calls commit, which registers the member with the hub, when it is the name's
 // turn among all instances. It waits for that, not longer than some seconds;
-// Unavailable says that it took too long. commit is called at most once, and
-// not after Claim has returned.
-func (c *Cluster) Claim(m *hub.Member, id, key string, commit func(epoch uint64) events.Code) events.Code {
-	if u := m.User(); u != nil && u.ID == id {
-		return c.claimAgain(u, key, commit)
+// Unavailable says that it took too long, and InvalidProof that the name is
+// guarded. commit is called at most once, and not after ClaimAs has returned.
+func (c *Cluster) ClaimAs(m *hub.Member, asked hub.Claim, commit func(epoch uint64) events.Code) events.Code {
+	if u := m.User(); u != nil && u.ID == asked.ID {
+		return c.claimAgain(u, asked.Key, commit)
 	}
 	epoch := c.epochs.Add(1)
 	c.changing.RLock()
@@ -67,10 +73,13 @@ func (c *Cluster) Claim(m *hub.Member, id, key string, commit func(epoch uint64)
 		defer c.changing.RUnlock()
 		return commit(epoch)
 	}
-	waiting := &claim{name: id, key: key, commit: commit, done: make(chan events.Code, 1)}
+	waiting := &claim{change{kindClaim, asked.ID, epoch, asked.Key}, commit, make(chan events.Code, 1)}
+	if asked.Guarded {
+		waiting.kind = kindGuarded
+	}
 	c.changes.mu.Lock()
 	c.changes.claims[epoch] = waiting
-	c.changes.queue = append(c.changes.queue, change{kindClaim, id, epoch, key})
+	c.changes.queue = append(c.changes.queue, waiting.change)
 	c.changes.mu.Unlock()
 	c.changing.RUnlock()
 	c.kick()
@@ -107,7 +116,8 @@ func (c *Cluster) takeClaim(epoch uint64) *claim {
 }
 
 // commit carries out a claim whose turn it is. Who has given up, or cannot have
-// the name after all, leaves it again.
+// the name after all, leaves it again: to the client of ours that had it, who
+// was not told that it was to lose it.
 func (c *Cluster) commit(name string, epoch uint64) {
 	waiting := c.takeClaim(epoch)
 	code := events.Unavailable
@@ -115,8 +125,27 @@ func (c *Cluster) commit(name string, epoch uint64) {
 		code = waiting.commit(epoch)
 		waiting.done <- code
 	}
-	if code != events.OK {
+	if code == events.OK {
+		return
+	}
+	if u := c.Hub.Find([]byte(name)); u != nil && u.Instance == "" {
+		c.enqueue(change{kindAgain, name, u.Epoch, u.Key()})
+	} else {
 		c.enqueue(change{kind: kindRelease, name: name, epoch: epoch})
+	}
+}
+
+// refused ends claims for names that are guarded: list has name, holder and
+// epoch of each.
+func (c *Cluster) refused(list []string) {
+	for i := 2; i < len(list); i += 3 {
+		epoch, err := strconv.ParseUint(list[i], 10, 64)
+		if err != nil {
+			continue // the script repeats what we wrote
+		}
+		if waiting := c.takeClaim(epoch); waiting != nil {
+			waiting.done <- events.InvalidProof
+		}
 	}
 }
 
@@ -150,7 +179,7 @@ func (c *Cluster) restart() {
 	c.changes.queue = c.changes.queue[:0]
 	for _, epoch := range epochs {
 		if w := c.changes.claims[epoch]; w != nil {
-			c.changes.queue = append(c.changes.queue, change{kindClaim, w.name, epoch, w.key})
+			c.changes.queue = append(c.changes.queue, w.change)
 		}
 	}
 }
@@ -214,13 +243,26 @@ func parseHolder(value string) (h holder, ok bool) {
 		return h, false
 	}
 	n, err := strconv.ParseUint(epoch, 10, 64)
-	return holder{instance, n, key}, err == nil
+	h = holder{instance, n, key}
+	return h, err == nil && h.process() != ""
+}
+
+// process is what all instances have in common that a process was, one after
+// the other, and with the epoch tells a registration from all others: it stays
+// the same when its process joins anew.
+func (h *holder) process() string {
+	return h.instance[:max(0, strings.LastIndexByte(h.instance, '.'))]
+}
+
+// is reports whether u is the registration that h says.
+func (h *holder) is(u *events.User) bool {
+	return u != nil && u.Instance != "" && u.Instance == h.process() && u.Epoch == h.epoch
 }
 
 // user is the holder of a name as the hub knows it.
 func (c *Cluster) user(name string, h holder) *events.User {
 	u := events.NewUser(name, h.key, (*elsewhere)(c))
-	u.Instance, u.Epoch = h.instance, h.epoch
+	u.Instance, u.Epoch = h.process(), h.epoch
 	return u
 }
 

@@ -8,15 +8,13 @@ import (
 )
 
 // The feed is what the scripts publish: `version count changes`, where version
-// is that of the last of them, and each change has six fields, every one as
-// `length:bytes`: kind, name, instance, epoch, key, and the instance that a
-// claim of kindAgain comes from.
+// is that of the last of them, and each change has five fields, every one as
+// `length:bytes`: kind, name, instance, epoch, key.
 
 // A fed change is one of the feed's.
 type fed struct {
 	kind, name string
 	holder
-	former string
 }
 
 // apply applies changes, all of them once and in their order. An error says
@@ -45,27 +43,33 @@ func (s *session) apply(payload string) error {
 // change applies one change.
 func (s *session) change(f *fed) {
 	c := s.c
-	if f.instance == s.instance {
+	if f.process() == c.process {
 		// The rest of what we did ourselves is done.
-		if f.kind == kindClaim {
+		if f.kind == kindClaim && f.instance == s.instance {
 			c.commit(f.name, f.epoch)
 		}
 		return
 	}
 	known := c.Hub.Find([]byte(f.name))
+	same := f.is(known)
 	switch f.kind {
 	case kindClaim, kindAgain:
+		c.relays.note(&f.holder)
+		if same {
+			known.SetKey(f.key)
+			return
+		}
 		u := c.user(f.name, f.holder)
-		c.Hub.BindRemote(u, f.kind == kindAgain && known != nil && known.Instance == f.former)
+		c.Hub.BindRemote(u, f.kind == kindAgain && known != nil && known.Instance == u.Instance)
 		if !c.Presence { // only that our user lost the name concerns us
 			c.Hub.UnbindRemote(u)
 		}
 	case kindKey:
-		if known != nil && known.Instance == f.instance && known.Epoch == f.epoch {
+		if same {
 			known.SetKey(f.key)
 		}
 	case kindRelease:
-		if known != nil && known.Instance == f.instance && known.Epoch == f.epoch {
+		if same {
 			c.Hub.UnbindRemote(known)
 		}
 	}
@@ -90,15 +94,15 @@ func parseFeed(payload string) (version int64, list []fed, err error) {
 	}
 	list = make([]fed, 0, count)
 	for range count {
-		var fields [6]string
+		var fields [5]string
 		for i := range fields {
 			if fields[i], rest, ok = parseField(rest); !ok {
 				return 0, nil, errFeed
 			}
 		}
-		f := fed{kind: fields[0], name: fields[1], former: fields[5]}
+		f := fed{kind: fields[0], name: fields[1]}
 		f.instance, f.key = fields[2], fields[4]
-		if f.epoch, err = strconv.ParseUint(fields[3], 10, 64); err != nil {
+		if f.epoch, err = strconv.ParseUint(fields[3], 10, 64); err != nil || f.process() == "" {
 			return 0, nil, errFeed
 		}
 		list = append(list, f)

@@ -71,6 +71,15 @@ func (r *reader) byte() byte {
 	return b
 }
 
+// code reads the code of an answer: one of those that a connection gives.
+func (r *reader) code() events.Code {
+	switch code := events.Code(r.byte()); code {
+	case events.OK, events.TooLarge, codeMoved:
+		return code
+	}
+	return events.NotFound
+}
+
 func (r *reader) text() []byte {
 	n := r.number()
 	if n > uint64(len(r.p)) {

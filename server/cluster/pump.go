@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -55,7 +54,7 @@ const maxLookups = 512
 // send sends what is queued now. It reports false if nothing was.
 func (s *session) send() (bool, error) {
 	c := s.c
-	ctx, cancel := context.WithTimeout(context.Background(), 2*commandTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	s.sending.Store(true)
 	defer s.sending.Store(false)
@@ -71,9 +70,9 @@ func (s *session) send() (bool, error) {
 		changed = s.evalChanges(ctx, pipe, "", list)
 		c.counts.commands.Add(1)
 	}
-	published := make(map[string]*redis.IntCmd, len(out))
-	for instance, message := range out {
-		published[instance] = pipe.Publish(ctx, c.channelOf(instance), message)
+	published := make([]*redis.IntCmd, len(out))
+	for i, p := range out {
+		published[i] = pipe.Publish(ctx, c.channelOf(p.instance), p.message)
 		c.counts.commands.Add(1)
 	}
 	var found *redis.SliceCmd
@@ -86,12 +85,19 @@ func (s *session) send() (bool, error) {
 	if changed != nil && changed.Err() != nil {
 		return true, scriptError("change", changed.Err())
 	}
-	for instance, p := range published {
+	if changed != nil {
+		refused, err := changed.StringSlice()
+		if err != nil {
+			return true, fmt.Errorf("change: %w", err)
+		}
+		c.refused(refused)
+	}
+	for i, p := range published {
 		if p.Err() != nil {
 			return true, fmt.Errorf("publish: %w", p.Err())
 		}
 		if p.Val() == 0 {
-			c.unreached(out[instance])
+			c.unreached(out[i].message)
 		}
 	}
 	if found != nil {
@@ -112,12 +118,32 @@ func (s *session) send() (bool, error) {
 	return true, nil
 }
 
+// A parcel is a message for an instance.
+type parcel struct {
+	instance string
+	message  []byte
+}
+
+// maxTaken bounds what is published in one step, in bytes.
+const maxTaken = 4 * maxPublish
+
 // take takes what is to be published and looked up.
-func (rs *relays) take() (out map[string][]byte, names []string) {
+func (rs *relays) take() (out []parcel, names []string) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	out = rs.out
-	rs.out = nil
+	size := 0
+	for instance, messages := range rs.out {
+		for size < maxTaken && len(messages) > 0 {
+			out = append(out, parcel{instance, messages[0]})
+			size += len(messages[0])
+			messages = messages[1:]
+		}
+		if len(messages) == 0 {
+			delete(rs.out, instance)
+		} else {
+			rs.out[instance] = messages
+		}
+	}
 	n := min(len(rs.lookup), maxLookups)
 	names = rs.lookup[:n:n]
 	rs.lookup = rs.lookup[n:]
@@ -175,13 +201,11 @@ func (c *Cluster) Lookup(id string) *events.User {
 		return nil
 	}
 	h, ok := parseHolder(value)
-	if s := c.current(); !ok || s == nil || h.instance == s.instance {
+	if s := c.current(); !ok || s == nil || h.process() == c.process {
 		return c.Hub.Find([]byte(id))
 	}
 	return c.user(id, h)
 }
-
-func appendUvarint(dst []byte, n uint64) []byte { return binary.AppendUvarint(dst, n) }
 
 // counts are what the metrics show.
 type counts struct {

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,13 +14,16 @@ import (
 // relays are those on their way to other instances, and those that wait.
 type relays struct {
 	mu     sync.Mutex
-	last   uint64            // id
-	lanes  map[string]*lane  // by the target's name
-	flying map[uint64]*relay // sent and not answered, by id
-	byAge  []*relay          // all of them; those that are answered are skipped
-	size   int               // bytes of all of them
-	out    map[string][]byte // what is to be published, by instance
-	lookup []string          // names to ask the directory for
+	last   uint64              // id
+	lanes  map[string]*lane    // by the target's name
+	flying map[uint64]*relay   // sent and not answered, by id
+	byAge  []*relay            // all of them; those that are answered are skipped
+	size   int                 // bytes of all of them
+	out    map[string][][]byte // what is to be published, by instance
+	lookup []string            // names to ask the directory for
+	// instances are what processes were when they were heard of last. There is
+	// one for each start of another instance.
+	instances map[string]string
 }
 
 // maxRelays bounds the bytes of all relays that wait or are on their way; past
@@ -36,12 +41,18 @@ type relay struct {
 	answered bool
 }
 
+// relaySize is what a relay takes beside its message.
+const relaySize = 256
+
+func (m *relay) size() int { return relaySize + len(m.encoded) + len(m.outcome.To) }
+
 // A lane is the way to one name. What is sent to one name arrives in its order:
 // while anything waits, what comes next waits behind it.
 type lane struct {
 	waiting []*relay // in the order of their ids
 	flying  int
-	looking bool // the directory is being asked
+	at      string // the instance that those were sent to
+	looking bool   // the directory is being asked
 }
 
 // maxTries is how many instances are tried for a name that moves.
@@ -54,18 +65,18 @@ func (c *Cluster) Find(id []byte) *events.User {
 		return nil
 	}
 	u := c.Hub.Find(id)
-	if u != nil && u.Instance == "" && c.relays.waits(id) {
+	if u != nil && u.Instance == "" && c.relays.open(id) {
 		return nil
 	}
 	return u
 }
 
-// waits reports whether relays to the name wait.
-func (r *relays) waits(id []byte) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	l := r.lanes[string(id)]
-	return l != nil && len(l.waiting) > 0
+// open reports whether relays to the name wait, or are on their way to where
+// it was before and may come back.
+func (rs *relays) open(id []byte) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.lanes[string(id)] != nil
 }
 
 // Relay takes a relay over to send it to the instance of its target. The
@@ -79,13 +90,13 @@ func (c *Cluster) Relay(r *events.Relay) events.Code {
 	}
 	rs := &c.relays
 	rs.mu.Lock()
-	if rs.size+len(m.encoded) > maxRelays {
+	if rs.size+m.size() > maxRelays {
 		rs.mu.Unlock()
 		return events.NotFound
 	}
 	rs.last++
 	m.id = rs.last
-	rs.size += len(m.encoded)
+	rs.size += m.size()
 	rs.byAge = append(rs.byAge, m)
 	l := rs.lanes[string(r.To)]
 	if l == nil {
@@ -129,8 +140,10 @@ lane:
 				break lane // until resume
 			}
 			finish(events.NotFound)
+		case l.flying > 0 && rs.at(u) != l.at:
+			break lane // likewise
 		case u != nil && l.waiting[0].tries == 0:
-			rs.send(c, l, u.Instance)
+			rs.send(c, l, rs.at(u))
 		default:
 			if l.flying > 0 {
 				break lane
@@ -146,16 +159,32 @@ lane:
 	return over
 }
 
+// note takes note of what a process is now.
+func (rs *relays) note(h *holder) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if process := h.process(); rs.instances[process] != h.instance {
+		rs.instances[process] = h.instance
+	}
+}
+
+// at is the instance that a user is on; empty for nil. rs.mu is held.
+func (rs *relays) at(u *events.User) string {
+	if u == nil {
+		return ""
+	}
+	return rs.instances[u.Instance]
+}
+
 // send queues the first relay of a lane for an instance. rs.mu is held.
 func (rs *relays) send(c *Cluster, l *lane, instance string) {
 	m := l.waiting[0]
 	l.waiting = l.waiting[1:]
 	l.flying++
+	l.at = instance
 	m.tries++
 	rs.flying[m.id] = m
-	out := rs.to(c, instance)
-	out = appendUvarint(append(out, itemRelay), m.id)
-	rs.out[instance] = append(out, m.encoded...)
+	rs.publish(c, instance, binary.AppendUvarint([]byte{itemRelay}, m.id), m.encoded)
 }
 
 // found goes on with a lane whose name the directory was asked for. h is nil if
@@ -226,7 +255,7 @@ func (c *Cluster) deliverTo(r *events.Relay) events.Code {
 func (rs *relays) settle(over []*relay) {
 	for _, m := range over {
 		m.answered = true
-		rs.size -= len(m.encoded)
+		rs.size -= m.size()
 		m.encoded = nil
 	}
 }
@@ -242,13 +271,10 @@ func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
 	}
 }
 
-// receive handles what another instance published to this one. What comes while
-// it is not certain that our users are ours still is dropped: its sender will
-// not wait for it for ever.
+// receive handles what another instance published to this one. Relays that
+// come while it is not certain that our users are ours still are dropped: their
+// senders will not wait for them for ever.
 func (c *Cluster) receive(s *session, payload string) {
-	if !c.serving() {
-		return
-	}
 	in := reader{p: []byte(payload)}
 	from := string(in.text())
 	var batch wire.Batch
@@ -262,11 +288,14 @@ func (c *Cluster) receive(s *session, payload string) {
 			if !ok {
 				break
 			}
+			if !c.serving() {
+				break
+			}
 			r.Batch = &batch
 			answers = appendAnswer(answers, id, c.deliverTo(&r))
 			c.counts.received.Add(1)
 		case itemAnswer:
-			id, code := in.number(), events.Code(in.byte())
+			id, code := in.number(), in.code()
 			if !in.failed {
 				over = append(over, c.relays.answered(c, id, code)...)
 			}
@@ -281,7 +310,7 @@ func (c *Cluster) receive(s *session, payload string) {
 	batch.Flush()
 	if len(answers) > 0 {
 		c.relays.mu.Lock()
-		c.relays.out[from] = append(c.relays.to(c, from), answers...)
+		c.relays.publish(c, from, answers)
 		c.relays.mu.Unlock()
 	}
 	c.kick()
@@ -303,10 +332,21 @@ func (rs *relays) answered(c *Cluster, id uint64, code events.Code) (over []*rel
 		l.back(m)
 	} else {
 		m.outcome.Code = code
-		over = append(over, m)
+		over = append(l.overtaken(m), m)
 		rs.settle(over)
 	}
 	return append(over, rs.advance(c, name, l)...)
+}
+
+// overtaken returns the relays that came back although one that was sent after
+// them did not: it is too late for them.
+func (l *lane) overtaken(by *relay) (over []*relay) {
+	for len(l.waiting) > 0 && l.waiting[0].id < by.id {
+		l.waiting[0].outcome.Code = events.NotFound
+		over = append(over, l.waiting[0])
+		l.waiting = l.waiting[1:]
+	}
+	return over
 }
 
 // back puts a relay that came back before those that were sent after it.
@@ -320,18 +360,26 @@ func (l *lane) back(m *relay) {
 	l.waiting[at] = m
 }
 
-// to is what is to be published to an instance. rs.mu is held.
-func (rs *relays) to(c *Cluster, instance string) []byte {
-	if rs.out == nil {
-		rs.out = make(map[string][]byte)
+// maxPublish is from which size on a message to an instance is not added to.
+// Redis disconnects who is far behind, for which one large message is enough.
+const maxPublish = 1 << 20
+
+// publish queues items for an instance. rs.mu is held.
+func (rs *relays) publish(c *Cluster, instance string, items ...[]byte) {
+	s := c.current()
+	if s == nil {
+		return // drop has answered them, or will
 	}
-	out := rs.out[instance]
-	if out == nil {
-		if s := c.current(); s != nil {
-			out = appendText(nil, s.instance)
-		}
+	messages := rs.out[instance]
+	last := len(messages) - 1
+	if last < 0 || len(messages[last]) >= maxPublish {
+		messages = append(messages, appendText(nil, s.instance))
+		last++
 	}
-	return out
+	for _, item := range items {
+		messages[last] = append(messages[last], item...)
+	}
+	rs.out[instance] = messages
 }
 
 // resume goes on with all lanes: it is certain again who is where.
@@ -374,8 +422,14 @@ func (rs *relays) drop(c *Cluster) {
 	}
 }
 
-// sweepEvery is how often relays are looked for that were not answered in time.
-const sweepEvery = 250 * time.Millisecond
+const (
+	// sweepEvery is how often relays are looked for that were not answered in
+	// time.
+	sweepEvery = 250 * time.Millisecond
+	// grace is how long those that were sent to where a name was before may
+	// keep others waiting.
+	grace = time.Second
+)
 
 // sweep answers relays that were not answered in time, until ctx ends; then it
 // answers all.
@@ -385,6 +439,7 @@ func (c *Cluster) sweep(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
+			c.goOnAlone()
 			c.answer(c.relays.expire(c, now), nil)
 		case <-ctx.Done():
 			c.answer(c.relays.expire(c, time.Now().Add(2*patience)), nil)
@@ -397,43 +452,61 @@ func (c *Cluster) sweep(ctx context.Context) {
 func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	n := 0
 	stuck := make(map[string]*lane)
-	for ; n < len(rs.byAge); n++ {
-		m := rs.byAge[n]
+	for _, m := range rs.byAge {
 		if m.answered {
 			continue
 		}
-		if m.deadline.After(now) {
+		if m.deadline.After(now.Add(patience - grace)) {
 			break
 		}
 		name := string(m.outcome.To)
-		if l := rs.lanes[name]; l != nil {
-			if rs.flying[m.id] == m {
-				delete(rs.flying, m.id)
-				l.flying--
-			} else {
-				l.waiting = without(l.waiting, m)
-			}
-			stuck[name] = l
+		l, flies := rs.lanes[name], rs.flying[m.id] == m
+		if l == nil || m.deadline.After(now) && !(flies && rs.moved(c, name, l)) {
+			continue
 		}
+		if flies {
+			delete(rs.flying, m.id)
+			l.flying--
+		} else {
+			l.waiting = without(l.waiting, m)
+		}
+		stuck[name] = l
 		m.outcome.Code = events.NotFound
 		over = append(over, m)
 	}
+	rs.settle(over)
+	n := slices.IndexFunc(rs.byAge, func(m *relay) bool { return !m.answered })
+	if n < 0 {
+		n = len(rs.byAge)
+	}
 	clear(rs.byAge[:n])
 	rs.byAge = rs.byAge[n:]
-	rs.settle(over)
 	for name, l := range stuck {
 		over = append(over, rs.advance(c, name, l)...)
 	}
 	return over
 }
 
+// moved reports whether relays wait for those on their way to where the name
+// was before. rs.mu is held.
+func (rs *relays) moved(c *Cluster, name string, l *lane) bool {
+	if len(l.waiting) == 0 {
+		return false
+	}
+	u := c.Hub.Find([]byte(name))
+	if u == nil {
+		return c.Presence // else nobody of another instance is known
+	}
+	return rs.at(u) != l.at
+}
+
 func without(list []*relay, m *relay) []*relay {
-	for i := range list {
-		if list[i] == m {
-			return append(list[:i:i], list[i+1:]...)
-		}
+	if len(list) > 0 && list[0] == m { // the oldest is the first, mostly
+		return list[1:]
+	}
+	if i := slices.Index(list, m); i >= 0 {
+		return slices.Delete(list, i, i+1)
 	}
 	return list
 }

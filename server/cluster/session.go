@@ -47,6 +47,12 @@ type session struct {
 	pubsub     *redis.PubSub
 	instances  atomic.Int64
 
+	// owned by keep
+	asked     time.Time // when Redis was asked something, last
+	leased    time.Time // when it was asked for the lease that lasts, at the latest
+	reclaimed bool      // our users are ours
+
+	heard   atomic.Int64  // when something arrived, last, in nanoseconds after c.started
 	failed  chan error    // has room for one
 	wake    chan struct{} // something is to be sent
 	sending atomic.Bool
@@ -58,7 +64,8 @@ type session struct {
 	kept     []*redis.Message
 	keptLen  int
 	applied  int64 // version of the feed
-	expected int64 // what applied must have reached by the next renewal
+	expected int64 // what applied must reach, or get nearer to, by the next renewal
+	checked  int64 // what applied was at the last one
 }
 
 // maxKept bounds what arrives while an instance joins.
@@ -69,7 +76,7 @@ const maxKept = 64 << 20
 func (c *Cluster) join(ctx context.Context) (*session, error) {
 	s := &session{
 		c:        c,
-		instance: c.Name + "." + rand.Text()[:10],
+		instance: c.process + "." + rand.Text()[:8],
 		failed:   make(chan error, 1),
 		wake:     make(chan struct{}, 1),
 		stop:     make(chan struct{}),
@@ -80,14 +87,12 @@ func (c *Cluster) join(ctx context.Context) (*session, error) {
 	if err := s.subscribe(ctx); err != nil {
 		return s, err
 	}
-	begun := time.Now()
 	if err := s.enter(ctx); err != nil {
 		return s, err
 	}
 	former := c.instance
 	c.instance = s.instance
 	s.emptied = c.generation != "" && c.generation != s.generation
-	c.generation = s.generation
 
 	// From here on registrations wait for the session, and departures for the
 	// end of what it begins with.
@@ -101,54 +106,82 @@ func (c *Cluster) join(ctx context.Context) (*session, error) {
 	if err := s.reclaim(ctx, former); err != nil {
 		return s, err
 	}
-	c.serveUntil(begun.Add(leaseTime - leaseMargin))
+	s.reclaimed = true
+	s.serve()
 	if c.Presence {
 		if err := s.synchronize(ctx); err != nil {
 			return s, err
 		}
 	}
-	if err := s.goLive(); err != nil {
+	if err := s.goLive(ctx); err != nil {
 		return s, err
 	}
+	c.generation = s.generation
 	s.ended.Go(s.pump)
 	c.relays.resume(c)
 	return s, nil
 }
 
+// ask prepares a question to Redis.
+func (s *session) ask(ctx context.Context) (context.Context, context.CancelFunc) {
+	s.asked = time.Now()
+	return context.WithTimeout(ctx, askTimeout)
+}
+
 // subscribe begins to receive what is for this instance.
 func (s *session) subscribe(ctx context.Context) error {
-	s.pubsub = s.c.redis.Subscribe(ctx, s.feedChannel(), s.c.channelOf(s.instance))
+	asking, cancel := s.ask(ctx)
+	defer cancel()
+	s.pubsub = s.c.redis.Subscribe(asking)
+	if err := s.pubsub.Subscribe(asking, s.feedChannel(), s.c.channelOf(s.instance)); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
 	for range 2 {
-		if _, err := s.pubsub.ReceiveTimeout(ctx, commandTimeout); err != nil {
+		if _, err := s.pubsub.ReceiveTimeout(asking, commandTimeout); err != nil {
 			return fmt.Errorf("subscribe: %w", err)
 		}
 	}
-	s.ended.Go(s.receive)
+	s.hear()
+	s.ended.Go(func() { s.receive(ctx) })
 	return nil
 }
 
-// quiet is how long a subscription may be silent before it is asked whether it
-// is there.
-const quiet = 2 * time.Second
+const (
+	// quiet is how long a subscription may be silent before it is asked whether
+	// it is there, and deaf how long before it is given up.
+	quiet = time.Second
+	deaf  = 3 * time.Second
+)
 
-// receive takes what arrives until the subscription is closed.
-func (s *session) receive() {
-	asked := false
-	for {
-		received, err := s.pubsub.ReceiveTimeout(context.Background(), quiet)
-		var timeout interface{ Timeout() bool }
-		if errors.As(err, &timeout) && timeout.Timeout() && !asked {
-			asked = true
-			err = s.pubsub.Ping(context.Background())
-			if err == nil {
-				continue
-			}
+func (s *session) hear() { s.heard.Store(int64(time.Since(s.c.started))) }
+
+// listen makes sure that the subscription is there.
+func (s *session) listen(ctx context.Context) error {
+	silent := time.Since(s.c.started) - time.Duration(s.heard.Load())
+	if silent > deaf {
+		return fmt.Errorf("%w: subscription: silent for %v", errRejoin, silent)
+	}
+	if silent > quiet {
+		asking, cancel := s.ask(ctx)
+		defer cancel()
+		if err := s.pubsub.Ping(asking); err != nil {
+			return fmt.Errorf("%w: subscription: %w", errRejoin, err)
 		}
+	}
+	return nil
+}
+
+// receive takes what arrives until the subscription is closed. It reads without
+// a deadline: one that passes in the middle of a message would have the rest of
+// it, which users have written, read as something of Redis'.
+func (s *session) receive(ctx context.Context) {
+	for {
+		received, err := s.pubsub.Receive(ctx)
 		if err != nil {
 			s.fail(fmt.Errorf("subscription: %w", err))
 			return
 		}
-		asked = false
+		s.hear()
 		if m, ok := received.(*redis.Message); ok {
 			s.message(m)
 		}
@@ -182,31 +215,55 @@ func (s *session) handle(m *redis.Message) {
 }
 
 // goLive handles what was kept, and has the rest handled as it arrives.
-func (s *session) goLive() error {
+func (s *session) goLive(ctx context.Context) error {
+	for {
+		kept := s.takeKept()
+		for _, m := range kept {
+			s.feeding.Lock()
+			s.handle(m)
+			s.feeding.Unlock()
+			if err := s.renewInTime(ctx); err != nil {
+				return err
+			}
+		}
+		select {
+		case err := <-s.failed:
+			return fmt.Errorf("%w: %w", errRejoin, err)
+		default:
+		}
+		if len(kept) == 0 {
+			return nil
+		}
+	}
+}
+
+// takeKept returns what was kept. From when there is nothing on, nothing is
+// kept any more.
+func (s *session) takeKept() []*redis.Message {
 	s.feeding.Lock()
 	defer s.feeding.Unlock()
-	for _, m := range s.kept {
-		s.handle(m)
-	}
-	s.kept = nil
-	s.live = true
-	select {
-	case err := <-s.failed:
-		return err
-	default:
-		return nil
-	}
+	kept := s.kept
+	s.kept, s.keptLen = nil, 0
+	s.live = len(kept) == 0
+	return kept
 }
 
 // enter takes a lease.
 func (s *session) enter(ctx context.Context) error {
-	for _, script := range []*redis.Script{changeScript, renewScript, reapScript} {
-		if err := script.Load(ctx, s.c.redis).Err(); err != nil {
-			return fmt.Errorf("script: %w", err)
-		}
-	}
 	c := s.c
-	answer, err := joinScript.Run(ctx, c.redis,
+	loading, cancel := s.ask(ctx)
+	defer cancel()
+	pipe := c.redis.Pipeline()
+	for _, script := range []*redis.Script{changeScript, renewScript, reapScript} {
+		script.Load(loading, pipe)
+	}
+	if _, err := pipe.Exec(loading); err != nil {
+		return fmt.Errorf("script: %w", err)
+	}
+	asking, cancel := s.ask(ctx)
+	defer cancel()
+	s.leased = s.asked
+	answer, err := joinScript.Eval(asking, c.redis,
 		[]string{s.leaseKey(), c.nodesKey(), c.versionsKey(), c.generationKey()},
 		c.Prefix, s.instance, leaseTime.Milliseconds(), c.Name, c.instance, s.stream, rand.Text()).Slice()
 	if err != nil {
@@ -232,13 +289,18 @@ func (s *session) reclaim(ctx context.Context, former string) error {
 			list[i] = change{kindAgain, u.ID, u.Epoch, u.Key()}
 		}
 		ours = ours[n:]
-		answer, err := s.evalChanges(ctx, s.c.redis, former, list).StringSlice()
+		asking, cancel := s.ask(ctx)
+		answer, err := s.evalChanges(asking, s.c.redis, former, list).StringSlice()
+		cancel()
 		if err != nil {
-			return fmt.Errorf("claim names anew: %w", err)
+			return scriptError("claim names anew", err)
 		}
 		refused = append(refused, answer...)
+		if err := s.renewInTime(ctx); err != nil {
+			return err
+		}
 	}
-	for i := 0; i+1 < len(refused); i += 2 {
+	for i := 0; i+2 < len(refused); i += 3 {
 		h, ok := parseHolder(refused[i+1])
 		if !ok {
 			continue
@@ -255,7 +317,9 @@ func (s *session) reclaim(ctx context.Context, former string) error {
 // synchronize makes the hub's users of other instances those of the directory.
 func (s *session) synchronize(ctx context.Context) error {
 	c := s.c
-	version, err := c.redis.HGet(ctx, c.versionsKey(), s.stream).Int64()
+	asking, cancel := s.ask(ctx)
+	version, err := c.redis.HGet(asking, c.versionsKey(), s.stream).Int64()
+	cancel()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("version: %w", err)
 	}
@@ -266,31 +330,33 @@ func (s *session) synchronize(ctx context.Context) error {
 	}
 	for cursor := uint64(0); ; {
 		var page []string
-		page, cursor, err = c.redis.HScan(ctx, c.namesKey(), cursor, "", 1000).Result()
+		asking, cancel := s.ask(ctx)
+		page, cursor, err = c.redis.HScan(asking, c.namesKey(), cursor, "", 1000).Result()
+		cancel()
 		if err != nil {
 			return fmt.Errorf("directory: %w", err)
 		}
 		for i := 0; i+1 < len(page); i += 2 {
 			name := page[i]
 			h, ok := parseHolder(page[i+1])
-			if !ok || h.instance == s.instance {
+			// What we held and did not claim anew is about to be freed.
+			if !ok || h.process() == c.process {
 				continue
 			}
+			c.relays.note(&h)
 			known := missing[name]
 			delete(missing, name)
-			if known == nil || known.Instance != h.instance || known.Epoch != h.epoch {
-				c.Hub.BindRemote(c.user(name, h), true)
-			} else if known.Key() != h.key {
+			if h.is(known) {
 				known.SetKey(h.key)
+			} else {
+				c.Hub.BindRemote(c.user(name, h), true)
 			}
 		}
 		if cursor == 0 {
 			break
 		}
-		if !c.servingFor(leaseTime / 2) {
-			if _, err := s.renew(ctx); err != nil {
-				return err
-			}
+		if err := s.renewInTime(ctx); err != nil {
+			return err
 		}
 	}
 	if !s.emptied {
@@ -302,20 +368,30 @@ func (s *session) synchronize(ctx context.Context) error {
 	return nil
 }
 
-// servingFor reports whether the lease lasts so much longer.
-func (c *Cluster) servingFor(d time.Duration) bool {
-	return int64(time.Since(c.started)+d) < c.mayServe.Load()
+// renewInTime renews the lease, if that is due, on the way into the cluster.
+func (s *session) renewInTime(ctx context.Context) error {
+	if time.Since(s.leased) < renewEvery {
+		return nil
+	}
+	_, err := s.renew(ctx)
+	return err
 }
 
-// run renews the lease until the session fails. begun is when the attempt was
-// that failed last.
-func (s *session) run(ctx context.Context) (begun time.Time, err error) {
+// serve has our users be reached while the lease lasts.
+func (s *session) serve() {
+	if s.reclaimed {
+		s.c.serveUntil(s.leased.Add(leaseTime - leaseMargin))
+	}
+}
+
+// run renews the lease until the session fails.
+func (s *session) run(ctx context.Context) error {
 	orphans := time.NewTimer(orphanTime)
 	defer orphans.Stop()
 	if !s.emptied {
 		orphans.Stop()
 	}
-	interval := renewEvery
+	interval := max(0, renewEvery-time.Since(s.leased))
 	for {
 		timer := time.NewTimer(interval)
 		select {
@@ -325,24 +401,29 @@ func (s *session) run(ctx context.Context) (begun time.Time, err error) {
 			interval = 0
 			s.removeOrphans(ctx)
 			continue
-		case err = <-s.failed:
+		case err := <-s.failed:
+			// Whether Redis is there is to be asked anew.
 			timer.Stop()
-			return time.Now(), err
+			return fmt.Errorf("%w: %w", errRejoin, err)
 		case <-ctx.Done():
 			timer.Stop()
-			return time.Now(), ctx.Err()
+			return ctx.Err()
 		}
-		begun = time.Now()
 		state, err := s.renew(ctx)
 		switch {
 		case err == nil:
 			interval = renewEvery
 			if err := s.check(state); err != nil {
-				return begun, err
+				return err
 			}
+			if err := s.listen(ctx); err != nil {
+				return err
+			}
+			// The lease may have ended meanwhile, for relays to wait.
+			s.c.relays.resume(s.c)
 			s.reap(ctx, state.dead)
 		case errors.Is(err, errRejoin), !s.c.serving():
-			return begun, err
+			return err
 		default:
 			interval = leastPause
 		}
@@ -359,8 +440,10 @@ type state struct {
 // renew renews the lease. errRejoin says that it had ended.
 func (s *session) renew(ctx context.Context) (st state, err error) {
 	c := s.c
-	begun := time.Now()
-	answer, err := renewScript.EvalSha(ctx, c.redis,
+	asking, cancel := s.ask(ctx)
+	defer cancel()
+	begun := s.asked
+	answer, err := renewScript.EvalSha(asking, c.redis,
 		[]string{s.leaseKey(), c.nodesKey(), c.versionsKey(), c.generationKey()},
 		c.Prefix, s.instance, leaseTime.Milliseconds(), s.stream).Slice()
 	if err != nil {
@@ -369,7 +452,8 @@ func (s *session) renew(ctx context.Context) (st state, err error) {
 	if len(answer) != 4 {
 		return st, fmt.Errorf("renew: unexpected answer")
 	}
-	c.serveUntil(begun.Add(leaseTime - leaseMargin))
+	s.leased = begun
+	s.serve()
 	st.generation, _ = answer[0].(string)
 	st.version, _ = answer[1].(int64)
 	st.live, st.dead = texts(answer[2]), texts(answer[3])
@@ -407,11 +491,11 @@ func (s *session) check(st state) error {
 	s.feeding.Lock()
 	defer s.feeding.Unlock()
 	// What was published before the version was read has arrived by the next
-	// time, at the latest.
-	if behind := s.applied < s.expected; behind {
+	// time, at the latest, unless there is much of it.
+	if s.applied < s.expected && s.applied == s.checked {
 		return fmt.Errorf("%w: missed changes %d to %d", errRejoin, s.applied+1, s.expected)
 	}
-	s.expected = st.version
+	s.expected, s.checked = st.version, s.applied
 	return nil
 }
 
@@ -419,20 +503,27 @@ func (s *session) check(st state) error {
 const reapAtOnce = 500
 
 // reap frees the names of instances whose lease has ended. All instances may
-// be at it together.
+// be at it together. What takes longer than a renewal may wait, or fails, is
+// gone on with after it, which finds the instance dead again.
 func (s *session) reap(ctx context.Context, dead []string) {
 	c := s.c
+	begun := time.Now()
 	for _, instance := range dead {
 		for left := int64(1); left > 0; {
+			if time.Since(begun) > renewEvery/2 {
+				return
+			}
 			var err error
-			left, err = reapScript.EvalSha(ctx, c.redis,
+			asking, cancel := s.ask(ctx)
+			left, err = reapScript.EvalSha(asking, c.redis,
 				[]string{c.leaseOf(instance), c.namesKey(), c.versionsKey(), c.nodesKey(), c.heldBy(instance)},
 				c.Prefix, instance, s.stream, reapAtOnce).Int64()
+			cancel()
 			if err != nil {
-				return // the next renewal finds it dead again
+				return
 			}
 		}
-		if c.Log != nil && !strings.HasPrefix(instance, c.Name+".") {
+		if !strings.HasPrefix(instance, c.process+".") {
 			c.Log.Info("instance gone", "node", c.Name, "instance", instance)
 		}
 	}
@@ -447,7 +538,7 @@ func (s *session) removeOrphans(ctx context.Context) {
 	}
 	known := make(map[string]bool)
 	for _, instance := range append(st.live, st.dead...) {
-		known[instance] = true
+		known[(&holder{instance: instance}).process()] = true
 	}
 	_, others := s.c.Hub.Users()
 	for _, u := range others {
@@ -465,8 +556,8 @@ func (s *session) fail(err error) {
 	}
 }
 
-// end ends what the session started, and waits for it.
-func (s *session) end() {
+// detach has nothing more be sent. end follows it.
+func (s *session) detach() {
 	c := s.c
 	c.mu.Lock()
 	if c.session == s {
@@ -474,11 +565,15 @@ func (s *session) end() {
 	}
 	c.mu.Unlock()
 	close(s.stop)
+}
+
+// end waits for what the session started.
+func (s *session) end() {
 	if s.pubsub != nil {
 		_ = s.pubsub.Close() // nothing waits to be sent on it
 	}
 	s.ended.Wait()
-	c.relays.drop(c)
+	s.c.relays.drop(s.c)
 }
 
 // flush waits until all changes are told.
@@ -503,7 +598,9 @@ func (c *Cluster) leave(ctx context.Context) error {
 	if c.instance == "" {
 		return nil
 	}
-	if err := c.redis.Del(ctx, c.leaseOf(c.instance)).Err(); err != nil {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := c.redis.Del(asking, c.leaseOf(c.instance)).Err(); err != nil {
 		return fmt.Errorf("leave: %w", err)
 	}
 	s := &session{c: c, instance: c.instance}

@@ -37,9 +37,9 @@ const (
 	// connections.
 	maxLog     = 1 << 14
 	maxLogSize = 1 << 20
-	// crowded is how long the log is from which on who comes and goes within it
-	// is not spoken of: names that change faster than all can be told.
-	crowded = 1 << 10
+	// crowded is how many bytes the log has from which on who comes and goes
+	// within it is not spoken of: names that change faster than all can be told.
+	crowded = 32 << 10
 	// mouthful is how many bytes a member is told before they are written, so
 	// that who reads is not cut for what it was not sent yet.
 	mouthful = 64 << 10
@@ -63,7 +63,7 @@ func (l *log) append(a *announcement, arrival bool) {
 			l.arrived = make(map[*events.User]uint64)
 		}
 		l.arrived[a.user] = at
-	} else if came, ok := l.arrived[a.user]; ok && len(l.entries) >= crowded {
+	} else if came, ok := l.arrived[a.user]; ok && l.size >= crowded {
 		l.entries[came-l.base].undone.Store(at + 1)
 		a.undoes = came + 1
 		delete(l.arrived, a.user)

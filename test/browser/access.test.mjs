@@ -86,6 +86,21 @@ cases([
       }
     },
   })),
+  ...Object.entries(looks).map(([name, options]) => ({
+    name: `who is asked for a token has no barriers: ${name}`,
+    env: { AUTH_JWT_SECRET: 'a secret of this test that nobody else knows' },
+    async run(stage) {
+      const page = await stage.page('/demo?relay=only', options);
+      await page.getByText('This page was opened with ?relay=only').waitFor();
+      await page.getByRole('button', { name: 'Join with Socket.IO' }).click();
+      await page.getByRole('alert').getByText('This server lets in only who has a token.').waitFor();
+      const token = page.getByLabel('Your token');
+      assert.equal(await token.evaluate((e) => e === document.activeElement), true, 'the focus is where to go on');
+      assert.ok((await token.boundingBox()).height >= 40);
+      await audit(page, 'a token is wanted');
+      await fits(page, 'a token is wanted');
+    },
+  })),
   {
     name: 'the colours follow the system, also while the page is open',
     async run(stage) {

@@ -86,6 +86,24 @@ export class Server {
     return (await fetch(`${this.url}/stats`)).json();
   }
 
+  // metric is the value of a metric without labels.
+  async metric(name) {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const [, value] = new RegExp(`^${name} (\\S+)$`, 'm').exec(text) ?? [];
+    assert.ok(value !== undefined, `${name} in\n${text}`);
+    return Number(value);
+  }
+
+  // reaches resolves once a metric has a value that will do.
+  async reaches(name, will) {
+    for (const end = Date.now() + 30_000; ; ) {
+      const value = await this.metric(name);
+      if (will(value)) return value;
+      assert.ok(Date.now() < end, `${name} is ${value}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   signal(name) {
     this.#child.kill(name);
   }

@@ -81,9 +81,10 @@ export class Stage {
   }
 
   // visitor opens the demo page and joins by a name.
-  async visitor(name, { volli = false, ...options } = {}) {
-    const visitor = new Visitor(await this.page('/demo', options), name);
-    await visitor.join(volli);
+  async visitor(name, { volli = false, path = '/demo', token, ...options } = {}) {
+    const visitor = new Visitor(await this.page(path, options), name);
+    if (token) await visitor.signIn(volli, token);
+    else await visitor.join(volli);
     return visitor;
   }
 
@@ -149,9 +150,21 @@ export class Visitor {
   }
 
   async join(volli) {
+    await this.ask(volli);
+    await this.online();
+  }
+
+  // ask asks to be let in.
+  async ask(volli) {
     await this.page.getByLabel('Your name').fill(this.name);
     await this.page.getByRole('button', { name: volli ? 'Join as a Volli client' : 'Join with Socket.IO' }).click();
-    await this.online();
+  }
+
+  // signIn joins where a token is wanted: who has none is asked for it.
+  async signIn(volli, token) {
+    await this.ask(volli);
+    await this.page.getByLabel('Your token').fill(token);
+    await this.join(volli);
   }
 
   online() {
@@ -187,9 +200,9 @@ export class Visitor {
   }
 
   // talks waits until the channel with somebody is open, and its path known.
-  async talks(name) {
+  async talks(name, path = 'Direct, browser to browser') {
     await this.with(name).getByText('Channel open', { exact: true }).waitFor();
-    await this.with(name).getByText('Direct, browser to browser').waitFor();
+    await this.with(name).getByText(path).waitFor();
   }
 
   async say(name, text) {

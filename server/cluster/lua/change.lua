@@ -2,7 +2,9 @@
 -- KEYS: lease of the caller, names, versions
 -- ARGV: prefix, instance, stream ("all", or "" for streams of their own), former
 --       instance, then four for each change: kind, name, epoch, key
--- Kinds: c claim, a claim again after a rejoin, k another key, d release.
+-- Kinds: c claim, g guarded claim, which takes no name from a holder with
+-- another key, a claim again after a rejoin, k another key, d release.
+-- Returns name, holder and epoch of what was refused.
 local lease, names, versions = KEYS[1], KEYS[2], KEYS[3]
 local prefix, me, stream, former = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
@@ -41,28 +43,34 @@ for i = 5, #ARGV, 4 do
   local value = redis.call('HGET', names, name)
   local mine = me .. ' ' .. epoch .. ' '
   local held = value and string.sub(value, 1, #mine) == mine
-  if kind == 'c' then
+  local guard = kind == 'g' and value and string.match(value, '^%S+ %S+ (.*)$') or ''
+  if guard ~= '' and guard ~= key then
+    refused[#refused + 1] = name
+    refused[#refused + 1] = value
+    refused[#refused + 1] = epoch
+  elseif kind == 'c' or kind == 'g' then
     give(name, epoch, key, value)
-    tell(me, 'c', name, me, epoch, key, '')
+    tell(me, 'c', name, me, epoch, key)
     if value and stream == '' and holder(value) ~= me then
-      tell(holder(value), 'c', name, me, epoch, key, '')
+      tell(holder(value), 'c', name, me, epoch, key)
     end
   elseif kind == 'a' then
     local by = value and holder(value)
     if not by or by == me or by == former or redis.call('EXISTS', prefix .. 'node:' .. by) == 0 then
       give(name, epoch, key, value)
-      tell(me, 'a', name, me, epoch, key, former)
+      tell(me, 'a', name, me, epoch, key)
     else
       refused[#refused + 1] = name
       refused[#refused + 1] = value
+      refused[#refused + 1] = epoch
     end
   elseif kind == 'k' and held then
     redis.call('HSET', names, name, mine .. key)
-    tell(me, 'k', name, me, epoch, key, '')
+    tell(me, 'k', name, me, epoch, key)
   elseif kind == 'd' and held then
     redis.call('HDEL', names, name)
     redis.call('SREM', prefix .. 'held:' .. me, name)
-    tell(me, 'd', name, me, epoch, '', '')
+    tell(me, 'd', name, me, epoch, '')
   end
 end
 

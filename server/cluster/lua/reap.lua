@@ -13,7 +13,7 @@ for _, name in ipairs(redis.call('SPOP', KEYS[5], ARGV[4])) do
     redis.call('HDEL', KEYS[2], name)
     local epoch = string.match(value, '^%S+ (%S+) ')
     local fields = {}
-    for i, field in ipairs({'d', name, ARGV[2], epoch, '', ''}) do fields[i] = #field .. ':' .. field end
+    for i, field in ipairs({'d', name, ARGV[2], epoch, ''}) do fields[i] = #field .. ':' .. field end
     changes[#changes + 1] = table.concat(fields)
   end
 end

@@ -1,15 +1,14 @@
 // A call: one RTCPeerConnection with a data channel for text, and one more for
 // each file. Offers, answers and candidates go through the server; everything
-// else goes directly.
+// else goes directly, or through a TURN server.
 
 const answerTimeout = 20_000;
 const measureEvery = 2000;
+const iceTimeout = 5000;
 
-// getIceServers is where STUN and TURN servers will come from. Without any, two
-// browsers find each other on one machine or in one network.
-export async function getIceServers() {
-  return [];
-}
+// onlyRelayed is for those who want to see a TURN server at work: the page was
+// opened with ?relay=only.
+export const onlyRelayed = new URLSearchParams(location.search).get('relay') === 'only';
 
 // A Call tells its owner, on:
 //
@@ -26,6 +25,7 @@ export class Call {
   waiting = false;
 
   #signal; // (kind, body) => Promise
+  #iceServers; // () => Promise
   #on;
   #pc = null;
   #chat = null;
@@ -35,8 +35,9 @@ export class Call {
   #timer;
   #measuring;
 
-  constructor(signal, on) {
+  constructor(signal, iceServers, on) {
     this.#signal = signal;
+    this.#iceServers = iceServers;
     this.#on = on;
   }
 
@@ -123,7 +124,10 @@ export class Call {
   }
 
   async #prepare() {
-    const pc = new RTCPeerConnection({ iceServers: await getIceServers() });
+    const pc = new RTCPeerConnection({
+      iceServers: await this.#findIceServers(),
+      iceTransportPolicy: onlyRelayed ? 'relay' : 'all',
+    });
     if (this.closed) {
       pc.close();
       throw new Error('closed');
@@ -156,6 +160,20 @@ export class Call {
           break;
       }
     };
+  }
+
+  // findIceServers asks the server for STUN and TURN servers. Without any, two
+  // browsers find each other on one machine or in one network.
+  async #findIceServers() {
+    let timer;
+    const timeout = new Promise((resolve) => (timer = setTimeout(resolve, iceTimeout, [])));
+    try {
+      return await Promise.race([this.#iceServers(), timeout]);
+    } catch {
+      return [];
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   // adopt makes a channel the one for text.
@@ -229,7 +247,9 @@ export const endings = {
   left: '{name} closed the channel.',
   unanswered: '{name} did not answer. Maybe nobody is looking, or it is another kind of client.',
   undelivered: '{name} could not be reached.',
-  failed: 'No direct path was found. Without STUN and TURN servers both must be in the same network.',
+  failed: onlyRelayed
+    ? 'No path through a TURN server was found.'
+    : 'No path was found. Without STUN and TURN servers both must be in the same network.',
   replaced: '{name} called anew.',
   broken: 'The browser could not go on with this call.',
 };
@@ -244,5 +264,7 @@ function place(c) {
   // Browsers keep back the address of a candidate that they found by themselves.
   let address = c.address || c.ip || '(unknown)';
   if (address.includes(':') && !address.startsWith('[')) address = `[${address}]`;
-  return `${type} ${c.protocol ?? ''} ${address}:${c.port}`;
+  // Ours only, since the other's way to its relay is not for us to know.
+  const way = c.relayProtocol ? `, reached by ${c.relayProtocol}` : '';
+  return `${type} ${c.protocol ?? ''} ${address}:${c.port}${way}`;
 }

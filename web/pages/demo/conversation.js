@@ -11,7 +11,7 @@ const maxReceiving = 4; // files at a time, since they are held in memory
 
 export class Conversation {
   #name;
-  #owner; // {me, send(kind, to, body), announce(text), changed(), news()}
+  #owner; // {me, send(kind, to, body), iceServers(), announce(text), changed(), news()}
   #call = null;
   #began = 0;
   #open = false;
@@ -102,7 +102,8 @@ export class Conversation {
     this.#part('steps').replaceChildren();
     this.#part('path').hidden = true;
     this.#began = performance.now();
-    const call = new Call((kind, body) => this.#owner.send(kind, this.#name, body), {
+    const send = (kind, body) => this.#owner.send(kind, this.#name, body);
+    const call = new Call(send, () => this.#owner.iceServers(), {
       trace: (...step) => this.#trace(...step),
       open: () => {
         this.#open = true;

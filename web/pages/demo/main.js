@@ -1,7 +1,9 @@
 // The demo page: who is online, and conversations with them.
 
+import { onlyRelayed } from './call.js';
 import { clone, Conversation } from './conversation.js';
 import { Oodaa } from './oodaa.js';
+import { rememberedToken, rememberToken, withoutSecrets } from './token.js';
 import { Volli } from './volli.js';
 import { explain, suggestName } from './words.js';
 
@@ -20,6 +22,8 @@ const conversations = new Map(); // name → Conversation
 const unread = new Set(); // names of whom something is new
 
 $('name').value = suggestName();
+$('token').value = rememberedToken();
+$('relayed-hint').hidden = !onlyRelayed;
 $('join-form').onsubmit = (event) => {
   event.preventDefault();
   join(event.submitter?.value === 'volli' ? Volli : Oodaa);
@@ -47,7 +51,9 @@ function join(Protocol) {
     return;
   }
   me = name;
-  const s = (signal = new Protocol(name));
+  const token = $('token').value.trim();
+  rememberToken(token);
+  const s = (signal = new Protocol(name, token));
   s.onstate = (state, detail) => s === signal && showState(state, detail);
   s.onframe = (way, text) => s === signal && showFrame(way, text);
   s.onpeople = (people, missed) => s === signal && showPeople(people, missed);
@@ -82,11 +88,13 @@ function leave(error) {
   $('conversations').replaceChildren();
   $('room').hidden = true;
   $('join').hidden = false;
-  $('name').focus();
   if (error) refuse(error);
+  (error === 'Unauthorized' ? $('token') : $('name')).focus();
 }
 
 function refuse(text) {
+  // Only who needs a token is asked for one.
+  if (text === 'Unauthorized') $('token-part').hidden = false;
   $('join-error').hidden = false;
   $('join-error').replaceChildren(explain(text), ' ', code(text));
 }
@@ -205,6 +213,7 @@ function conversationWith(name) {
     conversation = new Conversation(name, {
       me,
       send: (...args) => (s === signal ? s.send(...args) : Promise.reject(new Error('Not connected'))),
+      iceServers: () => s.iceServers(),
       announce,
       changed: () => s === signal && listPeople(),
       news: () => {
@@ -291,7 +300,8 @@ function showFrame(way, text) {
   const [item, part] = clone('frame');
   item.dataset.way = way;
   part('way').textContent = way === 'out' ? 'Sent:' : 'Received:';
-  part('text').textContent = text.length > 240 ? `${text.slice(0, 240)} …` : text;
+  const shown = withoutSecrets(text);
+  part('text').textContent = shown.length > 240 ? `${shown.slice(0, 240)} …` : shown;
   $('frames').append(item);
   if ($('frames').childElementCount > maxFrames) $('frames').firstElementChild.remove();
 }

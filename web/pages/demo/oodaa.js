@@ -1,6 +1,7 @@
 // Signaling as Oodaa's clients do it, by Socket.IO events.
 //
-// This class and Volli have one face: open, close, retry, look, send, and
+// This class and Volli have one face: open, close, retry, look, send,
+// iceServers, and
 //
 //   onstate(state, detail)       see reconnect.js
 //   onpeople(online, missed)     names: who is there, and who is looked for in
@@ -26,11 +27,18 @@ export class Oodaa extends SocketIO {
   onlost = () => {};
 
   #name;
+  #token;
   #people = new Set();
 
-  constructor(name) {
+  // token is that of the user, or ''.
+  constructor(name, token) {
     super(address('socket.io/?EIO=4&transport=websocket'));
     this.#name = name;
+    this.#token = token;
+  }
+
+  credentials() {
+    if (this.#token) return { token: this.#token };
   }
 
   gone() {
@@ -65,7 +73,9 @@ export class Oodaa extends SocketIO {
         this.#people.delete(argument.peerId);
         break;
       case 'error':
-        this.onerror(argument);
+        // The token has expired: we have our name no more.
+        if (argument === 'Unauthorized') this.end(argument);
+        else this.onerror(argument);
         return;
       default:
         if (Object.hasOwn(bodies, name)) this.onsignal(name, argument.from, argument[bodies[name]]);
@@ -78,5 +88,12 @@ export class Oodaa extends SocketIO {
   async send(kind, to, body) {
     const { ok, error } = await this.emit(kind, { to, from: this.#name, [bodies[kind]]: body });
     if (!ok) throw new Error(error);
+  }
+
+  // iceServers resolves to what an RTCPeerConnection takes, with credentials
+  // that are good from now on.
+  async iceServers() {
+    const { iceServers } = await this.emit('get-ice-servers');
+    return iceServers ?? [];
   }
 }

@@ -10,16 +10,18 @@ export class SocketIO extends Reconnecting {
   #connected = false;
   #dismissed = false; // the server has disconnected us
 
-  // Hooks: connected to the namespace; not, and why; an event came.
+  // Hooks: what to show when connecting to the namespace, or nothing; connected
+  // to it; not, and why; an event came.
+  credentials() {}
   connected() {}
   refused() {}
   event() {}
 
   // emit sends an event, and resolves to what it is acknowledged with.
-  emit(name, argument) {
+  emit(...event) {
     const id = this.#lastAck++;
     return new Promise((resolve, reject) => {
-      if (!this.#connected || !this.write(`42${id}${JSON.stringify([name, argument])}`)) {
+      if (!this.#connected || !this.write(`42${id}${JSON.stringify(event)}`)) {
         reject(new Error('Not connected'));
         return;
       }
@@ -37,7 +39,7 @@ export class SocketIO extends Reconnecting {
         const { pingInterval, pingTimeout } = JSON.parse(rest);
         this.#patience = pingInterval + pingTimeout;
         this.expect(this.#patience);
-        this.write('40');
+        this.write('40' + (JSON.stringify(this.credentials()) ?? ''));
         break;
       }
       case '1':

@@ -1,6 +1,7 @@
 // Signaling as Volli's clients do it, by JSON messages on a plain WebSocket.
 // The face of this class is described in oodaa.js.
 
+import { visitKey } from './key.js';
 import { address, Reconnecting } from './reconnect.js';
 
 const bodies = { offer: 'offer', answer: 'answer', 'ice-candidate': 'candidate' };
@@ -19,15 +20,17 @@ export class Volli extends Reconnecting {
   onlost = () => {};
 
   #name;
-  #key;
+  #token;
   #registered = false;
   #asked = false; // and not answered yet
   #watched = new Map(); // name → whether it is online
   #asking;
+  #wanted = []; // who waits for ICE servers: {resolve, reject}
 
-  constructor(name) {
+  constructor(name, token) {
     super(address('signaling'));
     this.#name = name;
+    this.#token = token;
   }
 
   // look keeps an eye on a name, instead of the one looked for longest ago.
@@ -45,9 +48,27 @@ export class Volli extends Reconnecting {
     }
   }
 
+  iceServers() {
+    return new Promise((resolve, reject) => {
+      if (this.#say({ type: 'get-ice-servers' })) this.#wanted.push({ resolve, reject });
+      else reject(new Error('Not connected'));
+    });
+  }
+
   async opened() {
-    this.#key ??= await publicKey();
-    this.#say({ type: 'register', userId: this.#name, publicKey: this.#key });
+    const { publicKey } = await visitKey();
+    // A token that is undefined is left out.
+    this.#say({ type: 'register', userId: this.#name, publicKey, token: this.#token || undefined });
+  }
+
+  // prove answers the question whether our key is ours.
+  async #prove(nonce) {
+    try {
+      const { prove } = await visitKey();
+      this.#say({ type: 'proof', signature: await prove(this.#name, nonce) });
+    } catch {
+      this.end('Invalid proof');
+    }
   }
 
   received(text) {
@@ -60,6 +81,12 @@ export class Volli extends Reconnecting {
         this.online();
         this.#asking = setInterval(() => this.#ask(), askEvery);
         this.#ask();
+        break;
+      case 'challenge':
+        this.#prove(message.nonce);
+        break;
+      case 'ice-servers':
+        for (const { resolve } of this.#wanted.splice(0)) resolve(message.iceServers);
         break;
       case 'discover-response':
         if (this.#watched.has(message.userId)) {
@@ -79,6 +106,11 @@ export class Volli extends Reconnecting {
   }
 
   #failed(text) {
+    // Once registered, it means that the token has expired.
+    if (text === 'Unauthorized') {
+      this.end(text);
+      return;
+    }
     this.onerror(text);
     const [, to] = /^User (.*) is not online$/s.exec(text) ?? [];
     if (to !== undefined) this.onlost(to);
@@ -109,24 +141,11 @@ export class Volli extends Reconnecting {
   gone() {
     this.#registered = this.#asked = false;
     clearInterval(this.#asking);
+    for (const { reject } of this.#wanted.splice(0)) reject(new Error('Connection lost'));
     for (const name of this.#watched.keys()) this.#watched.set(name, false);
   }
 
   final({ code, reason }) {
     if (code === 4001) return reason || 'replaced';
   }
-}
-
-// publicKey is one that is used nowhere else. Without crypto.subtle, on plain
-// HTTP, it is only random: the server takes it as it is.
-async function publicKey() {
-  const bytes = globalThis.crypto.subtle
-    ? new Uint8Array(
-        await crypto.subtle.exportKey(
-          'spki',
-          (await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify'])).publicKey,
-        ),
-      )
-    : crypto.getRandomValues(new Uint8Array(32));
-  return btoa(String.fromCharCode(...bytes));
 }
