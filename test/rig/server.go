@@ -104,7 +104,7 @@ func Start(t testing.TB, env ...string) *Server {
 func settings(env []string) []string {
 	merged := map[string]string{
 		"PATH": os.Getenv("PATH"), "HOST": "127.0.0.1", "PORT": "0", "NODE_ENV": "production", "LOG_LEVEL": "debug",
-		"RATE_LIMIT": "0", "MESSAGE_RATE": "0", "GORACE": "halt_on_error=1",
+		"RATE_LIMIT": "0", "MESSAGE_RATE": "0", "GORACE": "halt_on_error=1 atexit_sleep_ms=0",
 	}
 	for _, setting := range env {
 		name, value, _ := strings.Cut(setting, "=")
@@ -130,6 +130,12 @@ func (s *Server) Signal(sig syscall.Signal) {
 
 // Exited is closed when the process has ended.
 func (s *Server) Exited() <-chan struct{} { return s.exited }
+
+// ExitCode waits for the end of the process, and returns its code.
+func (s *Server) ExitCode() int {
+	<-s.exited
+	return s.cmd.ProcessState.ExitCode()
+}
 
 // Kill ends the process as kill -9 does.
 func (s *Server) Kill() {
