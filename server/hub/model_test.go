@@ -170,6 +170,7 @@ type viewer struct {
 	mu    sync.Mutex
 	view  map[string]bool
 	error string
+	heard int
 }
 
 func (v *viewer) Relay(*events.Relay) events.Code { return events.OK }
@@ -185,6 +186,7 @@ func (v *viewer) Announce(args []byte, _ *wire.Batch) {
 	if u := v.user.Load(); v.view == nil || u != nil && u.Gone() {
 		return // it has not asked yet, or will be disconnected
 	}
+	v.heard++
 	s := short(args)
 	name, comes := s[1:], s[0] == '+'
 	if v.view[name] == comes && v.error == "" {
