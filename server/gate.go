@@ -116,14 +116,10 @@ func (s *Server) unlimited(r *http.Request) bool {
 
 // routine tells which requests are logged only at debug.
 func (s *Server) routine(r *http.Request) bool {
-	return isProbe(r) || isSocketIO(r) || s.isPageFile(r)
+	return isProbe(r) || r.URL.Path == "/metrics" || isSocketIO(r) || s.isPageFile(r)
 }
 
-// isProbe reports whether a monitor asks.
+// isProbe reports whether somebody asks how the server is.
 func isProbe(r *http.Request) bool {
-	switch r.URL.Path {
-	case "/health", "/ready", "/metrics":
-		return true
-	}
-	return false
+	return r.URL.Path == "/health" || r.URL.Path == "/ready"
 }

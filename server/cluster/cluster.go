@@ -60,7 +60,8 @@ type Options struct {
 type Cluster struct {
 	Options
 	redis   *redis.Client
-	process string // begins the names of all our instances
+	lookups *redis.Client // for what clients ask for, so that nothing else waits for it
+	process string        // begins the names of all our instances
 
 	started time.Time
 	// mayServe is until when, in nanoseconds after started, users of ours may
@@ -114,7 +115,7 @@ func New(opts Options) (*Cluster, error) {
 	to.PoolSize = 4
 	to.DisableIdentity = true
 	to.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	c := &Cluster{Options: opts, redis: redis.NewClient(to), started: time.Now(), done: make(chan struct{})}
+	c := &Cluster{Options: opts, redis: redis.NewClient(to), lookups: redis.NewClient(to), started: time.Now(), done: make(chan struct{})}
 	// A name with blanks could not be told from what follows it.
 	c.process = strings.Join(strings.Fields(opts.Name), "_") + "." + rand.Text()[:8]
 	c.changes.claims = make(map[uint64]*claim)
@@ -155,7 +156,7 @@ func (c *Cluster) Close(ctx context.Context) error {
 	if err != nil {
 		c.Log.Warn("cluster not left", "node", c.Name, "reason", err.Error())
 	}
-	return c.redis.Close()
+	return errors.Join(c.redis.Close(), c.lookups.Close())
 }
 
 // Status says how the cluster is.
@@ -206,8 +207,11 @@ func (c *Cluster) keep(ctx context.Context) {
 		s, err := c.join(ctx)
 		if err == nil {
 			c.became("cluster joined", slog.LevelInfo, "")
-			pause.reset()
+			joined := time.Now()
 			err = s.run(ctx)
+			if time.Since(joined) > mostPause {
+				pause.reset()
+			}
 		}
 		away := isAway(err, time.Since(s.asked))
 		s.detach()

@@ -10,10 +10,17 @@
 // Relays do not go through the directory: they are published to the one
 // instance that holds the name, which answers, on the same way back, what
 // became of them. What is not answered in time is answered here, with an error.
+// All relays to one name go along one lane, in their order: while some are on
+// their way to where the name was before, what comes next waits for them.
 //
 // An instance serves under a lease. It renews it once a second, and stops
 // serving by itself before it ends: relays and registrations then wait until
 // it has joined anew, or until it is clear that Redis cannot be reached, upon
 // which it goes on alone, for its own users. An instance that was frozen past
-// its lease finds it ended before it does anything else.
+// its lease finds it ended before it does anything else: that a question to
+// Redis failed counts only if it was asked just now.
+//
+// Each time that a process joins it is another instance, with a lease and a
+// channel of its own. A registration is known by its process and its epoch, and
+// so stays the same for all others when its process joins anew.
 package cluster

@@ -46,7 +46,7 @@ func (l *limitCounter) Increment(key string, window time.Time) error {
 func (l *limitCounter) IncrementBy(key string, window time.Time, n int) error {
 	l.ask(func(ctx context.Context) error {
 		name := l.name(key, window)
-		pipe := l.cluster.redis.Pipeline()
+		pipe := l.cluster.lookups.Pipeline()
 		pipe.IncrBy(ctx, name, int64(n))
 		pipe.Expire(ctx, name, 3*l.window)
 		_, err := pipe.Exec(ctx)
@@ -59,7 +59,7 @@ func (l *limitCounter) IncrementBy(key string, window time.Time, n int) error {
 func (l *limitCounter) Get(key string, current, previous time.Time) (now, before int, err error) {
 	now, before, err = l.own.Get(key, current, previous)
 	l.ask(func(ctx context.Context) error {
-		counted, err := l.cluster.redis.MGet(ctx, l.name(key, current), l.name(key, previous)).Result()
+		counted, err := l.cluster.lookups.MGet(ctx, l.name(key, current), l.name(key, previous)).Result()
 		if err != nil {
 			return err
 		}

@@ -193,7 +193,7 @@ func (c *Cluster) Lookup(id string) *events.User {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	c.counts.commands.Add(1)
-	value, err := c.redis.HGet(ctx, c.namesKey(), id).Result()
+	value, err := c.lookups.HGet(ctx, c.namesKey(), id).Result()
 	if err != nil {
 		if !errors.Is(err, redis.Nil) {
 			c.Log.Debug("lookup", "node", c.Name, "error", err.Error())
