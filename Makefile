@@ -63,6 +63,18 @@ bench: ## the server beside Node's socket.io and a bare relay (five minutes; BEN
 bench-short: ## the same, short: fails if anything is lost, reordered or refused (half a minute)
 	go run ./bench/run -short
 
+scale: ## memory and CPU by connections and users (six minutes; SCALE="-out docs/bench/scale.json")
+	go run ./bench/scale $(SCALE)
+
+bench-cluster: ## two instances beside Node's with its Redis adapter (four minutes; CLUSTER="-out docs/bench/cluster.json")
+	go run ./bench/cluster $(CLUSTER)
+
+simulate: ## what a million users on fifty instances would cost, from the measured figures
+	go run ./bench/simulate -out docs/bench/simulate.json
+
+plots: simulate ## draw the pictures of docs/PERFORMANCE.md anew
+	go run ./bench/plot
+
 bench-framing: ## compare WebSocket framing libraries (two minutes)
 	cd bench/framing && go run . -bench
 
@@ -72,4 +84,4 @@ conformance: ## serve the set-up of the protocols' public test suites on port 30
 deploy-check: ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup test test-go e2e browser screenshots lint vuln fuzz bench bench-short bench-framing conformance deploy-check
+.PHONY: help run build setup test test-go e2e browser screenshots lint vuln fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check
