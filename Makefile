@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
+CHAOS ?= -chaos 10m
 LDFLAGS := -s -w
 
 help: ## list the targets
@@ -19,17 +20,33 @@ build: ## build a static binary into bin/
 setup: ## install what the tests need: Node packages, and Debian packages where root
 	./test/setup.sh
 
-test: setup lint test-go ## set up and run every test; what CI runs
+# The tests that start real servers and do something to them.
+LIVE := ./test/rig ./test/hostile ./test/faults ./test/overload ./test/cluster ./test/access ./test/upgrade ./test/monitoring
+
+test: setup lint test-go live ## set up and run every test; what CI runs
 	VULN_OFFLINE=1 ./test/vuln.sh
 	go test -race -count=1 -timeout 20m ./test/e2e
 	go test -count=1 -timeout 10m ./test/browser
+	$(MAKE) fuzz FUZZTIME=1s
 	go run ./bench/run -short
+	go run ./bench/scale -short
+	go run ./bench/cluster -short
 	cd bench/framing && go vet ./... && go test ./...
 	./deploy/check.sh
 
 # One package at a time: many of them test what happens within milliseconds.
 test-go: ## the Go tests alone, without the JavaScript client
 	go test -race -p 1 $$(go list ./... | grep -v /test/)
+
+live: setup ## hostile input, overload, faults, clusters, access, upgrades, monitoring: with real servers
+	go test -p 1 -count=1 -timeout 30m $(LIVE)
+	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
+
+overload: ## the same under overload, on a quiet machine: fails if a healthy pair waits over 50 ms
+	OVERLOAD_P99=50ms go test -count=1 -p 1 -v -timeout 20m ./test/overload
+
+chaos: setup ## random faults in a cluster, with a printed seed (CHAOS="-chaos 10m -seed 1")
+	go test -count=1 -v -timeout 2h -run Chaos ./test/cluster $(CHAOS)
 
 e2e: setup ## the contract, with the real socket.io-client
 	go test -race -count=1 ./test/e2e
@@ -53,7 +70,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	@for package in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	    echo "$$package $$target"; \
-	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package || exit 1; \
 	  done; \
 	done
 
@@ -84,4 +101,4 @@ conformance: ## serve the set-up of the protocols' public test suites on port 30
 deploy-check: ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup test test-go e2e browser screenshots lint vuln fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check
+.PHONY: help run build setup test test-go live overload chaos e2e browser screenshots lint vuln fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	_ "embed"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -162,25 +163,17 @@ func (c *Cluster) commitAlone() {
 func (c *Cluster) openClaims() []uint64 {
 	c.changes.mu.Lock()
 	defer c.changes.mu.Unlock()
-	epochs := make([]uint64, 0, len(c.changes.claims))
-	for epoch := range c.changes.claims {
-		epochs = append(epochs, epoch)
-	}
-	slices.Sort(epochs)
-	return epochs
+	return slices.Sorted(maps.Keys(c.changes.claims))
 }
 
 // restart begins the queue of a new session: with the claims that are open.
 // What else was to be changed is of a former one, whose names are all freed.
 func (c *Cluster) restart() {
-	epochs := c.openClaims()
 	c.changes.mu.Lock()
 	defer c.changes.mu.Unlock()
 	c.changes.queue = c.changes.queue[:0]
-	for _, epoch := range epochs {
-		if w := c.changes.claims[epoch]; w != nil {
-			c.changes.queue = append(c.changes.queue, w.change)
-		}
+	for _, epoch := range slices.Sorted(maps.Keys(c.changes.claims)) {
+		c.changes.queue = append(c.changes.queue, c.changes.claims[epoch].change)
 	}
 }
 
@@ -202,14 +195,18 @@ func (c *Cluster) enqueue(ch change) {
 }
 
 // takeChanges takes changes from the queue, in their order.
-func (c *Cluster) takeChanges() []change {
+func (c *Cluster) takeChanges() (taken []change) {
 	c.changes.mu.Lock()
 	defer c.changes.mu.Unlock()
-	n := min(len(c.changes.queue), maxChanges)
-	if n == 0 {
-		return nil
+	n := 0
+	for n < len(c.changes.queue) && len(taken) < maxChanges {
+		ch := c.changes.queue[n]
+		n++
+		if claimed := ch.kind == kindClaim || ch.kind == kindGuarded; claimed && c.changes.claims[ch.epoch] == nil {
+			continue // who has given up is not to take the name from anybody
+		}
+		taken = append(taken, ch)
 	}
-	taken := slices.Clone(c.changes.queue[:n])
 	c.changes.queue = c.changes.queue[:copy(c.changes.queue, c.changes.queue[n:])]
 	return taken
 }

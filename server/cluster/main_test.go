@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// client is a connection that takes note of what it gets.
+type client struct {
+	hub.Member
+
+	mu       sync.Mutex
+	got      []string // bodies of relays
+	answers  []events.Outcome
+	replaced bool
+	refuse   events.Code // what Relay answers, if it is not OK
+}
+
+func (c *client) Relay(r *events.Relay) events.Code {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refuse == events.OK {
+		c.got = append(c.got, string(r.Body))
+	}
+	return c.refuse
+}
+
+func (c *client) Replaced() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.replaced = true
+}
+
+func (c *client) Answered(o *events.Outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers = append(c.answers, *o)
+}
+
+func (c *client) bodies() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.got...)
+}
+
+func (c *client) outcomes() []events.Outcome {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]events.Outcome(nil), c.answers...)
+}
+
+func (c *client) isReplaced() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replaced
+}
+
+const us = "us.x.1"
+
+// newCluster returns a cluster that has joined a Redis that does not exist:
+// what it would send stays where it is.
+func newCluster(t *testing.T) *Cluster {
+	t.Helper()
+	h := hub.New(true)
+	t.Cleanup(h.Close)
+	c := &Cluster{Options: Options{Name: "us", Presence: true, Hub: h, Log: slog.New(slog.DiscardHandler)}, started: time.Now()}
+	c.changes.claims = make(map[uint64]*claim)
+	c.relays.lanes = make(map[string]*lane)
+	c.relays.flying = make(map[uint64]*relay)
+	c.relays.out = make(map[string][][]byte)
+	c.relays.instances = make(map[string]string)
+	c.process = "us.x"
+	c.session = &session{c: c, instance: us, stream: streamAll, failed: make(chan error, 1), wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	h.Report(c)
+	c.serveUntil(time.Now().Add(time.Hour))
+	return c
+}
+
+// join makes a client one of the cluster's hub, with the name.
+func (c *Cluster) testUser(t *testing.T, name string) *client {
+	t.Helper()
+	p := new(client)
+	c.Hub.Join(&p.Member, p, nil)
+	t.Cleanup(func() { c.Hub.Leave(&p.Member) })
+	if name != "" {
+		if code := c.Hub.RegisterAs(&p.Member, hub.Claim{ID: name, Epoch: c.epochs.Add(1)}, nil, nil); code != events.OK {
+			t.Fatal(code)
+		}
+	}
+	return p
+}
+
+// other has an instance have a name.
+func (c *Cluster) testOther(name, instance string) {
+	h := holder{instance: instance, epoch: 1}
+	c.relays.note(&h)
+	c.Hub.BindRemote(c.user(name, h), true)
+}
+
+// send sends a relay as the client would.
+func (c *Cluster) testSend(from *client, to, body string) events.Code {
+	h := events.Handlers{Directory: c, Remote: c}
+	r := &events.Relay{Kind: events.Candidate, From: from.User(), To: []byte(to), Body: []byte(body), Sender: from}
+	return h.Relay(r, from.User().JSON)
+}

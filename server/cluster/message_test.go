@@ -1,0 +1,91 @@
+package cluster
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/oodaa/signaling/events"
+)
+
+func TestMessageRoundTrip(t *testing.T) {
+	for name, r := range map[string]*events.Relay{
+		"body":        {Kind: events.Offer, To: []byte("b"), Body: []byte(` {"a" : 1.0e2}`)},
+		"attachments": {Kind: events.Custom, To: []byte("é"), Body: []byte(`{"_placeholder":true,"num":0}`), Attachments: [][]byte{{0, 255}, {}}},
+		"whole":       {Kind: events.Candidate, To: []byte("b"), Body: []byte(`[1]`), Message: []byte(`{"type":"ice-candidate","candidate":[1],"more":2}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.From = events.NewUser("a \u2028", "", nil)
+			encoded := appendRelay(nil, r)
+			in := reader{p: append(bytes.Clone(encoded), "rest"...)}
+			got, ok := in.relay()
+			if !ok || string(in.p) != "rest" {
+				t.Fatalf("%v, rest %q", ok, in.p)
+			}
+			if got.Kind != r.Kind || got.From.ID != r.From.ID || !bytes.Equal(got.To, r.To) || !bytes.Equal(got.Body, r.Body) ||
+				!bytes.Equal(got.Message, r.Message) || len(got.Attachments) != len(r.Attachments) {
+				t.Errorf("%+v became %+v", r, got)
+			}
+			for i := range r.Attachments {
+				if !bytes.Equal(got.Attachments[i], r.Attachments[i]) {
+					t.Errorf("attachment %d: %q", i, got.Attachments[i])
+				}
+			}
+			for i := range encoded {
+				in := reader{p: encoded[:i:i]}
+				if _, ok := in.relay(); ok {
+					t.Errorf("the first %d bytes of %d are taken for all", i, len(encoded))
+				}
+			}
+		})
+	}
+}
+
+// An answer is one of those that a connection gives, whatever another version
+// of this server may write.
+func TestAnswerCodes(t *testing.T) {
+	for code := range 256 {
+		in := reader{p: appendAnswer(nil, 300, events.Code(code))}
+		kind, id, got := in.byte(), in.number(), in.code()
+		if in.failed || kind != itemAnswer || id != 300 {
+			t.Fatalf("%d: %c %d", code, kind, id)
+		}
+		switch want := events.Code(code); want {
+		case events.OK, events.TooLarge, codeMoved:
+			if got != want {
+				t.Errorf("%d became %d", code, got)
+			}
+		default:
+			if got != events.NotFound {
+				t.Errorf("%d became %d", code, got)
+			}
+		}
+	}
+}
+
+// Whatever an instance publishes, it is read to its end, and answered at most
+// once for each relay.
+func FuzzMessage(f *testing.F) {
+	r := &events.Relay{Kind: events.Custom, From: events.NewUser("a", "", nil), To: []byte("x"), Body: []byte(`1`), Attachments: [][]byte{{1}}}
+	header := appendText(nil, "n.1")
+	f.Add(append(append(bytes.Clone(header), itemRelay, 1), appendRelay(nil, r)...))
+	f.Add(appendAnswer(bytes.Clone(header), 1, codeMoved))
+	f.Add(append(bytes.Clone(header), itemRelay, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		c := newCluster(t)
+		x := c.testUser(t, "x")
+		c.testOther("y", "n.1")
+		if code := c.testSend(x, "y", `1`); code != events.Pending {
+			t.Fatal(code)
+		}
+		c.receive(c.session, string(payload))
+		if n := len(x.outcomes()); n > 1 {
+			t.Errorf("%d outcomes of one relay", n)
+		}
+		c.serveUntil(c.started) // for nothing to be tried anew
+		c.relays.drop(c)
+		c.answer(c.relays.expire(c, c.started.Add(1e12)), nil)
+		if n := len(x.outcomes()); n != 1 || c.relays.size != 0 || len(c.relays.lanes) != 0 {
+			t.Errorf("%d outcomes, %d bytes, %d lanes are left", n, c.relays.size, len(c.relays.lanes))
+		}
+	})
+}
