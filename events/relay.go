@@ -26,6 +26,8 @@ type Relay struct {
 type Sender interface {
 	// Answered does not block, and may be called from any goroutine.
 	Answered(o *Outcome)
+	// ID is the connection's, for logs.
+	ID() string
 }
 
 // An Outcome is what became of a relay that was Pending.

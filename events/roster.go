@@ -3,41 +3,75 @@ package events
 // A Roster is the list of all names, kept as the JSON that it is sent as, in
 // the order of their registration. It is not safe for concurrent use.
 type Roster struct {
+	pages []*page
+	at    map[*User]*page
+}
+
+// A page is a part of the list, so that who leaves is found, and cut out,
+// without going through all.
+type page struct {
 	users []*User
 	names []byte // `,"a","b"`, in the order of users
 }
 
+// pageUsers is how many users a page has at most.
+const pageUsers = 512
+
 // Add appends u, whose name is not in the roster.
 func (r *Roster) Add(u *User) {
-	r.users = append(r.users, u)
-	r.names = append(append(r.names, ','), u.JSON...)
+	if r.at == nil {
+		r.at = make(map[*User]*page)
+	}
+	if n := len(r.pages); n == 0 || len(r.pages[n-1].users) == pageUsers {
+		r.pages = append(r.pages, new(page))
+	}
+	p := r.pages[len(r.pages)-1]
+	p.users = append(p.users, u)
+	p.names = append(append(p.names, ','), u.JSON...)
+	r.at[u] = p
 }
 
 // Remove removes u, if it is there.
 func (r *Roster) Remove(u *User) {
-	i, start, end := r.find(u)
-	if i < 0 {
+	p := r.at[u]
+	if p == nil {
 		return
 	}
-	copy(r.users[i:], r.users[i+1:])
-	r.users[len(r.users)-1] = nil
-	r.users = r.users[:len(r.users)-1]
-	r.names = append(r.names[:start], r.names[end:]...)
+	delete(r.at, u)
+	i, start, end := p.find(u)
+	copy(p.users[i:], p.users[i+1:])
+	p.users[len(p.users)-1] = nil
+	p.users = p.users[:len(p.users)-1]
+	p.names = append(p.names[:start], p.names[end:]...)
+	if len(p.users) > 0 {
+		return
+	}
+	for i := range r.pages {
+		if r.pages[i] == p {
+			r.pages = append(r.pages[:i], r.pages[i+1:]...)
+			return
+		}
+	}
 }
 
 // Replace puts u in the place of old, who has the same name.
 func (r *Roster) Replace(old, u *User) {
-	if i, _, _ := r.find(old); i >= 0 {
-		r.users[i] = u
+	p := r.at[old]
+	if p == nil {
+		return
 	}
+	i, _, _ := p.find(old)
+	p.users[i] = u
+	delete(r.at, old)
+	r.at[u] = p
 }
 
 // Len is the number of names.
-func (r *Roster) Len() int { return len(r.users) }
+func (r *Roster) Len() int { return len(r.at) }
 
-// find returns where u stands, its comma included.
-func (r *Roster) find(u *User) (i, start, end int) {
-	for i, v := range r.users {
+// find returns where u stands, its comma included. It is there.
+func (p *page) find(u *User) (i, start, end int) {
+	for i, v := range p.users {
 		end = start + 1 + len(v.JSON)
 		if v == u {
 			return i, start, end
@@ -52,13 +86,18 @@ func (r *Roster) find(u *User) (i, start, end int) {
 func (r *Roster) AppendUserList(dst []byte, except *User) []byte {
 	dst = append(dst, `["user-list",{"users":[`...)
 	if r != nil {
-		_, start, end := r.find(except)
-		before, after := r.names[:start], r.names[end:]
-		if len(before) == 0 {
-			before, after = after, nil
+		start := len(dst)
+		for _, p := range r.pages {
+			names := p.names
+			if except != nil && r.at[except] == p {
+				_, from, to := p.find(except)
+				dst = append(dst, names[:from]...)
+				names = names[to:]
+			}
+			dst = append(dst, names...)
 		}
-		if len(before) > 0 {
-			dst = append(append(dst, before[1:]...), after...)
+		if len(dst) > start { // without the first comma
+			dst = dst[:start+copy(dst[start:], dst[start+1:])]
 		}
 	}
 	return append(dst, `]}]`...)

@@ -124,6 +124,14 @@ func (f figures) collectCluster(gauge gaugeFunc, count countFunc) {
 	gauge(joinedDesc, number(status.Joined && status.Lost == ""))
 	gauge(instancesDesc, float64(status.Instances))
 	gauge(othersDesc, float64(f.server.hub.Others()))
+	totals := c.Totals()
+	count(clusterRelayDesc, totals.Sent, "sent", "ok")
+	count(clusterRelayDesc, totals.SentFailed, "sent", "failed")
+	count(clusterRelayDesc, totals.Received, "received", "ok")
+	count(clusterRelayDesc, totals.ReceivedFailed, "received", "failed")
+	count(commandsDesc, totals.Commands)
+	count(changesDesc, totals.Changes)
+	count(rejoinsDesc, totals.Rejoins)
 }
 
 func (f figures) collectTURN(gauge gaugeFunc, count countFunc) {

@@ -206,6 +206,9 @@ func (c *Cluster) keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		s, err := c.join(ctx)
 		if err == nil {
+			if c.Status().Joined {
+				c.counts.rejoins.Add(1)
+			}
 			c.became("cluster joined", slog.LevelInfo, "")
 			joined := time.Now()
 			err = s.run(ctx)

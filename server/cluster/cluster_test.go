@@ -49,7 +49,7 @@ func startTwo(t *testing.T, presence bool) (a, b *Cluster) {
 func (c *Cluster) testClaim(t *testing.T, asked hub.Claim, outcome func(code events.Code) events.Code) (*client, events.Code) {
 	t.Helper()
 	p := c.testUser(t, "")
-	return p, c.ClaimAs(&p.Member, asked, func(epoch uint64) events.Code {
+	return p, c.Claim(&p.Member, asked, func(epoch uint64) events.Code {
 		if outcome != nil {
 			return outcome(events.OK)
 		}
@@ -195,7 +195,7 @@ func TestRestartKeepsClaims(t *testing.T) {
 	for range 2 {
 		q := c.testUser(t, "")
 		go func() {
-			done <- c.ClaimAs(&q.Member, hub.Claim{ID: "x", Guarded: true}, func(uint64) events.Code { return events.OK })
+			done <- c.Claim(&q.Member, hub.Claim{ID: "x", Guarded: true}, func(uint64) events.Code { return events.OK })
 		}()
 	}
 	rig.Eventually(t, "two claims", func() bool { return len(c.openClaims()) == 2 })

@@ -54,17 +54,12 @@ type claim struct {
 // maxChanges bounds how many changes leave together.
 const maxChanges = 256
 
-// Claim is ClaimAs of a claim that is just a name and a key.
-func (c *Cluster) Claim(m *hub.Member, id, key string, commit func(epoch uint64) events.Code) events.Code {
-	return c.ClaimAs(m, hub.Claim{ID: id, Key: key}, commit)
-}
-
-// ClaimAs gives the name to the member, unless the directory cannot be asked: it
+// Claim gives the name to the member, unless the directory cannot be asked: it
 // calls commit, which registers the member with the hub, when it is the name's
 // turn among all instances. It waits for that, not longer than some seconds;
 // Unavailable says that it took too long, and InvalidProof that the name is
-// guarded. commit is called at most once, and not after ClaimAs has returned.
-func (c *Cluster) ClaimAs(m *hub.Member, asked hub.Claim, commit func(epoch uint64) events.Code) events.Code {
+// guarded. commit is called at most once, and not after Claim has returned.
+func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64) events.Code) events.Code {
 	if u := m.User(); u != nil && u.ID == asked.ID {
 		return c.claimAgain(u, asked.Key, commit)
 	}

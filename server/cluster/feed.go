@@ -36,7 +36,7 @@ func (s *session) apply(payload string) error {
 	for i := range list {
 		s.change(&list[i])
 	}
-	s.c.counts.feed.Add(uint64(len(list)))
+	s.c.counts.changes.Add(uint64(len(list)))
 	return nil
 }
 

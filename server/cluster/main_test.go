@@ -40,6 +40,8 @@ func (c *client) Replaced() {
 	c.replaced = true
 }
 
+func (c *client) ID() string { return "client" }
+
 func (c *client) Answered(o *events.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 // What instances publish to each other: the sender's name, and then any number
@@ -20,6 +21,15 @@ const codeMoved = events.Pending
 
 func appendText[T ~string | ~[]byte](dst []byte, text T) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+// encodedSize is what appendRelay appends, or somewhat more.
+func encodedSize(r *events.Relay) int {
+	size := 32 + len(r.From.ID) + len(r.To) + max(len(r.Message), len(r.Body))
+	for _, a := range r.Attachments {
+		size += binary.MaxVarintLen64 + len(a)
+	}
+	return size
 }
 
 // appendRelay appends what follows the id of a relay.
@@ -49,6 +59,15 @@ var errMessage = errors.New("malformed message of another instance")
 type reader struct {
 	p      []byte
 	failed bool
+	hub    *hub.Hub // knows most senders; may be nil
+}
+
+// find returns who has the name as far as the hub knows, or nil.
+func (r *reader) find(name []byte) *events.User {
+	if r.hub == nil {
+		return nil
+	}
+	return r.hub.Find(name)
 }
 
 func (r *reader) number() uint64 {
@@ -121,6 +140,8 @@ func (r *reader) relay() (relay events.Relay, ok bool) {
 			return relay, false
 		}
 	}
-	relay.From = events.NewUser(string(from), "", nil)
+	if relay.From = r.find(from); relay.From == nil {
+		relay.From = events.NewUser(string(from), "", nil)
+	}
 	return relay, true
 }

@@ -209,17 +209,38 @@ func (c *Cluster) Lookup(id string) *events.User {
 
 // counts are what the metrics show.
 type counts struct {
-	feed     atomic.Uint64 // changes of the directory that were applied
-	received atomic.Uint64 // relays from other instances
-	commands atomic.Uint64 // sent to Redis, besides renewals
-	sent     [2]atomic.Uint64
+	changes        atomic.Uint64 // of the directory that were applied
+	commands       atomic.Uint64 // sent to Redis, besides renewals
+	rejoins        atomic.Uint64
+	sent, received outcomes
 }
 
-// answered counts a relay of ours that was answered.
-func (c *counts) answered(code events.Code) {
+// outcomes are how relays ended: well, or not.
+type outcomes struct{ ok, failed atomic.Uint64 }
+
+func (o *outcomes) count(code events.Code) {
 	if code == events.OK {
-		c.sent[0].Add(1)
+		o.ok.Add(1)
 	} else {
-		c.sent[1].Add(1)
+		o.failed.Add(1)
+	}
+}
+
+// Totals are figures that only grow.
+type Totals struct {
+	Sent, SentFailed         uint64 // relays to other instances
+	Received, ReceivedFailed uint64 // relays from them
+	Changes                  uint64 // of the directory that were applied
+	Commands                 uint64 // sent to Redis, besides those for the lease
+	Rejoins                  uint64 // times that this instance joined anew
+}
+
+// Totals returns the figures of now.
+func (c *Cluster) Totals() Totals {
+	n := &c.counts
+	return Totals{
+		Sent: n.sent.ok.Load(), SentFailed: n.sent.failed.Load(),
+		Received: n.received.ok.Load(), ReceivedFailed: n.received.failed.Load(),
+		Changes: n.changes.Load(), Commands: n.commands.Load(), Rejoins: n.rejoins.Load(),
 	}
 }

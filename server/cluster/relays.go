@@ -3,7 +3,9 @@ package cluster
 import (
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -83,7 +85,7 @@ func (rs *relays) open(id []byte) bool {
 // answer is Pending, or NotFound where too much is on its way already.
 func (c *Cluster) Relay(r *events.Relay) events.Code {
 	m := &relay{
-		encoded:  appendRelay(nil, r),
+		encoded:  appendRelay(make([]byte, 0, encodedSize(r)), r),
 		outcome:  events.Outcome{Kind: r.Kind, To: append([]byte(nil), r.To...), Ack: r.Ack},
 		sender:   r.Sender,
 		deadline: time.Now().Add(patience),
@@ -184,8 +186,18 @@ func (rs *relays) send(c *Cluster, l *lane, instance string) {
 	l.at = instance
 	m.tries++
 	rs.flying[m.id] = m
-	rs.publish(c, instance, binary.AppendUvarint([]byte{itemRelay}, m.id), m.encoded)
+	if c.Log.Enabled(context.Background(), slog.LevelDebug) {
+		if s := c.current(); s != nil {
+			c.Log.Debug("relay sent", "node", c.Name, "relay", relayID(s.instance, m.id), "connection", m.sender.ID(), "to", instance)
+		}
+	}
+	var head [1 + binary.MaxVarintLen64]byte
+	head[0] = itemRelay
+	rs.publish(c, instance, binary.AppendUvarint(head[:1], m.id), m.encoded)
 }
+
+// relayID names a relay in the logs of both instances.
+func relayID(instance string, id uint64) string { return instance + "/" + strconv.FormatUint(id, 10) }
 
 // found goes on with a lane whose name the directory was asked for. h is nil if
 // nobody holds it.
@@ -224,7 +236,7 @@ func (c *Cluster) found(s *session, name string, h *holder) {
 
 // deliver puts a relay on the connection of a user of ours.
 func (c *Cluster) deliver(encoded []byte) events.Code {
-	in := reader{p: encoded}
+	in := reader{p: encoded, hub: c.Hub}
 	r, ok := in.relay()
 	if !ok {
 		return events.NotFound
@@ -266,7 +278,7 @@ func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
 		if batch != nil {
 			m.outcome.Batch = batch
 		}
-		c.counts.answered(m.outcome.Code)
+		c.counts.sent.count(m.outcome.Code)
 		m.sender.Answered(&m.outcome)
 	}
 }
@@ -275,7 +287,7 @@ func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
 // come while it is not certain that our users are ours still are dropped: their
 // senders will not wait for them for ever.
 func (c *Cluster) receive(s *session, payload string) {
-	in := reader{p: []byte(payload)}
+	in := reader{p: []byte(payload), hub: c.Hub}
 	from := string(in.text())
 	var batch wire.Batch
 	var answers []byte
@@ -292,8 +304,12 @@ func (c *Cluster) receive(s *session, payload string) {
 				break
 			}
 			r.Batch = &batch
-			answers = appendAnswer(answers, id, c.deliverTo(&r))
-			c.counts.received.Add(1)
+			code := c.deliverTo(&r)
+			answers = appendAnswer(answers, id, code)
+			c.counts.received.count(code)
+			if c.Log.Enabled(context.Background(), slog.LevelDebug) {
+				c.Log.Debug("relay received", "node", c.Name, "relay", relayID(from, id), "delivered", code == events.OK)
+			}
 		case itemAnswer:
 			id, code := in.number(), in.code()
 			if !in.failed {

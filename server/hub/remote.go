@@ -10,7 +10,7 @@ import "github.com/oodaa/signaling/events"
 type Cluster interface {
 	// Claim asks for a name, and calls commit, which registers m, when it is
 	// the name's turn among all instances.
-	Claim(m *Member, id, key string, commit func(epoch uint64) events.Code) events.Code
+	Claim(m *Member, asked Claim, commit func(epoch uint64) events.Code) events.Code
 	// Lookup returns who holds a name that the hub does not know, or nil.
 	Lookup(id string) *events.User
 }

@@ -140,7 +140,7 @@ func (p *peer) register(e *socketio.Event) error {
 			p.registered(later, id, p.bind(claim, nil))
 			return
 		}
-		p.registered(later, id, g.Cluster.Claim(&p.Member, id, "", func(epoch uint64) events.Code {
+		p.registered(later, id, g.Cluster.Claim(&p.Member, claim, func(epoch uint64) events.Code {
 			claim.Epoch = epoch
 			return p.bind(claim, nil)
 		}))
@@ -213,6 +213,9 @@ func (p *peer) relayWith(r *events.Relay, e *socketio.Event, kind events.Kind) e
 	}
 	return nil
 }
+
+// ID is the socket's.
+func (p *peer) ID() string { return p.socket.ID() }
 
 // Answered answers a relay whose outcome was open.
 func (p *peer) Answered(o *events.Outcome) {

@@ -231,6 +231,9 @@ func (p *peer) handleRelay(m *message, kind events.Kind, payload []byte) {
 	}
 }
 
+// ID is the connection's.
+func (p *peer) ID() string { return p.id }
+
 // Answered answers a relay whose outcome was open: an error is all that this
 // family gets.
 func (p *peer) Answered(o *events.Outcome) {

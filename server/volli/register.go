@@ -114,7 +114,7 @@ func (p *peer) take(id, key string) error {
 			p.registered(id, p.bind(claim))
 			return
 		}
-		p.registered(id, g.Cluster.Claim(&p.Member, id, key, func(epoch uint64) events.Code {
+		p.registered(id, g.Cluster.Claim(&p.Member, claim, func(epoch uint64) events.Code {
 			claim.Epoch = epoch
 			return p.bind(claim)
 		}))
