@@ -114,3 +114,18 @@ func (c *Cluster) testSend(from *client, to, body string) events.Code {
 	r := &events.Relay{Kind: events.Candidate, From: from.User(), To: []byte(to), Body: []byte(body), Sender: from}
 	return h.Relay(r, from.User().JSON)
 }
+
+// busy is how many lanes something is on its way in.
+func (rs *relays) busy() (n int) {
+	for _, l := range rs.lanes {
+		if !l.idle() {
+			n++
+		}
+	}
+	return n
+}
+
+func encodeRelay(r *events.Relay) []byte {
+	encoded, _ := appendRelay(nil, r)
+	return encoded
+}

@@ -32,11 +32,13 @@ func encodedSize(r *events.Relay) int {
 	return size
 }
 
-// appendRelay appends what follows the id of a relay.
-func appendRelay(dst []byte, r *events.Relay) []byte {
+// appendRelay appends what follows the id of a relay. to is the part of it that
+// is the target's name.
+func appendRelay(dst []byte, r *events.Relay) (encoded, to []byte) {
 	dst = append(dst, byte(r.Kind))
 	dst = appendText(dst, r.From.ID)
 	dst = appendText(dst, r.To)
+	end := len(dst)
 	if r.Message != nil {
 		dst = appendText(append(dst, 1), r.Message)
 	} else {
@@ -46,7 +48,7 @@ func appendRelay(dst []byte, r *events.Relay) []byte {
 	for _, a := range r.Attachments {
 		dst = appendText(dst, a)
 	}
-	return dst
+	return dst, dst[end-len(r.To) : end : end]
 }
 
 func appendAnswer(dst []byte, id uint64, code events.Code) []byte {
@@ -60,6 +62,7 @@ type reader struct {
 	p      []byte
 	failed bool
 	hub    *hub.Hub // knows most senders; may be nil
+	last   events.Relay
 }
 
 // find returns who has the name as far as the hub knows, or nil.
@@ -112,8 +115,11 @@ func (r *reader) text() []byte {
 
 func (r *reader) fail() { r.failed, r.p = true, nil }
 
-// relay reads what appendRelay has written. The result points into what is read.
-func (r *reader) relay() (relay events.Relay, ok bool) {
+// relay reads what appendRelay has written. The result points into what is read,
+// and is good until the next one.
+func (r *reader) relay() (relay *events.Relay, ok bool) {
+	relay = &r.last
+	*relay = events.Relay{}
 	relay.Kind = events.Kind(r.byte())
 	from := r.text()
 	relay.To = r.text()

@@ -36,7 +36,8 @@ const maxRelays = 64 << 20
 type relay struct {
 	id       uint64
 	encoded  []byte // by appendRelay
-	outcome  events.Outcome
+	lane     *lane
+	outcome  events.Outcome // To is a part of encoded
 	sender   events.Sender
 	deadline time.Time
 	tries    int
@@ -46,16 +47,22 @@ type relay struct {
 // relaySize is what a relay takes beside its message.
 const relaySize = 256
 
-func (m *relay) size() int { return relaySize + len(m.encoded) + len(m.outcome.To) }
+func (m *relay) size() int { return relaySize + len(m.encoded) }
 
 // A lane is the way to one name. What is sent to one name arrives in its order:
 // while anything waits, what comes next waits behind it.
+// An idle one is kept for a moment, since more is likely to come.
 type lane struct {
+	name    string
 	waiting []*relay // in the order of their ids
+	room    [1]*relay
 	flying  int
 	at      string // the instance that those were sent to
 	looking bool   // the directory is being asked
 }
+
+// idle reports whether nothing is on its way.
+func (l *lane) idle() bool { return len(l.waiting) == 0 && l.flying == 0 && !l.looking }
 
 // maxTries is how many instances are tried for a name that moves.
 const maxTries = 3
@@ -78,15 +85,17 @@ func (c *Cluster) Find(id []byte) *events.User {
 func (rs *relays) open(id []byte) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	return rs.lanes[string(id)] != nil
+	l := rs.lanes[string(id)]
+	return l != nil && !l.idle()
 }
 
 // Relay takes a relay over to send it to the instance of its target. The
 // answer is Pending, or NotFound where too much is on its way already.
 func (c *Cluster) Relay(r *events.Relay) events.Code {
+	encoded, to := appendRelay(make([]byte, 0, encodedSize(r)), r)
 	m := &relay{
-		encoded:  appendRelay(make([]byte, 0, encodedSize(r)), r),
-		outcome:  events.Outcome{Kind: r.Kind, To: append([]byte(nil), r.To...), Ack: r.Ack},
+		encoded:  encoded,
+		outcome:  events.Outcome{Kind: r.Kind, To: to, Ack: r.Ack},
 		sender:   r.Sender,
 		deadline: time.Now().Add(patience),
 	}
@@ -102,13 +111,15 @@ func (c *Cluster) Relay(r *events.Relay) events.Code {
 	rs.byAge = append(rs.byAge, m)
 	l := rs.lanes[string(r.To)]
 	if l == nil {
-		l = new(lane)
-		rs.lanes[string(r.To)] = l
+		l = &lane{name: string(r.To)}
+		l.waiting = l.room[:0]
+		rs.lanes[l.name] = l
 	}
+	m.lane = l
 	l.waiting = append(l.waiting, m)
 	var ready []*relay
 	if len(l.waiting) == 1 {
-		ready = rs.advance(c, string(r.To), l)
+		ready = rs.advance(c, l)
 	}
 	rs.mu.Unlock()
 	c.answer(ready, nil)
@@ -118,10 +129,9 @@ func (c *Cluster) Relay(r *events.Relay) events.Code {
 
 // advance sends what waits in a lane, as far as it is known where to. It
 // returns the relays that are over. rs.mu is held.
-func (rs *relays) advance(c *Cluster, name string, l *lane) (over []*relay) {
+func (rs *relays) advance(c *Cluster, l *lane) (over []*relay) {
 	finish := func(code events.Code) {
-		m := l.waiting[0]
-		l.waiting = l.waiting[1:]
+		m := l.next()
 		m.outcome.Code = code
 		over = append(over, m)
 	}
@@ -130,7 +140,7 @@ lane:
 		if !c.serving() {
 			break // until resume
 		}
-		u := c.Hub.Find([]byte(name))
+		u := c.Hub.Find([]byte(l.name))
 		switch {
 		case u != nil && u.Instance == "":
 			if l.flying > 0 {
@@ -151,14 +161,22 @@ lane:
 				break lane
 			}
 			l.looking = true
-			rs.lookup = append(rs.lookup, name)
+			rs.lookup = append(rs.lookup, l.name)
 		}
 	}
 	rs.settle(over)
-	if len(l.waiting) == 0 && l.flying == 0 && !l.looking {
-		delete(rs.lanes, name)
-	}
 	return over
+}
+
+// next takes the first relay that waits. The slice is used again once it is
+// empty.
+func (l *lane) next() *relay {
+	m := l.waiting[0]
+	l.waiting[0] = nil
+	if l.waiting = l.waiting[1:]; len(l.waiting) == 0 {
+		l.waiting = l.room[:0]
+	}
+	return m
 }
 
 // note takes note of what a process is now.
@@ -180,8 +198,7 @@ func (rs *relays) at(u *events.User) string {
 
 // send queues the first relay of a lane for an instance. rs.mu is held.
 func (rs *relays) send(c *Cluster, l *lane, instance string) {
-	m := l.waiting[0]
-	l.waiting = l.waiting[1:]
+	m := l.next()
 	l.flying++
 	l.at = instance
 	m.tries++
@@ -223,13 +240,9 @@ func (c *Cluster) found(s *session, name string, h *holder) {
 			// got it was not told so either.
 			m.outcome.Code = c.deliver(m.encoded)
 		}
-		l.waiting = l.waiting[1:]
-		over = append(over, m)
+		over = append(over, l.next())
 	}
 	rs.settle(over)
-	if l.flying == 0 {
-		delete(rs.lanes, name)
-	}
 	rs.mu.Unlock()
 	c.answer(over, nil)
 }
@@ -241,7 +254,7 @@ func (c *Cluster) deliver(encoded []byte) events.Code {
 	if !ok {
 		return events.NotFound
 	}
-	code := c.deliverTo(&r)
+	code := c.deliverTo(r)
 	if code == codeMoved {
 		return events.NotFound
 	}
@@ -304,7 +317,7 @@ func (c *Cluster) receive(s *session, payload string) {
 				break
 			}
 			r.Batch = &batch
-			code := c.deliverTo(&r)
+			code := c.deliverTo(r)
 			answers = appendAnswer(answers, id, code)
 			c.counts.received.count(code)
 			if c.Log.Enabled(context.Background(), slog.LevelDebug) {
@@ -341,8 +354,7 @@ func (rs *relays) answered(c *Cluster, id uint64, code events.Code) (over []*rel
 		return nil
 	}
 	delete(rs.flying, id)
-	name := string(m.outcome.To)
-	l := rs.lanes[name]
+	l := m.lane
 	l.flying--
 	if code == codeMoved {
 		l.back(m)
@@ -351,7 +363,7 @@ func (rs *relays) answered(c *Cluster, id uint64, code events.Code) (over []*rel
 		over = append(l.overtaken(m), m)
 		rs.settle(over)
 	}
-	return append(over, rs.advance(c, name, l)...)
+	return append(over, rs.advance(c, l)...)
 }
 
 // overtaken returns the relays that came back although one that was sent after
@@ -359,8 +371,7 @@ func (rs *relays) answered(c *Cluster, id uint64, code events.Code) (over []*rel
 func (l *lane) overtaken(by *relay) (over []*relay) {
 	for len(l.waiting) > 0 && l.waiting[0].id < by.id {
 		l.waiting[0].outcome.Code = events.NotFound
-		over = append(over, l.waiting[0])
-		l.waiting = l.waiting[1:]
+		over = append(over, l.next())
 	}
 	return over
 }
@@ -402,9 +413,9 @@ func (rs *relays) publish(c *Cluster, instance string, items ...[]byte) {
 func (rs *relays) resume(c *Cluster) {
 	rs.mu.Lock()
 	var over []*relay
-	for name, l := range rs.lanes {
+	for _, l := range rs.lanes {
 		if len(l.waiting) > 0 {
-			over = append(over, rs.advance(c, name, l)...)
+			over = append(over, rs.advance(c, l)...)
 		}
 	}
 	rs.mu.Unlock()
@@ -423,11 +434,8 @@ func (rs *relays) drop(c *Cluster) {
 		over = append(over, m)
 	}
 	rs.settle(over)
-	for name, l := range rs.lanes {
+	for _, l := range rs.lanes {
 		l.flying, l.looking = 0, false
-		if len(l.waiting) == 0 {
-			delete(rs.lanes, name)
-		}
 	}
 	clear(rs.out)
 	rs.lookup = rs.lookup[:0]
@@ -468,7 +476,7 @@ func (c *Cluster) sweep(ctx context.Context) {
 func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	stuck := make(map[string]*lane)
+	var stuck []*lane
 	for _, m := range rs.byAge {
 		if m.answered {
 			continue
@@ -476,9 +484,8 @@ func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
 		if m.deadline.After(now.Add(patience - grace)) {
 			break
 		}
-		name := string(m.outcome.To)
-		l, flies := rs.lanes[name], rs.flying[m.id] == m
-		if l == nil || m.deadline.After(now) && !(flies && rs.moved(c, name, l)) {
+		l, flies := m.lane, rs.flying[m.id] == m
+		if m.deadline.After(now) && !(flies && rs.moved(c, l)) {
 			continue
 		}
 		if flies {
@@ -487,7 +494,7 @@ func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
 		} else {
 			l.waiting = without(l.waiting, m)
 		}
-		stuck[name] = l
+		stuck = append(stuck, l)
 		m.outcome.Code = events.NotFound
 		over = append(over, m)
 	}
@@ -498,19 +505,24 @@ func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
 	}
 	clear(rs.byAge[:n])
 	rs.byAge = rs.byAge[n:]
-	for name, l := range stuck {
-		over = append(over, rs.advance(c, name, l)...)
+	for _, l := range stuck {
+		over = append(over, rs.advance(c, l)...)
+	}
+	for name, l := range rs.lanes {
+		if l.idle() {
+			delete(rs.lanes, name)
+		}
 	}
 	return over
 }
 
 // moved reports whether relays wait for those on their way to where the name
 // was before. rs.mu is held.
-func (rs *relays) moved(c *Cluster, name string, l *lane) bool {
+func (rs *relays) moved(c *Cluster, l *lane) bool {
 	if len(l.waiting) == 0 {
 		return false
 	}
-	u := c.Hub.Find([]byte(name))
+	u := c.Hub.Find([]byte(l.name))
 	if u == nil {
 		return c.Presence // else nobody of another instance is known
 	}

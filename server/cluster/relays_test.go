@@ -52,8 +52,8 @@ func (c *Cluster) testEmpty(t *testing.T) {
 	t.Helper()
 	c.relays.expire(c, time.Now())
 	rs := &c.relays
-	if len(rs.lanes) != 0 || len(rs.flying) != 0 || len(rs.byAge) != 0 || rs.size != 0 {
-		t.Errorf("%d lanes, %d on their way, %d in all, %d bytes are left", len(rs.lanes), len(rs.flying), len(rs.byAge), rs.size)
+	if rs.busy() != 0 || len(rs.flying) != 0 || len(rs.byAge) != 0 || rs.size != 0 {
+		t.Errorf("%d lanes, %d on their way, %d in all, %d bytes are left", rs.busy(), len(rs.flying), len(rs.byAge), rs.size)
 	}
 }
 
@@ -210,7 +210,7 @@ func TestRelaysWaitForTheLease(t *testing.T) {
 		}
 	}
 	c.receive(c.session, string(append(appendText(nil, "n.1"), append([]byte{itemRelay, 9},
-		appendRelay(nil, &events.Relay{Kind: events.Candidate, From: events.NewUser("b", "", nil), To: []byte("x"), Body: []byte("0")})...)...)))
+		encodeRelay(&events.Relay{Kind: events.Candidate, From: events.NewUser("b", "", nil), To: []byte("x"), Body: []byte("0")})...)...)))
 	if got := x.bodies(); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
