@@ -20,8 +20,9 @@ const maxLogged = 256
 // status being 101 then and the duration that of the handler; or "aborted" when
 // the handler panicked past it, which is the way to drop a connection.
 //
-// The level is warn for status 500 and above, debug for other answers below 400
-// for which quiet is true (nil: none), else info.
+// The level is warn for status 500 and above but 503, which is what all get while
+// the server stops; debug for 503 and answers below 400 for which quiet is true
+// (nil: none), else info.
 func RequestLog(log *slog.Logger, quiet func(*http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -35,9 +36,9 @@ func RequestLog(log *slog.Logger, quiet func(*http.Request) bool) func(http.Hand
 				}
 				level := slog.LevelInfo
 				switch {
-				case rec.status >= 500:
+				case rec.status >= 500 && rec.status != http.StatusServiceUnavailable:
 					level = slog.LevelWarn
-				case rec.status < 400 && quiet != nil && quiet(r):
+				case (rec.status < 400 || rec.status == http.StatusServiceUnavailable) && quiet != nil && quiet(r):
 					level = slog.LevelDebug
 				}
 				if !log.Enabled(r.Context(), level) {

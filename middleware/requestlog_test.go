@@ -80,8 +80,11 @@ func TestRequestLog(t *testing.T) {
 			w.WriteHeader(404)
 			w.WriteHeader(200)
 		}, `{"level":"INFO","msg":"request","method":"GET","path":"/","status":404,"bytes":0,"duration":0}`},
-		{"server error", slog.LevelInfo, "/", write(503, ""),
-			`{"level":"WARN","msg":"request","method":"GET","path":"/","status":503,"bytes":0,"duration":1500000000}`},
+		{"server error", slog.LevelInfo, "/", write(502, ""),
+			`{"level":"WARN","msg":"request","method":"GET","path":"/","status":502,"bytes":0,"duration":1500000000}`},
+		{"stopping", slog.LevelInfo, "/", write(503, ""),
+			`{"level":"INFO","msg":"request","method":"GET","path":"/","status":503,"bytes":0,"duration":1500000000}`},
+		{"quiet, stopping", slog.LevelInfo, "/health", write(503, ""), ""},
 		{"quiet", slog.LevelInfo, "/health", write(200, "ok"), ""},
 		{"quiet, debug", slog.LevelDebug, "/health", write(304, ""),
 			`{"level":"DEBUG","msg":"request","method":"GET","path":"/health","status":304,"bytes":0,"duration":1500000000,"remote":"192.0.2.1"}`},

@@ -31,6 +31,7 @@ need npm npm
 need redis-server redis-server
 need turnserver coturn
 need promtool prometheus
+PATH=$PATH:/usr/sbin need nginx nginx-light
 need "${CHROMIUM:-chromium}" chromium # or another browser of its family
 
 packages() { # directory

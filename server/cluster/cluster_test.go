@@ -78,7 +78,10 @@ func TestGuardedClaim(t *testing.T) {
 				t.Fatal(code)
 			}
 			for _, c := range []*Cluster{a, b} {
-				if _, code := c.testClaim(t, hub.Claim{ID: "x", Key: "another key", Guarded: true}, nil); code != events.InvalidProof {
+				if _, code := c.testClaim(t, hub.Claim{ID: "x", Key: "its key", Guarded: true}, nil); code != events.InvalidProof {
+					t.Errorf("the key without a proof: code %d", code)
+				}
+				if _, code := c.testClaim(t, hub.Claim{ID: "x", Key: "another key", Guarded: true, Proved: true}, nil); code != events.InvalidProof {
 					t.Errorf("%s: taken with another key: %v", c.Name, code)
 				}
 				if _, code := c.testClaim(t, hub.Claim{ID: "x", Guarded: true}, nil); code != events.InvalidProof {
@@ -88,7 +91,7 @@ func TestGuardedClaim(t *testing.T) {
 			if holder.isReplaced() || !a.testHolds("x", "", holder) || !b.testHolds("x", "its key", nil) {
 				t.Error("the holder is not who it was")
 			}
-			next, code := b.testClaim(t, hub.Claim{ID: "x", Key: "its key", Guarded: true}, nil)
+			next, code := b.testClaim(t, hub.Claim{ID: "x", Key: "its key", Guarded: true, Proved: true}, nil)
 			if code != events.OK {
 				t.Errorf("not taken with its key: %v", code)
 			}

@@ -24,7 +24,8 @@ var changeScript = redis.NewScript(changeSource)
 // The kinds of changes to the directory.
 const (
 	kindClaim   = "c"
-	kindGuarded = "g" // a claim that takes no name from a holder with another key
+	kindProved  = "p" // a claim that takes no name from a holder with another key
+	kindGuarded = "g" // a claim that takes no name from a holder with a key
 	kindAgain   = "a" // a claim by who joins anew, for a name that it had
 	kindKey     = "k"
 	kindRelease = "d"
@@ -70,7 +71,10 @@ func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64
 		return commit(epoch)
 	}
 	waiting := &claim{change{kindClaim, asked.ID, epoch, asked.Key}, commit, make(chan events.Code, 1)}
-	if asked.Guarded {
+	switch {
+	case asked.Guarded && asked.Proved:
+		waiting.kind = kindProved
+	case asked.Guarded:
 		waiting.kind = kindGuarded
 	}
 	c.changes.mu.Lock()
@@ -197,7 +201,7 @@ func (c *Cluster) takeChanges() (taken []change) {
 	for n < len(c.changes.queue) && len(taken) < maxChanges {
 		ch := c.changes.queue[n]
 		n++
-		if claimed := ch.kind == kindClaim || ch.kind == kindGuarded; claimed && c.changes.claims[ch.epoch] == nil {
+		if claimed := ch.kind == kindClaim || ch.kind == kindGuarded || ch.kind == kindProved; claimed && c.changes.claims[ch.epoch] == nil {
 			continue // who has given up is not to take the name from anybody
 		}
 		taken = append(taken, ch)

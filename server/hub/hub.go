@@ -230,8 +230,9 @@ type Claim struct {
 	// Epoch tells the registrations of one instance apart, where there are
 	// several.
 	Epoch uint64
-	// Guarded: the name is not taken from a holder with another key.
-	Guarded bool
+	// Guarded: the name is taken from a holder with a key only by who has Proved
+	// to hold the same key. Keys are public: to name one proves nothing.
+	Guarded, Proved bool
 }
 
 // Register is RegisterAs of a claim that is just a name and a key.
@@ -258,7 +259,7 @@ func (h *Hub) RegisterAs(m *Member, claim Claim, batch *wire.Batch, listed func(
 	if replaced == own {
 		replaced = nil
 	}
-	if replaced != nil && claim.Guarded && replaced.Key() != "" && replaced.Key() != claim.Key {
+	if replaced != nil && claim.Guarded && replaced.Key() != "" && (!claim.Proved || replaced.Key() != claim.Key) {
 		h.mu.Unlock()
 		m.telling.Unlock()
 		return events.InvalidProof

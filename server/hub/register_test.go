@@ -272,3 +272,38 @@ func TestNoNewsAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+// A guarded name is taken from a holder with a key only by who has proved the
+// same key; free names, and holders without a key, are not guarded.
+func TestGuardedNames(t *testing.T) {
+	h := start(t, true)
+	holder := joinDeaf(h, "holder")
+	if code := h.RegisterAs(&holder.Member, Claim{ID: "x", Key: "key", Guarded: true}, nil, nil); code != events.OK {
+		t.Fatalf("free name: code %d", code)
+	}
+	for name, claim := range map[string]Claim{
+		"no key":                  {ID: "x", Guarded: true},
+		"the key, not proved":     {ID: "x", Key: "key", Guarded: true},
+		"another key, proved":     {ID: "x", Key: "other", Guarded: true, Proved: true},
+		"another key, not proved": {ID: "x", Key: "other", Guarded: true},
+	} {
+		c := joinDeaf(h, name)
+		h.Register(&c.Member, name, "", nil, nil)
+		if code := h.RegisterAs(&c.Member, claim, nil, nil); code != events.InvalidProof {
+			t.Errorf("%s: code %d", name, code)
+		}
+		if u := c.User(); u == nil || u.ID != name {
+			t.Errorf("%s: lost the name that it had", name)
+		}
+	}
+	if h.Find([]byte("x")) != holder.User() {
+		t.Error("the holder lost its name")
+	}
+	if code := h.RegisterAs(&holder.Member, Claim{ID: "x", Key: "new key", Guarded: true}, nil, nil); code != events.OK {
+		t.Errorf("own name: code %d", code)
+	}
+	next := joinDeaf(h, "next")
+	if code := h.RegisterAs(&next.Member, Claim{ID: "x", Key: "new key", Guarded: true, Proved: true}, nil, nil); code != events.OK {
+		t.Errorf("the same key, proved: code %d", code)
+	}
+}

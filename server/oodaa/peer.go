@@ -2,6 +2,7 @@ package oodaa
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oodaa/signaling/events"
@@ -19,6 +20,7 @@ type peer struct {
 	socket   socketio.Socket
 	deadline wire.Deadline // for registering; then, that of the token
 	grant    *auth.Grant   // of the token; nil where there are none
+	ends     atomic.Int64  // Unix nanoseconds of when the token ends the registration; 0: never
 
 	// owned by the caller of Event
 	rate    wire.Rate
@@ -42,7 +44,7 @@ func (p *peer) Expired(at time.Time) {
 		p.socket.Disconnect()
 		return
 	}
-	if p.grant == nil || p.grant.Expires.IsZero() || at.Before(p.grant.Ends(at)) {
+	if ends := p.ends.Load(); ends == 0 || at.UnixNano() < ends {
 		return // it registered meanwhile
 	}
 	p.gateway.Log.Debug("token expired", "socket", p.socket.ID())
@@ -156,10 +158,15 @@ func (p *peer) bind(claim hub.Claim, batch *wire.Batch) events.Code {
 func (p *peer) registered(e *socketio.Event, id string, code events.Code) {
 	if code != events.OK {
 		p.fail(e, code, 0, nil)
+		if code == events.Unavailable { // it may try elsewhere, or again
+			p.socket.Disconnect()
+		}
 		return
 	}
 	if p.grant != nil && !p.grant.Expires.IsZero() {
-		p.gateway.Deadlines.Set(&p.deadline, p.grant.Ends(time.Now()), p)
+		ends := p.grant.Ends(time.Now())
+		p.ends.Store(ends.UnixNano())
+		p.gateway.Deadlines.Set(&p.deadline, ends, p)
 	} else {
 		p.gateway.Deadlines.Stop(&p.deadline)
 	}

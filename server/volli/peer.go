@@ -45,6 +45,7 @@ type peer struct {
 	renewal   *wire.Repeat // nil: it has not asked for ICE servers
 
 	grant atomic.Pointer[auth.Grant] // of the token; nil where there are none
+	ends  atomic.Int64               // Unix nanoseconds of when the token ends the registration; 0: never
 }
 
 func newPeer(g *Gateway, conn *wire.Conn) *peer {
@@ -68,8 +69,7 @@ func (p *peer) Expired(at time.Time) {
 		p.conn.Close(wire.ClosePolicyViolation, "not registered")
 		return
 	}
-	grant := p.grant.Load()
-	if grant == nil || grant.Expires.IsZero() || at.Before(grant.Ends(at)) {
+	if ends := p.ends.Load(); ends == 0 || at.UnixNano() < ends {
 		return // it registered meanwhile
 	}
 	g.Log.Debug("token expired", "connection", p.id)
@@ -170,6 +170,10 @@ func (p *peer) Message(payload []byte, binary bool) error {
 		return p.handleDiscover(&m)
 	case events.GetICEServers:
 		counts.Event(events.AskedICEServers)
+		if !p.admitted() {
+			p.fail(events.Unauthorized, nil)
+			return nil
+		}
 		p.sendICEServers()
 	case "proof":
 		counts.Event(events.AskedProof)
@@ -188,19 +192,27 @@ func (p *peer) Message(payload []byte, binary bool) error {
 	return nil
 }
 
+// admitted reports whether the client may ask for what only those with a token
+// are told: it is registered, or came with one.
+func (p *peer) admitted() bool {
+	if p.gateway.Tokens == nil || p.User() != nil {
+		return true
+	}
+	_, err := p.gateway.Tokens.Verify(p.bearer)
+	return err == nil
+}
+
 func (p *peer) handleDiscover(m *message) error {
 	id := m.text(fieldUserID, events.MaxVolliUserID)
 	if id == "" {
 		p.fail(events.MissingFields, nil)
 		return nil
 	}
-	g := p.gateway
-	if g.Tokens != nil && p.User() == nil {
-		if _, err := g.Tokens.Verify(p.bearer); err != nil {
-			p.fail(events.Unauthorized, nil)
-			return nil
-		}
+	if !p.admitted() {
+		p.fail(events.Unauthorized, nil)
+		return nil
 	}
+	g := p.gateway
 	u := g.Hub.Find([]byte(id))
 	if u != nil || g.Cluster == nil {
 		p.send(appendDiscovery(nil, id, u))

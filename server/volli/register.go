@@ -31,7 +31,7 @@ func (p *peer) handleRegister(m *message, payload []byte) error {
 	g := p.gateway
 	switch g.Proof {
 	case ProofOff:
-		return p.take(id, key)
+		return p.take(id, key, false)
 	case ProofAlways:
 		p.ask(id, key)
 		return nil
@@ -68,7 +68,7 @@ func (p *peer) checkToken(id string, payload []byte) events.Code {
 // otherwise.
 func (p *peer) takeOrAsk(id, key string, holder *events.User) error {
 	if holder == nil || holder == p.User() {
-		return p.take(id, key)
+		return p.take(id, key, false)
 	}
 	p.ask(id, key)
 	return nil
@@ -97,13 +97,13 @@ func (p *peer) handleProof(payload []byte) error {
 		p.fail(events.Unauthorized, nil)
 		return nil
 	}
-	return p.take(c.id, c.text)
+	return p.take(c.id, c.text, true)
 }
 
-// take registers the client.
-func (p *peer) take(id, key string) error {
+// take registers the client, which may have proved that it holds its key.
+func (p *peer) take(id, key string, proved bool) error {
 	g := p.gateway
-	claim := hub.Claim{ID: id, Key: key, Guarded: g.Proof != ProofOff}
+	claim := hub.Claim{ID: id, Key: key, Guarded: g.Proof != ProofOff, Proved: proved}
 	if g.Cluster == nil && !g.Hub.Crowded() {
 		p.registered(id, p.bind(claim))
 		return nil
@@ -137,12 +137,18 @@ func (p *peer) bind(claim hub.Claim) events.Code {
 func (p *peer) registered(id string, code events.Code) {
 	if code != events.OK {
 		p.fail(code, nil)
+		if code == events.Unavailable { // it may try elsewhere, or again
+			p.dismiss()
+		}
 		return
 	}
 	g := p.gateway
 	if grant := p.grant.Load(); grant != nil && !grant.Expires.IsZero() {
-		g.Deadlines.Set(&p.register, grant.Ends(time.Now()), p)
+		ends := grant.Ends(time.Now())
+		p.ends.Store(ends.UnixNano())
+		g.Deadlines.Set(&p.register, ends, p)
 	} else {
+		p.ends.Store(0)
 		g.Deadlines.Stop(&p.register)
 	}
 	g.Log.Debug("registered", "connection", p.id, "user", id)

@@ -43,12 +43,13 @@ for i = 5, #ARGV, 4 do
   local value = redis.call('HGET', names, name)
   local mine = me .. ' ' .. epoch .. ' '
   local held = value and string.sub(value, 1, #mine) == mine
-  local guard = kind == 'g' and value and string.match(value, '^%S+ %S+ (.*)$') or ''
-  if guard ~= '' and guard ~= key then
+  local claim = kind == 'c' or kind == 'g' or kind == 'p'
+  local guard = claim and kind ~= 'c' and value and string.match(value, '^%S+ %S+ (.*)$') or ''
+  if guard ~= '' and (kind == 'g' or guard ~= key) then
     refused[#refused + 1] = name
     refused[#refused + 1] = value
     refused[#refused + 1] = epoch
-  elseif kind == 'c' or kind == 'g' then
+  elseif claim then
     give(name, epoch, key, value)
     tell(me, 'c', name, me, epoch, key)
     if value and stream == '' and holder(value) ~= me then

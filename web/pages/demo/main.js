@@ -93,8 +93,9 @@ function leave(error) {
 }
 
 function refuse(text) {
-  // Only who needs a token is asked for one.
-  if (text === 'Unauthorized') $('token-part').hidden = false;
+  // Only who needs a token is asked for one. The one of this tab may be for
+  // another name.
+  if (text === 'Unauthorized' || (text === 'User ID not allowed' && $('token').value)) $('token-part').hidden = false;
   $('join-error').hidden = false;
   $('join-error').replaceChildren(explain(text), ' ', code(text));
 }
