@@ -35,10 +35,9 @@ type Client struct {
 	in   chan Message
 	done chan struct{}
 
-	mu     sync.Mutex // guards writing and what follows
-	acks   int64
-	err    error
-	closed bool
+	mu   sync.Mutex // guards writing and what follows
+	acks int64
+	err  error
 }
 
 // A Message is one event or message from the server.
@@ -76,7 +75,7 @@ func DialWith(dialer *net.Dialer, base string, family Family, header http.Header
 	if family == Volli {
 		return c, nil
 	}
-	if err := c.SendRaw("40"); err == nil {
+	if err = c.SendRaw("40"); err == nil {
 		_, err = c.Await("connect")
 	}
 	if err != nil {
