@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,12 +54,14 @@ func (c *client) hear(what string) {
 	c.mu.Unlock()
 }
 
-// take returns what was heard since the last time, and whether that was the end.
+// take returns what was heard since the last time, and whether that was the end:
+// who is replaced may or may not be told of others before.
 func (c *client) take() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	heard := c.heard
 	if c.heard = nil; c.replaced > 0 {
+		heard = slices.DeleteFunc(heard, func(what string) bool { return what[0] == '-' || what[0] == '+' })
 		heard = append(heard, "replaced")
 	}
 	for ; c.replaced > 1; c.replaced-- {
