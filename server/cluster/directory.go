@@ -36,6 +36,9 @@ type change struct {
 	kind, name string
 	epoch      uint64
 	key        string
+	// from is the name, and its epoch, that a claim leaves for the new one.
+	from      string
+	fromEpoch uint64
 }
 
 // changes are those that this instance makes.
@@ -70,7 +73,14 @@ func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64
 		defer c.changing.RUnlock()
 		return commit(epoch)
 	}
-	waiting := &claim{change{kindClaim, asked.ID, epoch, asked.Key}, commit, make(chan events.Code, 1)}
+	waiting := &claim{
+		change: change{kind: kindClaim, name: asked.ID, epoch: epoch, key: asked.Key},
+		commit: commit,
+		done:   make(chan events.Code, 1),
+	}
+	if u := m.User(); u != nil {
+		waiting.from, waiting.fromEpoch = u.ID, u.Epoch
+	}
 	switch {
 	case asked.Guarded && asked.Proved:
 		waiting.kind = kindProved
@@ -101,7 +111,7 @@ func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64
 func (c *Cluster) claimAgain(u *events.User, key string, commit func(epoch uint64) events.Code) events.Code {
 	code := commit(u.Epoch)
 	if code == events.OK && key != "" {
-		c.enqueue(change{kindKey, u.ID, u.Epoch, key})
+		c.enqueue(change{kind: kindKey, name: u.ID, epoch: u.Epoch, key: key})
 	}
 	return code
 }
@@ -128,8 +138,13 @@ func (c *Cluster) commit(name string, epoch uint64) {
 	if code == events.OK {
 		return
 	}
+	if waiting != nil && waiting.from != "" { // which it has still
+		if u := c.Hub.Find([]byte(waiting.from)); u != nil && u.Instance == "" && u.Epoch == waiting.fromEpoch {
+			c.enqueue(change{kind: kindAgain, name: u.ID, epoch: u.Epoch, key: u.Key()})
+		}
+	}
 	if u := c.Hub.Find([]byte(name)); u != nil && u.Instance == "" {
-		c.enqueue(change{kindAgain, name, u.Epoch, u.Key()})
+		c.enqueue(change{kind: kindAgain, name: name, epoch: u.Epoch, key: u.Key()})
 	} else {
 		c.enqueue(change{kind: kindRelease, name: name, epoch: epoch})
 	}
@@ -213,10 +228,10 @@ func (c *Cluster) takeChanges() (taken []change) {
 // evalChanges adds the script with these changes to a pipeline. former is the
 // instance that this one was, where it joins anew.
 func (s *session) evalChanges(ctx context.Context, to redis.Scripter, former string, list []change) *redis.Cmd {
-	args := make([]any, 0, 4+4*len(list))
+	args := make([]any, 0, 4+6*len(list))
 	args = append(args, s.c.Prefix, s.instance, s.stream, former)
 	for _, ch := range list {
-		args = append(args, ch.kind, ch.name, strconv.FormatUint(ch.epoch, 10), ch.key)
+		args = append(args, ch.kind, ch.name, strconv.FormatUint(ch.epoch, 10), ch.key, ch.from, strconv.FormatUint(ch.fromEpoch, 10))
 	}
 	return changeScript.EvalSha(ctx, to, []string{s.leaseKey(), s.c.namesKey(), s.c.versionsKey()}, args...)
 }

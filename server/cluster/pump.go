@@ -65,14 +65,16 @@ func (s *session) send() (bool, error) {
 		return false, nil
 	}
 	pipe := c.redis.Pipeline()
-	var changed *redis.Cmd
-	if len(list) > 0 {
-		changed = s.evalChanges(ctx, pipe, "", list)
-		c.counts.commands.Add(1)
-	}
 	published := make([]*redis.IntCmd, len(out))
 	for i, p := range out {
 		published[i] = pipe.Publish(ctx, c.channelOf(p.instance), p.message)
+		c.counts.commands.Add(1)
+	}
+	// After the relays: what somebody sent before leaving arrives before the
+	// news of that.
+	var changed *redis.Cmd
+	if len(list) > 0 {
+		changed = s.evalChanges(ctx, pipe, "", list)
 		c.counts.commands.Add(1)
 	}
 	var found *redis.SliceCmd

@@ -286,7 +286,7 @@ func (s *session) reclaim(ctx context.Context, former string) error {
 		n := min(len(ours), maxChanges)
 		list := make([]change, n)
 		for i, u := range ours[:n] {
-			list[i] = change{kindAgain, u.ID, u.Epoch, u.Key()}
+			list[i] = change{kind: kindAgain, name: u.ID, epoch: u.Epoch, key: u.Key()}
 		}
 		ours = ours[n:]
 		asking, cancel := s.ask(ctx)

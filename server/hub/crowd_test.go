@@ -14,7 +14,7 @@ func TestCrowd(t *testing.T) {
 	_, open := block(h)
 	behind := joinViewer(h) // is told nothing until open
 	churner := joinViewer(h)
-	const names = 5000
+	const names = 20_000
 	for i := range names {
 		if code := h.Register(&churner.Member, fmt.Sprint("name", i), "", nil, nil); code != events.OK {
 			t.Fatalf("registration %d: code %d", i, code)

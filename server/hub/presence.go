@@ -39,7 +39,7 @@ const (
 	maxLogSize = 1 << 20
 	// crowded is how many bytes the log has from which on who comes and goes
 	// within it is not spoken of: names that change faster than all can be told.
-	crowded = 32 << 10
+	crowded = maxLogSize / 4
 	// mouthful is how many bytes a member is told before they are written, so
 	// that who reads is not cut for what it was not sent yet.
 	mouthful = 64 << 10

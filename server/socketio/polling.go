@@ -347,7 +347,8 @@ func (s *Session) endPolling(flush bool, last byte) {
 		p.queue, p.size = nil, 0
 	}
 	if !flush && p.answer != nil {
-		_ = p.answer.SetWriteDeadline(time.Now()) // nobody waits for who does not read it
+		// Nobody waits for long for who does not read it.
+		_ = p.answer.SetWriteDeadline(time.Now().Add(wire.DefaultCloseTimeout))
 	}
 	p.wakePoll()
 	if keep {

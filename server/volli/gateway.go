@@ -66,13 +66,14 @@ type Gateway struct {
 
 	mu       sync.Mutex
 	peers    map[*peer]struct{}
+	conns    map[*wire.Conn]struct{} // theirs, and those that are on their way out
 	draining bool
 	ended    sync.WaitGroup // connections
 }
 
 // New returns a gateway. Shutdown ends it.
 func New(opts Options) *Gateway {
-	return &Gateway{Options: opts, peers: make(map[*peer]struct{})}
+	return &Gateway{Options: opts, peers: make(map[*peer]struct{}), conns: make(map[*wire.Conn]struct{})}
 }
 
 // SlowConsumers counts the clients that were cut because they did not take
@@ -106,6 +107,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	conn.Start(p, func() {
 		g.Left()
+		g.mu.Lock()
+		delete(g.conns, conn)
+		g.mu.Unlock()
 		g.ended.Done()
 	})
 }
@@ -116,6 +120,7 @@ func (g *Gateway) add(p *peer) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ended.Add(1)
+	g.conns[p.conn] = struct{}{}
 	if g.draining {
 		return false
 	}
@@ -149,8 +154,7 @@ func (g *Gateway) drain() []*peer {
 // Shutdown closes all connections with 1001, and waits until all is flushed
 // and they have ended; when ctx ends first, it cuts them, and returns its error.
 func (g *Gateway) Shutdown(ctx context.Context) error {
-	peers := g.drain()
-	for _, p := range peers {
+	for _, p := range g.drain() {
 		p.dismiss()
 	}
 	ended := make(chan struct{})
@@ -162,8 +166,11 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
-		for _, p := range peers {
-			p.conn.Cut()
+		g.mu.Lock()
+		conns := slices.Collect(maps.Keys(g.conns))
+		g.mu.Unlock()
+		for _, conn := range conns {
+			conn.Cut()
 		}
 		<-ended
 		return ctx.Err()

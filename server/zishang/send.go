@@ -50,9 +50,7 @@ func (s *session) sendLocked(p []byte, attachments [][]byte) error {
 		return socketio.ErrClosed
 	}
 	size := messageSize(p, attachments)
-	// What fits by itself was let through by who sends it.
-	if queued := s.queued.Load(); queued > 0 && queued+size > int64(s.engine.opts.MaxOutbox) ||
-		size-int64(1+len(attachments))*overhead >= int64(s.engine.opts.MaxOutbox) {
+	if s.queued.Load()+size > int64(s.engine.opts.MaxOutbox) {
 		s.engine.slow.Add(1)
 		s.closeLocked(wire.CloseNormal, reasonTransport)
 		s.gate.conn.reset()
@@ -73,14 +71,11 @@ func (s *session) queue(p []byte, attachments [][]byte) {
 	}
 }
 
-// overhead is what the library holds for a message besides its bytes.
-const overhead = 256
-
 // messageSize is what the messages for a packet count in the outbox.
 func messageSize(p []byte, attachments [][]byte) int64 {
-	n := overhead + len(p)
+	n := 1 + len(p) // the Engine.IO packet type
 	for _, a := range attachments {
-		n += overhead + len(a)
+		n += len(a)
 	}
 	return int64(n)
 }
@@ -101,9 +96,9 @@ func (s *session) watchWrites() {
 			}
 			switch data := p.Data.(type) {
 			case *types.StringBuffer:
-				size += overhead + int64(data.Len())
+				size += 1 + int64(data.Len())
 			case *types.BytesBuffer:
-				size += overhead + int64(data.Len())
+				size += int64(data.Len())
 			}
 		}
 		s.batch.Store(size)

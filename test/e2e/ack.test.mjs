@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
+import { later, oneInstance } from './modes.mjs';
 import { failed, ok, relays } from './contract.mjs';
 
 cases('acknowledgements', [
@@ -66,6 +67,8 @@ cases('acknowledgements', [
   },
   {
     name: 'as packets: one argument, two keys in order',
+    only: oneInstance,
+    why: later,
     async run(stage) {
       const [a, b] = await stage.room('a', 'b');
       const acks = [];

@@ -11,12 +11,23 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oodaa/signaling/test/rig"
 )
 
 const root = "../.."
 
 // modes are the ways in which clients reach a server; see modes.mjs.
-var modes = []string{"websocket", "polling", "default", "zishang"}
+var modes = []string{"websocket", "polling", "default", "zishang", "cluster"}
+
+// clustered are the cases that run in the mode "cluster", with the two clients
+// of each on different instances: those that are about what clients do to each
+// other.
+var clustered = map[string]bool{
+	"ack.test.mjs": true, "binary.test.mjs": true, "bytes.test.mjs": true, "order.test.mjs": true, "presence.test.mjs": true,
+	"register.test.mjs": true, "relay.test.mjs": true, "takeover.test.mjs": true,
+	"volli.test.mjs": true, "volli-families.test.mjs": true, "volli-mixed.test.mjs": true,
+}
 
 func TestContract(t *testing.T) {
 	node, err := exec.LookPath("node")
@@ -45,9 +56,17 @@ func TestContract(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"--test", "--test-reporter=spec", "--test-concurrency=4"}, cases...)
+			args := []string{"--test", "--test-reporter=spec", "--test-concurrency=4"}
+			for _, c := range cases {
+				if mode != "cluster" || clustered[c] {
+					args = append(args, c)
+				}
+			}
 			run := exec.CommandContext(t.Context(), node, args...)
 			run.Env = append(os.Environ(), "MODE="+mode, "SIGNALD="+binary, "NO_COLOR=1")
+			if mode == "cluster" {
+				run.Env = append(run.Env, "REDIS_URL="+rig.StartRedis(t).URL())
+			}
 			// node ends its own processes, and they theirs.
 			run.Cancel = func() error { return run.Process.Signal(os.Interrupt) }
 			run.WaitDelay = 10 * time.Second

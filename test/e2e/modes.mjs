@@ -7,6 +7,8 @@ const modes = {
   // The library's own default: long-polling first, then the upgrade.
   default: { transports: undefined, env: {} },
   zishang: { transports: ['websocket'], env: { ENGINE: 'zishang' } },
+  // Two instances on one Redis; the clients of a case take turns.
+  cluster: { transports: ['websocket'], env: { REDIS_URL: process.env.REDIS_URL }, instances: 2 },
 };
 
 const name = process.env.MODE ?? 'websocket';
@@ -20,3 +22,8 @@ export const mode = {
   // final is the transport that it ends up with.
   final: modes[name].transports?.[0] ?? 'websocket',
 };
+
+// For cases about the order of answers: those to relays to other instances may
+// come after those to later events.
+export const oneInstance = Object.keys(modes).filter((name) => !modes[name].instances);
+export const later = 'other instances answer later';

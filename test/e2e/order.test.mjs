@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
+import { later, oneInstance } from './modes.mjs';
 import { failed, ok, relays } from './contract.mjs';
 
 cases('order', [
@@ -37,6 +38,8 @@ cases('order', [
   },
   {
     name: 'one sender, answers and errors in the order of the events',
+    only: oneInstance,
+    why: later,
     async run(stage) {
       const [a, b] = await stage.room('a', 'b');
       for (let n = 1; n <= 50; n++) {

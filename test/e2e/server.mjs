@@ -50,14 +50,42 @@ export async function run(env = {}, args = []) {
   return { code, signal, ...out };
 }
 
+let clusters = 0;
+
 export class Server {
+  others = []; // instances beside this one, in a mode that has some
+  #turn = 0;
   lines = []; // everything on stderr
   stdout = '';
   ended = false;
   #exited;
 
-  // start resolves once the server listens.
+  // start resolves once the server listens; in a mode of several instances, once
+  // all do.
   static async start(env = {}, args = []) {
+    if (!mode.instances) return Server.#startOne(env, args);
+    const prefix = `${process.pid}-${clusters++}:`;
+    const [server, ...others] = await Promise.all(
+      Array.from({ length: mode.instances }, (_, i) =>
+        Server.#startOne({ REDIS_PREFIX: prefix, NODE_ID: `n${i}`, ...env }, args),
+      ),
+    );
+    server.others = others;
+    await Promise.all([server, ...others].map((s) => s.#ready()));
+    return server;
+  }
+
+  // ready resolves once the instance has joined the others.
+  async #ready() {
+    for (;;) {
+      const answer = await fetch(`http://${this.host}/ready`);
+      const { status } = await answer.json();
+      if (status === 'ready') return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  static async #startOne(env, args) {
     const server = new Server();
     server.production = { ...defaults, ...env }.NODE_ENV === 'production';
     server.child = launch(env, args);
@@ -84,9 +112,14 @@ export class Server {
       server.kill();
       throw err;
     });
-    server.url = `http://${server.host}`;
     [, server.port] = server.host.split(':');
     return server;
+  }
+
+  // url is that of each instance in turn.
+  get url() {
+    const all = [this, ...this.others];
+    return `http://${all[this.#turn++ % all.length].host}`;
   }
 
   #listening(line) {
@@ -117,9 +150,11 @@ export class Server {
   // exit code 0, log lines that are JSON, and no error among them. A data race
   // found by a server built with -race shows up here as exit code 66.
   async stop() {
-    this.signal('SIGTERM');
-    assert.equal(await this.exited(), 0, `exit code; the server said\n${this.log}`);
-    this.inspect();
+    for (const server of [this, ...this.others]) {
+      server.signal('SIGTERM');
+      assert.equal(await server.exited(), 0, `exit code; the server said\n${server.log}`);
+      server.inspect();
+    }
   }
 
   // inspect asserts that the log is as it should be.
@@ -133,7 +168,7 @@ export class Server {
   }
 
   kill() {
-    this.child.kill('SIGKILL');
+    for (const server of [this, ...this.others]) server.child.kill('SIGKILL');
   }
 }
 

@@ -1,9 +1,10 @@
 -- Changes the directory, and tells who is to know, in one step.
 -- KEYS: lease of the caller, names, versions
 -- ARGV: prefix, instance, stream ("all", or "" for streams of their own), former
---       instance, then four for each change: kind, name, epoch, key
--- Kinds: c claim, g guarded claim, which takes no name from a holder with
--- another key, a claim again after a rejoin, k another key, d release.
+--       instance, then six for each change: kind, name, epoch, key, and for a
+--       claim the name that is left for it, with its epoch
+-- Kinds: c claim, p and g claims that take no name from a holder with another
+-- key, or with any, a claim again after a rejoin, k another key, d release.
 -- Returns name, holder and epoch of what was refused.
 local lease, names, versions = KEYS[1], KEYS[2], KEYS[3]
 local prefix, me, stream, former = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -38,7 +39,17 @@ local function give(name, epoch, key, value)
 end
 
 local refused = {}
-for i = 5, #ARGV, 4 do
+local function release(name, epoch)
+  local mine = me .. ' ' .. epoch .. ' '
+  local value = redis.call('HGET', names, name)
+  if value and string.sub(value, 1, #mine) == mine then
+    redis.call('HDEL', names, name)
+    redis.call('SREM', prefix .. 'held:' .. me, name)
+    tell(me, 'd', name, me, epoch, '')
+  end
+end
+
+for i = 5, #ARGV, 6 do
   local kind, name, epoch, key = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local value = redis.call('HGET', names, name)
   local mine = me .. ' ' .. epoch .. ' '
@@ -50,6 +61,7 @@ for i = 5, #ARGV, 4 do
     refused[#refused + 1] = value
     refused[#refused + 1] = epoch
   elseif claim then
+    if ARGV[i + 4] ~= '' then release(ARGV[i + 4], ARGV[i + 5]) end
     give(name, epoch, key, value)
     tell(me, 'c', name, me, epoch, key)
     if value and stream == '' and holder(value) ~= me then
@@ -68,10 +80,8 @@ for i = 5, #ARGV, 4 do
   elseif kind == 'k' and held then
     redis.call('HSET', names, name, mine .. key)
     tell(me, 'k', name, me, epoch, key)
-  elseif kind == 'd' and held then
-    redis.call('HDEL', names, name)
-    redis.call('SREM', prefix .. 'held:' .. me, name)
-    tell(me, 'd', name, me, epoch, '')
+  elseif kind == 'd' then
+    release(name, epoch)
   end
 end
 
