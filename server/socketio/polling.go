@@ -320,7 +320,7 @@ func (s *Session) receiveWith(f func() error) *engineError {
 			return nil
 		}
 		s.closed.Store(true)
-		s.reason = "transport close"
+		s.reason, s.code = "transport close", wire.CloseNormal
 		if conn := s.conn.Load(); conn != nil { // it was upgraded meanwhile
 			s.mu.Unlock()
 			conn.Close(wire.CloseNormal, "")
