@@ -75,6 +75,7 @@ type claimer struct {
 	holds    atomic.Bool // it was answered that it holds the name
 	over     atomic.Bool // it was told that it does not hold the name, or closed
 	relayed  chan string
+	answered chan struct{} // to ask
 	finished chan struct{}
 	problem  error // set before finished is closed
 }
@@ -108,12 +109,34 @@ func (c *claimer) claim(start <-chan struct{}) {
 			return
 		case "ice-candidate":
 			c.relayed <- string(m.Body())
+		case "pong", "discover-response":
+			c.answered <- struct{}{}
 		case "error":
 			c.problem = fmt.Errorf("error %s", m.Args)
 		}
 	}
 	if code := c.CloseCode(); c.Family == rig.Oodaa || code != 4001 {
 		c.problem = fmt.Errorf("%s ended with %d, %w", c.Family, code, c.Err())
+	}
+}
+
+// alive reports whether the server still answers the claimer, which it does not
+// once it has told it to go.
+func (c *claimer) alive() bool {
+	text := `42["ping"]`
+	if c.Family == rig.Volli {
+		text = `{"type":"discover","userId":"` + contested + `"}`
+	}
+	if c.SendRaw(text) != nil {
+		return false
+	}
+	select {
+	case <-c.answered:
+		return true
+	case <-c.finished:
+		return false
+	case <-time.After(rig.Patience):
+		return false
 	}
 }
 
@@ -230,7 +253,7 @@ func (s *storm) connect(claims []*claimer, closing bool, start <-chan struct{}) 
 					problem.Store(&err)
 					return
 				}
-				claims[i] = &claimer{Client: c, closes: closing && i%3 == 0, relayed: make(chan string, 1), finished: make(chan struct{})}
+				claims[i] = &claimer{Client: c, closes: closing && i%3 == 0, relayed: make(chan string, 1), answered: make(chan struct{}, 1), finished: make(chan struct{})}
 				go claims[i].claim(start)
 			}
 		})
@@ -251,7 +274,10 @@ func (s *storm) settle(claims []*claimer) (left []*claimer, err error) {
 	for ; ; <-tick.C {
 		left = slices.DeleteFunc(slices.Clone(claims), func(c *claimer) bool { return c.over.Load() })
 		if len(left) == 0 || len(left) == 1 && left[0].holds.Load() {
-			if stats := s.Stats(); stats.Clients() == len(left)+len(s.observers)+2 {
+			// Where the one connection that the server has is that of somebody
+			// who has closed it, the one who is left was told to go.
+			stats := s.Stats()
+			if stats.Clients() == len(left)+len(s.observers)+2 && (len(left) == 0 || left[0].alive()) {
 				return left, nil
 			}
 		}
@@ -294,7 +320,7 @@ func (s *storm) reach(left []*claimer) error {
 			return fmt.Errorf("the holder got %s instead of %s", got, body)
 		}
 	case <-time.After(rig.Patience):
-		return fmt.Errorf("the holder did not get what was acknowledged")
+		return fmt.Errorf("the holder, %s, over: %v, ended with %w, did not get what was acknowledged", left[0].Family, left[0].over.Load(), left[0].Err())
 	}
 	return nil
 }
