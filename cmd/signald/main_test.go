@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -237,4 +238,36 @@ func FuzzConfiguration(f *testing.F) {
 			t.Fatalf("%s=%q is accepted: %+v", name, value, c)
 		}
 	})
+}
+
+// What was started is stopped again where something else cannot be.
+func TestStartFails(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	addr := taken.Addr().String()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, env := range map[string]map[string]string{
+		"port":         {"HOST": "127.0.0.1", "PORT": port},
+		"metrics":      {"HOST": "127.0.0.1", "PORT": "0", "METRICS_ADDR": addr},
+		"profiles":     {"HOST": "127.0.0.1", "PORT": "0", "DEBUG_ADDR": addr},
+		"TURN":         {"HOST": "127.0.0.1", "PORT": "0", "TURN_LISTEN": addr, "TURN_PUBLIC_IP": "127.0.0.1"},
+		"certificates": {"HOST": "127.0.0.1", "PORT": "0", "TLS_CERT_FILE": "nowhere", "TLS_KEY_FILE": "nowhere"},
+		"key set":      {"HOST": "127.0.0.1", "PORT": "0", "AUTH_JWKS": "nowhere"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := run(context.Background(), nil, func(name string) string { return env[name] }, io.Discard, io.Discard)
+			if err == nil {
+				t.Fatal("started")
+			}
+			if taken := env["TLS_CERT_FILE"] == "" && env["AUTH_JWKS"] == ""; taken && !strings.Contains(err.Error(), port) {
+				t.Errorf("%v does not name port %s", err, port)
+			}
+		})
+	}
 }

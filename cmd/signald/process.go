@@ -25,8 +25,8 @@ type process struct {
 }
 
 // start starts everything, or nothing.
-func start(c *config, log *slog.Logger) (p *process, err error) {
-	p = &process{config: c, log: log, failed: make(chan error, 1)}
+func start(c *config, log *slog.Logger) (_ *process, err error) {
+	p := &process{config: c, log: log, failed: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.stop(context.Background()))
