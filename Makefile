@@ -26,7 +26,7 @@ LIVE := ./test/rig ./test/hostile ./test/faults ./test/overload ./test/cluster .
 test: setup lint test-go live ## set up and run every test; what CI runs
 	VULN_OFFLINE=1 ./test/vuln.sh
 	go test -race -count=1 -timeout 20m ./test/e2e
-	go test -count=1 -timeout 10m ./test/browser
+	go test -count=1 -timeout 20m ./test/browser
 	$(MAKE) fuzz FUZZTIME=1s
 	go run ./bench/run -short
 	go run ./bench/scale -short
