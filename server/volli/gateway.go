@@ -103,7 +103,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.bearer = auth.Bearer(r)
 	}
 	if !g.add(p) {
-		conn.Cut()
+		p.dismiss()
 	}
 	conn.Start(p, func() {
 		g.Left()
