@@ -17,20 +17,17 @@ func (p *peer) sendICEServers(e *socketio.Event) {
 	} else {
 		p.emit(p.iceServers(now), e.Batch)
 	}
-	at := g.ICE.RenewAt(now)
-	switch {
-	case at.IsZero():
-	case p.renewal != nil:
-		p.renewal.Move(at)
-	default:
-		p.renewal = g.Deadlines.Repeat(at, func() time.Time {
-			now := time.Now()
-			if p.User() != nil {
-				p.emit(p.iceServers(now), nil)
-			}
-			return g.ICE.RenewAt(now)
-		})
+	if at := g.ICE.RenewAt(now); !at.IsZero() {
+		p.renewal = g.Deadlines.Repeat(p.renewal, at, p.renewICEServers)
 	}
+}
+
+func (p *peer) renewICEServers() (again time.Time) {
+	now := time.Now()
+	if p.User() != nil {
+		p.emit(p.iceServers(now), nil)
+	}
+	return p.gateway.ICE.RenewAt(now)
 }
 
 // iceServers is the event `["ice-servers",{…}]`.

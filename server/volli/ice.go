@@ -12,20 +12,17 @@ import (
 func (p *peer) sendICEServers() {
 	g, now := p.gateway, time.Now()
 	p.send(p.iceServers(now))
-	at := g.ICE.RenewAt(now)
-	switch {
-	case at.IsZero():
-	case p.renewal != nil:
-		p.renewal.Move(at)
-	default:
-		p.renewal = g.Deadlines.Repeat(at, func() time.Time {
-			now := time.Now()
-			if p.User() != nil {
-				_ = p.conn.Send(nil, wire.Message{Payload: p.iceServers(now)}) // as in send
-			}
-			return g.ICE.RenewAt(now)
-		})
+	if at := g.ICE.RenewAt(now); !at.IsZero() {
+		p.renewal = g.Deadlines.Repeat(p.renewal, at, p.renewICEServers)
 	}
+}
+
+func (p *peer) renewICEServers() (again time.Time) {
+	now := time.Now()
+	if p.User() != nil {
+		_ = p.conn.Send(nil, wire.Message{Payload: p.iceServers(now)}) // as in send
+	}
+	return p.gateway.ICE.RenewAt(now)
 }
 
 // iceServers is the message with them: their object, and its type.

@@ -128,7 +128,7 @@ func TestRepeat(t *testing.T) {
 	defer d.Close()
 	calls := make(chan int, 100)
 	n := 0
-	r := d.Repeat(time.Now(), func() time.Time {
+	r := d.Repeat(nil, time.Now(), func() time.Time {
 		n++
 		calls <- n
 		return time.Now().Add(time.Millisecond)

@@ -14,9 +14,12 @@ type Repeat struct {
 }
 
 // Repeat calls f at the given time, and then at the times that it returns,
-// until Stop. f must not block.
-func (d *Deadlines) Repeat(at time.Time, f func() (again time.Time)) *Repeat {
-	r := &Repeat{deadlines: d, call: f}
+// until Stop. f must not block. Where r is one already, its next call is moved
+// instead; else, r being nil, it makes one.
+func (d *Deadlines) Repeat(r *Repeat, at time.Time, f func() (again time.Time)) *Repeat {
+	if r == nil {
+		r = &Repeat{deadlines: d, call: f}
+	}
 	d.Set(&r.deadline, at, r)
 	return r
 }
@@ -31,9 +34,6 @@ func (r *Repeat) Expired(time.Time) {
 		r.deadlines.Stop(&r.deadline)
 	}
 }
-
-// Move moves the time of the next call.
-func (r *Repeat) Move(at time.Time) { r.deadlines.Set(&r.deadline, at, r) }
 
 // Stop ends the calls; one that has begun may still go on. r may be nil.
 func (r *Repeat) Stop() {

@@ -7,7 +7,6 @@ package faults
 import (
 	"fmt"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,22 +16,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := raiseFileLimit(); err != nil {
+	if err := rig.RaiseFileLimit(); err != nil {
 		fmt.Fprintln(os.Stderr, "limit on open files:", err)
 		os.Exit(1)
 	}
 	rig.Main(m)
-}
-
-// raiseFileLimit allows this process, and those that it starts, as many open
-// files as they may have.
-func raiseFileLimit() error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return err
-	}
-	limit.Cur = limit.Max
-	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
 // engines are those that ENGINE names.

@@ -5,27 +5,15 @@ package upgrade
 import (
 	"fmt"
 	"os"
-	"syscall"
 	"testing"
 
 	"github.com/oodaa/signaling/test/rig"
 )
 
 func TestMain(m *testing.M) {
-	if err := raiseFileLimit(); err != nil {
+	if err := rig.RaiseFileLimit(); err != nil {
 		fmt.Fprintln(os.Stderr, "limit on open files:", err)
 		os.Exit(1)
 	}
 	rig.Main(m)
-}
-
-// raiseFileLimit allows this process, and those that it starts, as many open
-// files as they may have.
-func raiseFileLimit() error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return err
-	}
-	limit.Cur = limit.Max
-	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
