@@ -26,6 +26,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/oodaa/signaling/bench/scale/measure"
 )
 
 func main() {
@@ -82,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 
 	var results []result
-	start, busy := time.Now(), othersCPU()
+	start, busy := time.Now(), measure.Busy()
 	for round := range *rounds {
 		for _, s := range scenarios {
 			if !wanted.MatchString(s.name) {
@@ -93,7 +95,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 				if server.name == "bare" && s.presence {
 					continue
 				}
-				r, err := measure(ctx, bin, server, s, *short, stderr)
+				r, err := runLoad(ctx, bin, server, s, *short, stderr)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
 				}
@@ -122,7 +124,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if _, err := io.WriteString(stdout, t.markdown()); err != nil {
 		return err
 	}
-	others := (othersCPU() - busy).Seconds() / time.Since(start).Seconds() / float64(runtime.NumCPU())
+	others := (measure.Busy() - busy).Seconds() / time.Since(start).Seconds() / float64(runtime.NumCPU())
 	if _, err := fmt.Fprintf(stdout, "\n%d rounds; figures are medians, ratios medians (lowest–highest) of the rounds'. Other processes took %.0f %% of the machine's CPU time meanwhile.\n", *rounds, 100*others); err != nil {
 		return err
 	}
@@ -147,8 +149,8 @@ func faults(results []result) (n int64) {
 	return n
 }
 
-// measure runs one scenario on a fresh process of a server.
-func measure(ctx context.Context, bin string, server server, s scenario, short bool, stderr io.Writer) (result, error) {
+// runLoad runs one scenario on a fresh process of a server.
+func runLoad(ctx context.Context, bin string, server server, s scenario, short bool, stderr io.Writer) (result, error) {
 	p, err := server.start(ctx, stderr)
 	if err != nil {
 		return result{}, err
@@ -210,27 +212,6 @@ func machine(ctx context.Context) map[string]any {
 		"kernel": version("uname", "-r"), "cpu": cpu, "cores": runtime.NumCPU(),
 		"time": time.Now().UTC().Format(time.RFC3339),
 	}
-}
-
-// othersCPU is the time that this machine's CPUs have spent, but not on this
-// process and its children that have ended.
-func othersCPU() (busy time.Duration) {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0
-	}
-	var user, nice, system, idle, wait, irq, softirq, steal int64 // ticks, see proc_stat(5)
-	if _, err := fmt.Sscanf(string(b), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &softirq, &steal); err != nil {
-		return 0
-	}
-	busy = time.Duration(user+nice+system+irq+softirq+steal) * 10 * time.Millisecond
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(who, &u); err == nil {
-			busy -= time.Duration(u.Utime.Nano() + u.Stime.Nano())
-		}
-	}
-	return busy
 }
 
 func write(file string, machine map[string]any, rounds int, t *table, results []result) error {

@@ -38,7 +38,7 @@ func ThisMachine(ctx context.Context) *Machine {
 	m := &Machine{
 		Time: time.Now().UTC().Format(time.RFC3339), Cores: runtime.NumCPU(), Kernel: version(ctx, "uname", "-r"),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
-		begun: time.Now(), busy: busy(),
+		begun: time.Now(), busy: Busy(),
 	}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		_, name, _ := strings.Cut(string(b), "model name")
@@ -52,7 +52,7 @@ func ThisMachine(ctx context.Context) *Machine {
 // one has started must have ended.
 func (m *Machine) End() {
 	m.Seconds = time.Since(m.begun).Seconds()
-	m.Others = (busy() - m.busy).Seconds() / m.Seconds / float64(m.Cores)
+	m.Others = (Busy() - m.busy).Seconds() / m.Seconds / float64(m.Cores)
 }
 
 func version(ctx context.Context, name string, args ...string) string {
@@ -69,9 +69,9 @@ func (m *Machine) Versions(ctx context.Context) {
 	m.Redis = version(ctx, "redis-server", "--version")
 }
 
-// busy is the time that the CPUs have spent, but not on this process and its
+// Busy is the time that the CPUs have spent, but not on this process and its
 // children that have ended.
-func busy() (d time.Duration) {
+func Busy() (d time.Duration) {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0
