@@ -69,6 +69,7 @@ func launch(t *testing.T, env map[string]string) *running {
 	go func() {
 		err := run(ctx, nil, getenv, io.Discard, w)
 		w.Close()
+		<-read // the logs are whole before anybody looks at them
 		p.done <- err
 	}()
 	t.Cleanup(func() {
