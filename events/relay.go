@@ -24,7 +24,8 @@ type Relay struct {
 
 // A Sender gets the answers to relays that were Pending.
 type Sender interface {
-	// Answered does not block, and may be called from any goroutine.
+	// Answered does not block, keeps nothing of o, and may be called from any
+	// goroutine.
 	Answered(o *Outcome)
 	// ID is the connection's, for logs.
 	ID() string

@@ -120,7 +120,7 @@ func New(opts Options) (*Cluster, error) {
 	c.process = strings.Join(strings.Fields(opts.Name), "_") + "." + rand.Text()[:8]
 	c.changes.claims = make(map[uint64]*claim)
 	c.relays.lanes = make(map[string]*lane)
-	c.relays.flying = make(map[uint64]*relay)
+	c.relays.open = make(map[uint64]*relay)
 	c.relays.out = make(map[string][][]byte)
 	c.relays.instances = make(map[string]string)
 	opts.Hub.Report(c)

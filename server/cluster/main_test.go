@@ -77,7 +77,7 @@ func newCluster(t *testing.T) *Cluster {
 	c := &Cluster{Options: Options{Name: "us", Presence: true, Hub: h, Log: slog.New(slog.DiscardHandler)}, started: time.Now()}
 	c.changes.claims = make(map[uint64]*claim)
 	c.relays.lanes = make(map[string]*lane)
-	c.relays.flying = make(map[uint64]*relay)
+	c.relays.open = make(map[uint64]*relay)
 	c.relays.out = make(map[string][][]byte)
 	c.relays.instances = make(map[string]string)
 	c.process = "us.x"

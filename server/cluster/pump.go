@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
@@ -21,6 +22,9 @@ func (s *session) pump() {
 			return
 		}
 		for {
+			// Those who can run now may have more to send: what leaves together
+			// costs all instances less.
+			runtime.Gosched()
 			sent, err := s.send()
 			if err != nil {
 				s.fail(err)
@@ -83,6 +87,7 @@ func (s *session) send() (bool, error) {
 		c.counts.commands.Add(1)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
+	defer c.relays.sent(out)
 
 	if changed != nil && changed.Err() != nil {
 		return true, scriptError("change", changed.Err())
@@ -163,7 +168,7 @@ func (c *Cluster) unreached(message []byte) {
 		case itemRelay:
 			id := in.number()
 			if _, ok := in.relay(); ok {
-				over = append(over, c.relays.answered(c, id, codeMoved)...)
+				over = c.relays.answered(c, id, codeMoved, over)
 			}
 		case itemAnswer:
 			in.number()

@@ -18,10 +18,11 @@ type relays struct {
 	mu     sync.Mutex
 	last   uint64              // id
 	lanes  map[string]*lane    // by the target's name
-	flying map[uint64]*relay   // sent and not answered, by id
-	byAge  []*relay            // all of them; those that are answered are skipped
-	size   int                 // bytes of all of them
+	open   map[uint64]*relay   // those without an answer, by id
+	byAge  []aged              // all of open, and some that are answered
+	size   int                 // bytes of open
 	out    map[string][][]byte // what is to be published, by instance
+	spare  [][]byte            // of out, to be used again
 	lookup []string            // names to ask the directory for
 	// instances are what processes were when they were heard of last. There is
 	// one for each start of another instance.
@@ -32,22 +33,43 @@ type relays struct {
 // it they are answered with an error.
 const maxRelays = 64 << 20
 
-// A relay is one that this instance sent, until it is answered.
+// A relay is one that this instance sends, until it is answered. Then it is used
+// again, with its room: nothing keeps one but open, and a lane where it waits.
 type relay struct {
-	id       uint64
-	encoded  []byte // by appendRelay
-	lane     *lane
-	outcome  events.Outcome // To is a part of encoded
-	sender   events.Sender
-	deadline time.Time
-	tries    int
-	answered bool
+	id      uint64
+	encoded []byte // by appendRelay
+	lane    *lane
+	outcome events.Outcome // To is a part of encoded
+	sender  events.Sender
+	tries   int
+	flying  bool // sent, and has not come back
 }
 
 // relaySize is what a relay takes beside its message.
 const relaySize = 256
 
-func (m *relay) size() int { return relaySize + len(m.encoded) }
+func (m *relay) size() int { return relaySize + cap(m.encoded) }
+
+var relayPool = sync.Pool{New: func() any { return new(relay) }}
+
+// maxRoom is the most room that a relay keeps: candidates and descriptions take
+// less, and what comes next is mostly as small.
+const maxRoom = 4 << 10
+
+func (m *relay) free() {
+	room := m.encoded[:0]
+	if cap(room) > maxRoom {
+		room = nil
+	}
+	*m = relay{encoded: room}
+	relayPool.Put(m)
+}
+
+// aged says until when a relay is to be answered.
+type aged struct {
+	id       uint64
+	deadline time.Time
+}
 
 // A lane is the way to one name. What is sent to one name arrives in its order:
 // while anything waits, what comes next waits behind it.
@@ -74,15 +96,15 @@ func (c *Cluster) Find(id []byte) *events.User {
 		return nil
 	}
 	u := c.Hub.Find(id)
-	if u != nil && u.Instance == "" && c.relays.open(id) {
+	if u != nil && u.Instance == "" && c.relays.underway(id) {
 		return nil
 	}
 	return u
 }
 
-// open reports whether relays to the name wait, or are on their way to where
+// underway reports whether relays to the name wait, or are on their way to where
 // it was before and may come back.
-func (rs *relays) open(id []byte) bool {
+func (rs *relays) underway(id []byte) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	l := rs.lanes[string(id)]
@@ -92,23 +114,23 @@ func (rs *relays) open(id []byte) bool {
 // Relay takes a relay over to send it to the instance of its target. The
 // answer is Pending, or NotFound where too much is on its way already.
 func (c *Cluster) Relay(r *events.Relay) events.Code {
-	encoded, to := appendRelay(make([]byte, 0, encodedSize(r)), r)
-	m := &relay{
-		encoded:  encoded,
-		outcome:  events.Outcome{Kind: r.Kind, To: to, Ack: r.Ack},
-		sender:   r.Sender,
-		deadline: time.Now().Add(patience),
-	}
+	m := relayPool.Get().(*relay)
+	encoded, to := appendRelay(slices.Grow(m.encoded, encodedSize(r)), r)
+	m.encoded, m.sender = encoded, r.Sender
+	m.outcome = events.Outcome{Kind: r.Kind, To: to, Ack: r.Ack}
+	deadline := time.Now().Add(patience)
 	rs := &c.relays
 	rs.mu.Lock()
 	if rs.size+m.size() > maxRelays {
 		rs.mu.Unlock()
+		m.free()
 		return events.NotFound
 	}
 	rs.last++
 	m.id = rs.last
+	rs.open[m.id] = m
 	rs.size += m.size()
-	rs.byAge = append(rs.byAge, m)
+	rs.byAge = append(rs.byAge, aged{m.id, deadline})
 	l := rs.lanes[string(r.To)]
 	if l == nil {
 		l = &lane{name: string(r.To)}
@@ -119,7 +141,7 @@ func (c *Cluster) Relay(r *events.Relay) events.Code {
 	l.waiting = append(l.waiting, m)
 	var ready []*relay
 	if len(l.waiting) == 1 {
-		ready = rs.advance(c, l)
+		ready = rs.advance(c, l, nil)
 	}
 	rs.mu.Unlock()
 	c.answer(ready, nil)
@@ -128,13 +150,8 @@ func (c *Cluster) Relay(r *events.Relay) events.Code {
 }
 
 // advance sends what waits in a lane, as far as it is known where to. It
-// returns the relays that are over. rs.mu is held.
-func (rs *relays) advance(c *Cluster, l *lane) (over []*relay) {
-	finish := func(code events.Code) {
-		m := l.next()
-		m.outcome.Code = code
-		over = append(over, m)
-	}
+// appends the relays that are over. rs.mu is held.
+func (rs *relays) advance(c *Cluster, l *lane, over []*relay) []*relay {
 lane:
 	for len(l.waiting) > 0 && !l.looking {
 		if !c.serving() {
@@ -146,12 +163,13 @@ lane:
 			if l.flying > 0 {
 				break lane // they may come back, and were first
 			}
-			finish(c.deliver(l.waiting[0].encoded))
+			m := l.next()
+			over = rs.finish(over, m, c.deliver(m.encoded))
 		case c.current() == nil:
 			if !c.alone.Load() {
 				break lane // until resume
 			}
-			finish(events.NotFound)
+			over = rs.finish(over, l.next(), events.NotFound)
 		case l.flying > 0 && rs.at(u) != l.at:
 			break lane // likewise
 		case u != nil && l.waiting[0].tries == 0:
@@ -164,8 +182,16 @@ lane:
 			rs.lookup = append(rs.lookup, l.name)
 		}
 	}
-	rs.settle(over)
 	return over
+}
+
+// finish appends a relay that is over, and waits in no lane any more. rs.mu is
+// held.
+func (rs *relays) finish(over []*relay, m *relay, code events.Code) []*relay {
+	delete(rs.open, m.id)
+	rs.size -= m.size()
+	m.outcome.Code = code
+	return append(over, m)
 }
 
 // next takes the first relay that waits. The slice is used again once it is
@@ -199,10 +225,10 @@ func (rs *relays) at(u *events.User) string {
 // send queues the first relay of a lane for an instance. rs.mu is held.
 func (rs *relays) send(c *Cluster, l *lane, instance string) {
 	m := l.next()
+	m.flying = true
 	l.flying++
 	l.at = instance
 	m.tries++
-	rs.flying[m.id] = m
 	if c.Log.Enabled(context.Background(), slog.LevelDebug) {
 		if s := c.current(); s != nil {
 			c.Log.Debug("relay sent", "node", c.Name, "relay", relayID(s.instance, m.id), "connection", m.sender.ID(), "to", instance)
@@ -229,20 +255,18 @@ func (c *Cluster) found(s *session, name string, h *holder) {
 	l.looking = false
 	var over []*relay
 	for len(l.waiting) > 0 {
-		m := l.waiting[0]
-		if h == nil || m.tries == maxTries {
-			m.outcome.Code = events.NotFound
-		} else if h.instance != s.instance {
+		switch {
+		case h == nil || l.waiting[0].tries == maxTries:
+			over = rs.finish(over, l.next(), events.NotFound)
+		case h.instance != s.instance:
 			rs.send(c, l, h.instance)
-			continue
-		} else {
+		default:
 			// What the directory gave to us the hub may not know of yet; who
 			// got it was not told so either.
-			m.outcome.Code = c.deliver(m.encoded)
+			m := l.next()
+			over = rs.finish(over, m, c.deliver(m.encoded))
 		}
-		over = append(over, l.next())
 	}
-	rs.settle(over)
 	rs.mu.Unlock()
 	c.answer(over, nil)
 }
@@ -276,16 +300,7 @@ func (c *Cluster) deliverTo(r *events.Relay) events.Code {
 	}
 }
 
-// settle takes relays out of the account. rs.mu is held.
-func (rs *relays) settle(over []*relay) {
-	for _, m := range over {
-		m.answered = true
-		rs.size -= m.size()
-		m.encoded = nil
-	}
-}
-
-// answer tells the senders.
+// answer tells the senders. The relays are not theirs, and used again.
 func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
 	for _, m := range over {
 		if batch != nil {
@@ -293,6 +308,7 @@ func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
 		}
 		c.counts.sent.count(m.outcome.Code)
 		m.sender.Answered(&m.outcome)
+		m.free()
 	}
 }
 
@@ -300,10 +316,11 @@ func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
 // come while it is not certain that our users are ours still are dropped: their
 // senders will not wait for them for ever.
 func (c *Cluster) receive(s *session, payload string) {
-	in := reader{p: []byte(payload), hub: c.Hub}
+	s.payload = append(s.payload[:0], payload...)
+	in := reader{p: s.payload, hub: c.Hub}
 	from := string(in.text())
 	var batch wire.Batch
-	var answers []byte
+	answers := s.answers[:0]
 	var over []*relay
 	for len(in.p) > 0 {
 		switch in.byte() {
@@ -326,7 +343,7 @@ func (c *Cluster) receive(s *session, payload string) {
 		case itemAnswer:
 			id, code := in.number(), in.code()
 			if !in.failed {
-				over = append(over, c.relays.answered(c, id, code)...)
+				over = c.relays.answered(c, id, code, over)
 			}
 		default:
 			in.fail()
@@ -342,38 +359,35 @@ func (c *Cluster) receive(s *session, payload string) {
 		c.relays.publish(c, from, answers)
 		c.relays.mu.Unlock()
 	}
+	s.answers = answers
+	if max(cap(s.payload), cap(s.answers)) > maxPublish {
+		s.payload, s.answers = nil, nil // a rare one
+	}
 	c.kick()
 }
 
-// answered takes note of an answer. It returns the relays that are over.
-func (rs *relays) answered(c *Cluster, id uint64, code events.Code) (over []*relay) {
+// answered takes note of an answer. It appends the relays that are over.
+func (rs *relays) answered(c *Cluster, id uint64, code events.Code, over []*relay) []*relay {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	m := rs.flying[id]
-	if m == nil {
-		return nil
+	m := rs.open[id]
+	if m == nil || !m.flying {
+		return over
 	}
-	delete(rs.flying, id)
+	m.flying = false
 	l := m.lane
 	l.flying--
 	if code == codeMoved {
 		l.back(m)
 	} else {
-		m.outcome.Code = code
-		over = append(l.overtaken(m), m)
-		rs.settle(over)
+		// It is too late for those that came back although one that was sent
+		// after them did not.
+		for len(l.waiting) > 0 && l.waiting[0].id < id {
+			over = rs.finish(over, l.next(), events.NotFound)
+		}
+		over = rs.finish(over, m, code)
 	}
-	return append(over, rs.advance(c, l)...)
-}
-
-// overtaken returns the relays that came back although one that was sent after
-// them did not: it is too late for them.
-func (l *lane) overtaken(by *relay) (over []*relay) {
-	for len(l.waiting) > 0 && l.waiting[0].id < by.id {
-		l.waiting[0].outcome.Code = events.NotFound
-		over = append(over, l.next())
-	}
-	return over
+	return rs.advance(c, l, over)
 }
 
 // back puts a relay that came back before those that were sent after it.
@@ -400,7 +414,7 @@ func (rs *relays) publish(c *Cluster, instance string, items ...[]byte) {
 	messages := rs.out[instance]
 	last := len(messages) - 1
 	if last < 0 || len(messages[last]) >= maxPublish {
-		messages = append(messages, appendText(nil, s.instance))
+		messages = append(messages, appendText(rs.room(), s.instance))
 		last++
 	}
 	for _, item := range items {
@@ -409,13 +423,41 @@ func (rs *relays) publish(c *Cluster, instance string, items ...[]byte) {
 	rs.out[instance] = messages
 }
 
+// room returns room for a message. rs.mu is held.
+func (rs *relays) room() []byte {
+	last := len(rs.spare) - 1
+	if last < 0 {
+		return nil
+	}
+	room := rs.spare[last]
+	rs.spare = rs.spare[:last]
+	return room
+}
+
+// How many messages' room is kept, and of which size at most.
+const (
+	maxSpares = 16
+	maxSpare  = 64 << 10
+)
+
+// sent takes the room of what was published back.
+func (rs *relays) sent(out []parcel) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, p := range out {
+		if len(rs.spare) < maxSpares && cap(p.message) <= maxSpare {
+			rs.spare = append(rs.spare, p.message[:0])
+		}
+	}
+}
+
 // resume goes on with all lanes: it is certain again who is where.
 func (rs *relays) resume(c *Cluster) {
 	rs.mu.Lock()
 	var over []*relay
 	for _, l := range rs.lanes {
 		if len(l.waiting) > 0 {
-			over = append(over, rs.advance(c, l)...)
+			over = rs.advance(c, l, over)
 		}
 	}
 	rs.mu.Unlock()
@@ -428,12 +470,11 @@ func (rs *relays) resume(c *Cluster) {
 func (rs *relays) drop(c *Cluster) {
 	rs.mu.Lock()
 	var over []*relay
-	for id, m := range rs.flying {
-		delete(rs.flying, id)
-		m.outcome.Code = events.NotFound
-		over = append(over, m)
+	for _, a := range rs.byAge {
+		if m := rs.open[a.id]; m != nil && m.flying {
+			over = rs.finish(over, m, events.NotFound)
+		}
 	}
-	rs.settle(over)
 	for _, l := range rs.lanes {
 		l.flying, l.looking = 0, false
 	}
@@ -477,36 +518,33 @@ func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	var stuck []*lane
-	for _, m := range rs.byAge {
-		if m.answered {
-			continue
-		}
-		if m.deadline.After(now.Add(patience - grace)) {
+	for _, a := range rs.byAge {
+		if a.deadline.After(now.Add(patience - grace)) {
 			break
 		}
-		l, flies := m.lane, rs.flying[m.id] == m
-		if m.deadline.After(now) && !(flies && rs.moved(c, l)) {
+		m := rs.open[a.id]
+		if m == nil {
 			continue
 		}
-		if flies {
-			delete(rs.flying, m.id)
+		l := m.lane
+		if a.deadline.After(now) && !(m.flying && rs.moved(c, l)) {
+			continue
+		}
+		if m.flying {
 			l.flying--
 		} else {
 			l.waiting = without(l.waiting, m)
 		}
 		stuck = append(stuck, l)
-		m.outcome.Code = events.NotFound
-		over = append(over, m)
+		over = rs.finish(over, m, events.NotFound)
 	}
-	rs.settle(over)
-	n := slices.IndexFunc(rs.byAge, func(m *relay) bool { return !m.answered })
+	n := slices.IndexFunc(rs.byAge, func(a aged) bool { return rs.open[a.id] != nil })
 	if n < 0 {
 		n = len(rs.byAge)
 	}
-	clear(rs.byAge[:n])
-	rs.byAge = rs.byAge[n:]
+	rs.byAge = slices.Delete(rs.byAge, 0, n)
 	for _, l := range stuck {
-		over = append(over, rs.advance(c, l)...)
+		over = rs.advance(c, l, over)
 	}
 	for name, l := range rs.lanes {
 		if l.idle() {

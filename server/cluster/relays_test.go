@@ -35,7 +35,7 @@ func (c *Cluster) testPublished() (bodies map[string][]string, ids map[string][]
 
 func (c *Cluster) testAnswer(code events.Code, ids ...uint64) {
 	for _, id := range ids {
-		c.answer(c.relays.answered(c, id, code), nil)
+		c.answer(c.relays.answered(c, id, code, nil), nil)
 	}
 }
 
@@ -52,8 +52,8 @@ func (c *Cluster) testEmpty(t *testing.T) {
 	t.Helper()
 	c.relays.expire(c, time.Now())
 	rs := &c.relays
-	if rs.busy() != 0 || len(rs.flying) != 0 || len(rs.byAge) != 0 || rs.size != 0 {
-		t.Errorf("%d lanes, %d on their way, %d in all, %d bytes are left", rs.busy(), len(rs.flying), len(rs.byAge), rs.size)
+	if rs.busy() != 0 || len(rs.open) != 0 || len(rs.byAge) != 0 || rs.size != 0 {
+		t.Errorf("%d lanes, %d without an answer, %d by age, %d bytes are left", rs.busy(), len(rs.open), len(rs.byAge), rs.size)
 	}
 }
 

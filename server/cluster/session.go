@@ -63,9 +63,11 @@ type session struct {
 	live     bool       // messages are handled, not kept
 	kept     []*redis.Message
 	keptLen  int
-	applied  int64 // version of the feed
-	expected int64 // what applied must reach, or get nearer to, by the next renewal
-	checked  int64 // what applied was at the last one
+	applied  int64  // version of the feed
+	expected int64  // what applied must reach, or get nearer to, by the next renewal
+	checked  int64  // what applied was at the last one
+	payload  []byte // room for what is read
+	answers  []byte // room for the answers to it
 }
 
 // maxKept bounds what arrives while an instance joins.
