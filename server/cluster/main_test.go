@@ -70,7 +70,7 @@ const us = "us.x.1"
 
 // newCluster returns a cluster that has joined a Redis that does not exist:
 // what it would send stays where it is.
-func newCluster(t *testing.T) *Cluster {
+func newCluster(t testing.TB) *Cluster {
 	t.Helper()
 	h := hub.New(true)
 	t.Cleanup(h.Close)
@@ -88,7 +88,7 @@ func newCluster(t *testing.T) *Cluster {
 }
 
 // join makes a client one of the cluster's hub, with the name.
-func (c *Cluster) testUser(t *testing.T, name string) *client {
+func (c *Cluster) testUser(t testing.TB, name string) *client {
 	t.Helper()
 	p := new(client)
 	c.Hub.Join(&p.Member, p, nil)

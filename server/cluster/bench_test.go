@@ -1,0 +1,48 @@
+package cluster
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/oodaa/signaling/events"
+)
+
+// unheard is a sender that looks at no answer.
+type unheard struct{ *client }
+
+func (unheard) Answered(*events.Outcome) {}
+
+// One relay to a user of another instance, as ten leave together: taken over,
+// encoded, published, answered. Redis and the other instance are not in it.
+func BenchmarkRelayAcross(b *testing.B) {
+	const together = 10
+	c := newCluster(b)
+	a := c.testUser(b, "a")
+	c.testOther("x", "n.1")
+	h := events.Handlers{Directory: c, Remote: c}
+	body := []byte(`"` + strings.Repeat("x", 200) + `"`)
+	var r events.Relay
+	var answers []byte
+	var payload string
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		r = events.Relay{Kind: events.Candidate, From: a.User(), To: []byte("x"), Body: body, Sender: unheard{a}}
+		if code := h.Relay(&r, a.User().JSON); code != events.Pending {
+			b.Fatal(code)
+		}
+		if i%together < together-1 {
+			continue
+		}
+		out, _ := c.relays.take()
+		answers = appendText(answers[:0], "n.1")
+		for id := c.relays.last - together + 1; id <= c.relays.last; id++ {
+			answers = appendAnswer(answers, id, events.OK)
+		}
+		payload = string(answers)
+		c.receive(c.session, payload)
+		c.relays.sent(out)
+	}
+	if c.relays.size > together*(relaySize+1024) {
+		b.Errorf("%d bytes without an answer", c.relays.size)
+	}
+}
