@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -75,16 +76,17 @@ func ScanObject(p []byte, keys []string, values [][]byte) (rest []byte, ok bool)
 	}
 }
 
+// indexKey returns the index of a raw key, or -1. None of keys needs an escape.
 func indexKey(keys []string, key []byte) int {
-	if bytes.IndexByte(key, '\\') >= 0 {
-		key = appendUnescaped(nil, key)
-	}
 	for i, k := range keys {
 		if string(key) == k {
 			return i
 		}
 	}
-	return -1
+	if bytes.IndexByte(key, '\\') < 0 {
+		return -1
+	}
+	return slices.Index(keys, string(appendUnescaped(nil, key)))
 }
 
 // nesting remembers which containers are open, one bit each: the first ones in
