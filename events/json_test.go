@@ -271,3 +271,18 @@ func TestIsString(t *testing.T) {
 		}
 	}
 }
+
+// The scanner goes in strides, and must see every byte in every place of one.
+func TestStringsOfEveryLength(t *testing.T) {
+	for length := range 70 {
+		plain := strings.Repeat("x", length)
+		for c := range 128 {
+			for _, tail := range []string{`"`, `y"`, `n"`, `n\r\n"`, `u0041"`, `\r\n\r\n0123456789abcdef0123456789abcdef"`, ``} {
+				text := []byte(`"` + plain + string(rune(c)) + tail)
+				if got, want := Valid(text), json.Valid(text); got != want {
+					t.Fatalf("Valid(%q) = %v", text, got)
+				}
+			}
+		}
+	}
+}
