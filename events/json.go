@@ -310,9 +310,6 @@ func skipString(p []byte, i int) int {
 // crlf is an escaped line end, \r\n, as a little-endian number.
 const crlf = '\\' | 'r'<<8 | '\\'<<16 | 'n'<<24
 
-// gather returns the high bits of eight bytes as one byte, without a branch.
-func gather(marks uint64) uint64 { return marks >> 7 * 0x0102040810204080 >> 56 }
-
 // skipPlain returns where the first byte from p[i] on is that may not stand for
 // itself, at the latest where fewer than eight are left.
 func skipPlain(p []byte, i int) int {
