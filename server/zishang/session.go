@@ -48,8 +48,6 @@ type session struct {
 	batch  atomic.Int64  // of them, those that the transport is writing
 	idle   chan struct{} // filled when queued becomes 0
 
-	oversize atomic.Bool // the library ended the session for a message's size
-
 	// mu is held while packets are queued, for their order. Nothing that a
 	// Receiver or the library waits for happens under it.
 	mu      sync.Mutex
@@ -155,7 +153,6 @@ func (s *session) isClosing() bool {
 func (s *session) onClose(args ...any) {
 	reason, _ := args[0].(string)
 	if err, _ := args[1].(error); errors.Is(err, websocket.ErrReadLimit) {
-		s.oversize.Store(true)
 		reason = reasonTransport
 	}
 	close(s.ended)
@@ -169,7 +166,7 @@ func (s *session) end(code uint16, reason string) {
 
 	s.recv.Lock()
 	for _, m := range s.members {
-		if s.oversize.Load() {
+		if s.gate.conn.oversize.Load() {
 			s.engine.guard(m.receiver.TooLarge)
 		}
 		s.engine.guard(func() { m.receiver.Closed(reason) })
