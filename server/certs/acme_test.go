@@ -19,11 +19,11 @@ const quarter = 90 * 24 * time.Hour
 func port(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
 
 // newACME is a source for the domains at the authority p. The test ends it.
-func newACME(t *testing.T, p *pebble, cache string, log *logs, domains ...string) *ACME {
+func newACME(t *testing.T, p *authority, cache string, log *logs, domains ...string) *ACME {
 	t.Helper()
 	a, err := NewACME(ACMEOptions{
 		Domains: domains, Email: "admin@example.com", CacheDir: cache,
-		DirectoryURL: p.directory, Roots: p.own.roots(), Log: log.logger(),
+		DirectoryURL: p.Directory, Roots: p.own.roots(), Log: log.logger(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestTLSALPNChallenge(t *testing.T) {
 	a := newACME(t, p, cache, &log, "one.example", "Two.example.")
 	serve(t, l, a, http.NotFoundHandler())
 	addr := l.Addr().String()
-	roots := p.root(t)
+	roots := p.Roots
 
 	if !a.Expires().IsZero() {
 		t.Errorf("expires %v before there is a certificate", a.Expires())
@@ -122,10 +122,10 @@ func TestHTTPChallenge(t *testing.T) {
 	a.Start()
 	eventually(t, "a certificate", func() bool { return log.count("level=INFO", "certificate ready") == 1 })
 
-	if _, err := dial(t, secure.Addr().String(), &tls.Config{RootCAs: p.root(t), ServerName: "one.example"}); err != nil {
+	if _, err := dial(t, secure.Addr().String(), &tls.Config{RootCAs: p.Roots, ServerName: "one.example"}); err != nil {
 		t.Error(err)
 	}
-	if p.log.count("validate w/ HTTP") == 0 {
+	if len(p.Log.Lines("validate w/ HTTP")) == 0 {
 		t.Error("not by HTTP-01")
 	}
 
@@ -162,7 +162,7 @@ func TestFailedOrder(t *testing.T) {
 		name, domain, directory, why string
 		orders                       int
 	}{
-		{"refused", "blocked.example", p.directory, "rejectedIdentifier", 1},
+		{"refused", "blocked.example", p.Directory, "rejectedIdentifier", 1},
 		{"no such authority", "one.example", "https://127.0.0.1:1/dir", "refused", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -280,7 +280,7 @@ func TestCloseDuringOrder(t *testing.T) {
 		var log logs
 		a := newACME(t, p, t.TempDir(), &log, "one.example")
 		a.Start()
-		eventually(t, "a validation", func() bool { return p.log.count("Starting 3 validations") == 1 })
+		eventually(t, "a validation", func() bool { return len(p.Log.Lines("Starting 3 validations")) == 1 })
 		closeSoon(t, a, &log)
 	})
 

@@ -21,11 +21,13 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/oodaa/signaling/test/rig/pebble"
 )
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		removePebble()
+		pebble.Remove()
 		os.Exit(code)
 	}))
 }
