@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -272,13 +273,21 @@ func TestIsString(t *testing.T) {
 	}
 }
 
+func ascii() []rune {
+	list := make([]rune, 128)
+	for i := range list {
+		list[i] = rune(i)
+	}
+	return list
+}
+
 // The scanner goes in strides, and must see every byte in every place of one.
 func TestStringsOfEveryLength(t *testing.T) {
 	for length := range 70 {
 		plain := strings.Repeat("x", length)
-		for c := range 128 {
+		for _, c := range slices.Concat(ascii(), []rune("\u0080é\u07ff\u0800你\uffff😀\U0010ffff")) {
 			for _, tail := range []string{`"`, `y"`, `n"`, `n\r\n"`, `u0041"`, `\r\n\r\n0123456789abcdef0123456789abcdef"`, ``} {
-				text := []byte(`"` + plain + string(rune(c)) + tail)
+				text := []byte(`"` + plain + string(c) + tail)
 				if got, want := Valid(text), json.Valid(text); got != want {
 					t.Fatalf("Valid(%q) = %v", text, got)
 				}

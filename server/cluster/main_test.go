@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"log/slog"
 	"sync"
 	"testing"
@@ -45,7 +46,9 @@ func (c *client) ID() string { return "client" }
 func (c *client) Answered(o *events.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.answers = append(c.answers, *o)
+	answer := *o
+	answer.To = bytes.Clone(o.To) // o is used again
+	c.answers = append(c.answers, answer)
 }
 
 func (c *client) bodies() []string {

@@ -86,8 +86,8 @@ func (s *session) send() (bool, error) {
 		found = pipe.HMGet(ctx, c.namesKey(), names...)
 		c.counts.commands.Add(1)
 	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	defer c.relays.sent(out)
+	_, _ = pipe.Exec(ctx)    // each command has its own error
+	defer c.relays.sent(out) // unreached reads them
 
 	if changed != nil && changed.Err() != nil {
 		return true, scriptError("change", changed.Err())

@@ -94,6 +94,29 @@ func TestRelaysAreAnswered(t *testing.T) {
 	c.testEmpty(t)
 }
 
+// An answer that comes twice counts once, and names whom the relay was to.
+func TestRelaysThatComeBackTwice(t *testing.T) {
+	c, a, ids := threeToX(t)
+	c.testAnswer(codeMoved, ids[1], ids[1], ids[0], ids[1], ids[2], ids[0])
+	c.testLookups()
+	c.found(c.session, "x", &holder{instance: "m.1", epoch: 1})
+	out, sent := c.testPublished()
+	if !slices.Equal(out["m.1"], []string{"1", "2", "3"}) || len(out) != 1 {
+		t.Errorf("published: %v", out)
+	}
+	c.testAnswer(events.OK, sent["m.1"]...)
+	c.testAnswer(codeMoved, ids...)
+	for _, o := range a.outcomes() {
+		if o.Code != events.OK || string(o.To) != "x" {
+			t.Errorf("answer %v to %q", o.Code, o.To)
+		}
+	}
+	if n := len(a.outcomes()); n != 3 {
+		t.Errorf("%d answers", n)
+	}
+	c.testEmpty(t)
+}
+
 // Relays that come back, in whatever order, go on in theirs, before what was
 // sent later.
 func TestOrderWhenRelaysComeBack(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/server/wire"
+	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
 // A watch measures the time in a bubble.
@@ -54,14 +55,14 @@ func TestPollingHeartbeat(t *testing.T) {
 	t.Run("ping and pong", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			p, m := bare(t, pipes{}, nil, nil).polled()
-			p.expect("2")
+			p.Expect("2")
 			w.is(25 * time.Second)
 			w.sleep(30 * time.Second)
-			p.send("3")
-			p.expect("2")
+			p.Send("3")
+			p.Expect("2")
 			w.is(55 * time.Second)
 			w.sleep(75*time.Second - time.Nanosecond)
-			p.send("3")
+			p.Send("3")
 			w.sleep(76 * time.Second)
 			if reason := reasonOf(m); reason != "" {
 				t.Errorf("closed by %q", reason)
@@ -72,17 +73,17 @@ func TestPollingHeartbeat(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			p, _ := bare(t, pipes{}, nil, nil).polled()
 			w.sleep(10 * time.Second)
-			p.send("3")
-			p.expect("2")
+			p.Send("3")
+			p.Expect("2")
 			w.is(35 * time.Second)
 		})
 	})
 	t.Run("no pong", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			p, m := bare(t, pipes{}, nil, nil).polled()
-			p.expect("2", "1")
+			p.Expect("2", "1")
 			w.is(45 * time.Second)
-			p.isGone()
+			p.ExpectGone()
 			if reason := reasonOf(m); reason != "ping timeout" {
 				t.Errorf("closed by %q", reason)
 			}
@@ -100,7 +101,7 @@ func TestPollingHeartbeat(t *testing.T) {
 			if _, polling := b.Connections(); polling != 0 || reasonOf(m) != "ping timeout" {
 				t.Error("not closed in time")
 			}
-			p.isGone()
+			p.ExpectGone()
 		})
 	})
 	t.Run("messages are no pong", func(t *testing.T) {
@@ -108,7 +109,7 @@ func TestPollingHeartbeat(t *testing.T) {
 			p, m := bare(t, pipes{}, nil, nil).polled()
 			for s := 1; s < 45; s++ {
 				w.sleep(time.Duration(s) * time.Second)
-				p.send("4x")
+				p.Send("4x")
 			}
 			w.sleep(45 * time.Second)
 			if reason := reasonOf(m); reason != "ping timeout" {
@@ -122,13 +123,13 @@ func TestWebSocketHeartbeat(t *testing.T) {
 	t.Run("ping and pong", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			c, m := bare(t, pipes{}, nil, nil).dialled()
-			c.expect("2")
+			c.Expect("2")
 			w.is(25 * time.Second)
 			w.sleep(45*time.Second - time.Nanosecond)
-			c.send("3")
-			c.expect("2")
+			c.Send("3")
+			c.Expect("2")
 			w.is(70*time.Second - time.Nanosecond)
-			c.closed(1000)
+			c.ExpectClosed(1000)
 			w.is(90*time.Second - time.Nanosecond)
 			synctest.Wait()
 			if reason := reasonOf(m); reason != "ping timeout" {
@@ -140,13 +141,13 @@ func TestWebSocketHeartbeat(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			p, m := bare(t, pipes{}, nil, nil).polled()
 			w.sleep(20 * time.Second)
-			c := p.upgrade()
-			c.expect("2")
+			c := p.Upgrade()
+			c.Expect("2")
 			w.is(25 * time.Second)
-			c.send("3")
-			c.expect("2")
+			c.Send("3")
+			c.Expect("2")
 			w.is(50 * time.Second)
-			c.closed(1000)
+			c.ExpectClosed(1000)
 			w.is(70 * time.Second)
 			synctest.Wait()
 			if reason := reasonOf(m); reason != "ping timeout" {
@@ -157,10 +158,10 @@ func TestWebSocketHeartbeat(t *testing.T) {
 	t.Run("asked over polling, answered over WebSocket", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			p, _ := bare(t, pipes{}, nil, nil).polled()
-			p.expect("2")
-			c := p.upgrade()
-			c.send("3")
-			c.expect("2")
+			p.Expect("2")
+			c := p.Upgrade()
+			c.Send("3")
+			c.Expect("2")
 			w.is(50 * time.Second)
 		})
 	})
@@ -173,10 +174,10 @@ func TestUpgradeTimeout(t *testing.T) {
 	t.Run("no probe", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			p, m := bare(t, pipes{}, quiet, nil).polled()
-			c := p.probe()
-			c.closed(1000)
+			c := p.Probe()
+			c.ExpectClosed(1000)
 			w.is(10 * time.Second)
-			p.send("4x")
+			p.Send("4x")
 			if got := <-m.got; got != "x" {
 				t.Errorf("got %q", got)
 			}
@@ -185,31 +186,31 @@ func TestUpgradeTimeout(t *testing.T) {
 	t.Run("no upgrade", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			p, _ := bare(t, pipes{}, quiet, nil).polled()
-			c := p.probe()
-			c.send("2probe")
-			c.expect("3probe")
-			p.expect("6")
-			c.closed(1000)
+			c := p.Probe()
+			c.Send("2probe")
+			c.Expect("3probe")
+			p.Expect("6")
+			c.ExpectClosed(1000)
 			w.is(10 * time.Second)
 			synctest.Wait()
-			waiting := p.later() // it waits again
+			waiting := p.Later() // it waits again
 			w.sleep(time.Minute)
-			p.upgrade()
-			if a := <-waiting; a.body != "6" {
-				t.Errorf("the poll: %q", a.body)
+			p.Upgrade()
+			if a := <-waiting; a.Body != "6" {
+				t.Errorf("the poll: %q", a.Body)
 			}
 		})
 	})
 	t.Run("at the last moment", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			p, m := bare(t, pipes{}, quiet, nil).polled()
-			c := p.probe()
-			c.send("2probe")
-			c.expect("3probe")
+			c := p.Probe()
+			c.Send("2probe")
+			c.Expect("3probe")
 			w.sleep(10*time.Second - time.Nanosecond)
-			c.send("5")
+			c.Send("5")
 			w.sleep(time.Minute)
-			c.send("4x")
+			c.Send("4x")
 			if got := <-m.got; got != "x" {
 				t.Errorf("got %q", got)
 			}
@@ -224,36 +225,36 @@ func TestConnectTimeout(t *testing.T) {
 		name      string
 		timeout   time.Duration // of the options
 		admission time.Duration
-		client    func(w watch, s *socketSite, c *socketClient)
+		client    func(w watch, s *socketSite, c *engineio.WebSocket)
 		want      time.Duration
 	}{
-		{"never connected", time.Minute, 0, func(watch, *socketSite, *socketClient) {}, time.Minute},
-		{"no timeout", 0, 0, func(watch, *socketSite, *socketClient) {}, never},
-		{"the gate's timeout", time.Minute, 5 * time.Second, func(watch, *socketSite, *socketClient) {}, 5 * time.Second},
-		{"the gate's timeout alone", 0, 5 * time.Second, func(watch, *socketSite, *socketClient) {}, 5 * time.Second},
-		{"connected late", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
+		{"never connected", time.Minute, 0, func(watch, *socketSite, *engineio.WebSocket) {}, time.Minute},
+		{"no timeout", 0, 0, func(watch, *socketSite, *engineio.WebSocket) {}, never},
+		{"the gate's timeout", time.Minute, 5 * time.Second, func(watch, *socketSite, *engineio.WebSocket) {}, 5 * time.Second},
+		{"the gate's timeout alone", 0, 5 * time.Second, func(watch, *socketSite, *engineio.WebSocket) {}, 5 * time.Second},
+		{"connected late", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
 			w.sleep(time.Minute - time.Nanosecond)
-			c.send("40")
+			c.Send("40")
 		}, never},
-		{"refused", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
+		{"refused", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
 			w.sleep(30 * time.Second)
-			c.send("40/random")
+			c.Send("40/random")
 		}, time.Minute},
-		{"left", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
-			c.send("40")
+		{"left", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
+			c.Send("40")
 			w.sleep(100 * time.Second)
-			c.send("41")
+			c.Send("41")
 			synctest.Wait()
 		}, 160 * time.Second},
-		{"left one of two", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
-			c.send("40", "40/other")
+		{"left one of two", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
+			c.Send("40", "40/other")
 			w.sleep(100 * time.Second)
-			c.send("41")
+			c.Send("41")
 		}, never},
-		{"left and came back", time.Minute, 0, func(w watch, _ *socketSite, c *socketClient) {
-			c.send("40", "41")
+		{"left and came back", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
+			c.Send("40", "41")
 			w.sleep(30 * time.Second)
-			c.send("40")
+			c.Send("40")
 		}, never},
 	}
 	for _, tt := range tests {
@@ -264,11 +265,11 @@ func TestConnectTimeout(t *testing.T) {
 					o.ConnectTimeout = tt.timeout
 				})
 				s.gate.timeout = tt.admission
-				c := s.websocket()
+				c := s.OpenWebSocket()
 				end := make(chan time.Duration, 1)
 				go func() { // read, so that everything is taken
 					for {
-						if _, err := c.read(); err != nil {
+						if _, err := c.Read(); err != nil {
 							end <- time.Since(w.start)
 							return
 						}
@@ -311,14 +312,14 @@ func TestCloseWaitsForPoll(t *testing.T) {
 				}
 				w.sleep(wire.DefaultCloseTimeout - time.Nanosecond)
 				if comes {
-					p.expect("4one", "4two", "1")
+					p.Expect("4one", "4two", "1")
 				} else {
 					w.sleep(wire.DefaultCloseTimeout)
 				}
 				if _, polling := b.Connections(); polling != 0 {
 					t.Error("the session is not forgotten")
 				}
-				p.isGone()
+				p.ExpectGone()
 			})
 		})
 	}
@@ -329,19 +330,19 @@ func TestCloseWaitsForPoll(t *testing.T) {
 func TestStalledRequests(t *testing.T) {
 	for name, query := range map[string]string{
 		"body":                       "",
-		"body for no session":        "transport=polling&sid=unknown",
-		"body instead of handshake":  "transport=polling",
-		"body for unknown transport": "transport=pigeon",
+		"body for no session":        "EIO=4&transport=polling&sid=unknown",
+		"body instead of handshake":  "EIO=4&transport=polling",
+		"body for unknown transport": "EIO=4&transport=pigeon",
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w watch) {
 				b := bare(t, pipes{}, nil, nil)
 				p, m := b.polled()
 				if query == "" {
-					query = p.query
+					query = p.Query
 				}
 				w.sleep(time.Second)
-				nc := b.raw("POST /?EIO=4&" + query + " HTTP/1.1\r\nHost: server\r\nContent-Length: 10\r\n\r\n4half")
+				nc := b.Raw("POST", query, "Content-Length: 10\r\n\r\n4half")
 				answer, err := http.ReadResponse(bufio.NewReader(nc), nil)
 				if err != nil || answer.StatusCode != http.StatusBadRequest {
 					t.Errorf("answer %v, %v", answer, err)
@@ -358,11 +359,11 @@ func TestStalledRequests(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			b := bare(t, pipes{}, nil, nil)
 			p, m := b.polled()
-			b.raw("GET /?EIO=4&" + p.query + " HTTP/1.1\r\nHost: server\r\n\r\n")
+			b.Raw("GET", p.Query, "\r\n")
 			w.sleep(time.Second)
 			_ = m.text("that nobody reads")
 			w.sleep(20 * time.Second)
-			p.send("3") // the client is alive otherwise
+			p.Send("3") // the client is alive otherwise
 			reason := <-m.end
 			w.is(46 * time.Second)
 			if reason != "transport error" {
@@ -383,16 +384,16 @@ func TestRefusedWhileDraining(t *testing.T) {
 		if reason := reasonOf(m); reason != "server shutting down" {
 			t.Errorf("closed by %q", reason)
 		}
-		if a := b.do("GET", "transport=polling", ""); a.status != http.StatusServiceUnavailable {
-			t.Errorf("handshake: %d %q", a.status, a.body)
+		if a := b.Do("GET", "EIO=4&transport=polling", ""); a.Status != http.StatusServiceUnavailable {
+			t.Errorf("handshake: %d %q", a.Status, a.Body)
 		}
-		if _, err := b.tryDial(""); err == nil {
+		if _, err := b.TryDial(""); err == nil {
 			t.Error("a WebSocket was let in")
 		}
-		if _, err := b.tryDial(p.query); err == nil {
+		if _, err := b.TryDial(p.SID); err == nil {
 			t.Error("an upgrade was let in")
 		}
-		p.expect("1")
+		p.Expect("1")
 		if err := <-shut; err != nil {
 			t.Error(err)
 		}

@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
@@ -14,45 +13,30 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/oodaa/signaling/server/wire"
+	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
 // A client of one of the ways to be in a session.
 type way struct {
-	*poller       // nil if it began as a WebSocket
-	*socketClient // nil while it polls
+	*engineio.Poller    // nil if it began as a WebSocket
+	*engineio.WebSocket // nil while it polls
 }
 
-func (w way) send(packets ...string) {
-	if w.socketClient != nil {
-		w.socketClient.send(packets...)
-		return
+func (w way) send(messages ...string) {
+	if w.WebSocket != nil {
+		w.WebSocket.Send(messages...)
+	} else {
+		_ = w.PostMessages(messages...)
 	}
-	for i, p := range packets {
-		if b, ok := strings.CutPrefix(p, "b:"); ok {
-			packets[i] = "b" + base64.StdEncoding.EncodeToString([]byte(b))
-		}
-	}
-	_ = w.post(strings.Join(packets, "\x1e"))
 }
 
 // drop ends the client without a word.
 func (w way) drop() {
-	if w.socketClient != nil {
-		w.socketClient.Close()
-		return
+	if w.WebSocket != nil {
+		w.WebSocket.Close()
+	} else {
+		_ = w.Abandon()
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	gone := make(chan struct{})
-	for len(w.waiting) > 0 {
-		<-w.waiting
-	}
-	go func() {
-		defer close(gone)
-		_, _ = w.request(ctx, "GET", w.query, "")
-	}()
-	<-w.waiting
-	cancel()
-	<-gone
 }
 
 // ways are all that there are.
@@ -67,11 +51,11 @@ var ways = map[string]func(b *bareSite) (way, *bareSession){
 	},
 	"upgrading": func(b *bareSite) (way, *bareSession) {
 		p, m := b.polled()
-		return way{p, p.upgrade()}, m
+		return way{p, p.Upgrade()}, m
 	},
 	"upgraded": func(b *bareSite) (way, *bareSession) {
 		p, m := b.polled()
-		c := p.upgrade()
+		c := p.Upgrade()
 		b.upgraded(m)
 		return way{p, c}, m
 	},
@@ -168,12 +152,12 @@ func TestSessionEnds(t *testing.T) {
 				if tt.large != (len(m.large) == 1) {
 					t.Errorf("TooLarge was called %d times", len(m.large))
 				}
-				if c.socketClient != nil {
-					c.socketClient.Close()
-				} else if c.poller != nil {
+				if c.WebSocket != nil {
+					c.WebSocket.Close()
+				} else if c.Poller != nil {
 					for { // fetch what is left
-						a, err := b.request(context.Background(), "GET", c.query, "")
-						if err != nil || a.status != http.StatusOK {
+						a, err := b.Request(context.Background(), "GET", c.Query, "")
+						if err != nil || a.Status != http.StatusOK {
 							break
 						}
 					}
@@ -200,11 +184,11 @@ func TestSessionEnds(t *testing.T) {
 // Requests that open no session leave nothing behind either.
 func TestNoSession(t *testing.T) {
 	b := bare(t, loopback{}, nil, nil)
-	for _, request := range []string{
-		"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-		"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+	for _, header := range []string{
+		"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
 	} {
-		nc := b.raw(request)
+		nc := b.Raw("GET", "EIO=4&transport=websocket", header)
 		answer := make([]byte, 12)
 		if _, err := nc.Read(answer); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 4") {
 			t.Errorf("answer %q, %v", answer, err)
@@ -223,12 +207,12 @@ func TestNoSession(t *testing.T) {
 func TestGateRefuses(t *testing.T) {
 	b := bare(t, loopback{}, nil, nil)
 	b.gate.refusal = &Refusal{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7"}}, Message: `too "many"`}
-	a := b.do("GET", "transport=polling", "")
-	if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "7" ||
-		a.header.Get("Content-Type") != "application/json" || a.body != `{"error":"too \"many\""}` {
+	a := b.Do("GET", "EIO=4&transport=polling", "")
+	if a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") != "7" ||
+		a.Header.Get("Content-Type") != "application/json" || a.Body != `{"error":"too \"many\""}` {
 		t.Errorf("%+v", a)
 	}
-	_, err := b.tryDial("")
+	_, err := b.TryDial("")
 	if !errors.Is(err, websocket.ErrBadHandshake) {
 		t.Errorf("dial: %v", err)
 	}
@@ -240,25 +224,25 @@ func TestGateRefuses(t *testing.T) {
 func TestTransports(t *testing.T) {
 	t.Run("WebSocket only", func(t *testing.T) {
 		b := bare(t, loopback{}, func(o *Options) { o.Polling = false }, nil)
-		if a := b.do("GET", "transport=polling", ""); a.status != http.StatusBadRequest || a.body != `{"code":0,"message":"Transport unknown"}` {
+		if a := b.Do("GET", "EIO=4&transport=polling", ""); a.Status != http.StatusBadRequest || a.Body != `{"code":0,"message":"Transport unknown"}` {
 			t.Errorf("polling: %+v", a)
 		}
 		b.dialled()
 	})
 	t.Run("polling only", func(t *testing.T) {
 		b := bare(t, loopback{}, func(o *Options) { o.WebSocket = false }, nil)
-		if _, err := b.tryDial(""); err == nil {
+		if _, err := b.TryDial(""); err == nil {
 			t.Error("a WebSocket was let in")
 		}
-		a := b.do("GET", "transport=polling", "")
-		if !strings.Contains(a.body, `"upgrades":[]`) {
-			t.Errorf("handshake: %s", a.body)
+		a := b.Do("GET", "EIO=4&transport=polling", "")
+		if !strings.Contains(a.Body, `"upgrades":[]`) {
+			t.Errorf("handshake: %s", a.Body)
 		}
-		p := &poller{site: b.site, query: "transport=polling&sid=" + sessionID(t, a.body)}
-		if _, err := b.tryDial(p.query); err == nil {
+		p := b.Poller(engineio.ParseOpen(t, a.Body).SID)
+		if _, err := b.TryDial(p.SID); err == nil {
 			t.Error("an upgrade was let in")
 		}
-		p.send("4x")
+		p.Send("4x")
 	})
 }
 
@@ -277,9 +261,9 @@ func TestConnections(t *testing.T) {
 	count(0, 2)
 	three, _ := b.dialled()
 	count(1, 2)
-	upgraded := one.upgrade()
+	upgraded := one.Upgrade()
 	count(2, 1)
-	two.send("1")
+	two.Send("1")
 	count(2, 0)
 	three.Close()
 	count(1, 0)
@@ -297,7 +281,7 @@ func TestEstablished(t *testing.T) {
 		}
 		return b.Established(r)
 	}
-	for query, want := range map[string]bool{p.query: true, "sid=" + m.ID(): true, "": false, "sid=": false, "sid=unknown": false} {
+	for query, want := range map[string]bool{p.Query: true, "sid=" + m.ID(): true, "": false, "sid=": false, "sid=unknown": false} {
 		if established(query) != want {
 			t.Errorf("%q: %v", query, !want)
 		}
@@ -305,8 +289,8 @@ func TestEstablished(t *testing.T) {
 	if opened := m.Opened(); time.Since(opened) > time.Minute || opened.IsZero() {
 		t.Errorf("opened at %v", opened)
 	}
-	p.send("1")
-	if established(p.query) {
+	p.Send("1")
+	if established(p.Query) {
 		t.Error("established after its end")
 	}
 }
@@ -330,7 +314,7 @@ func TestMaxOutbox(t *testing.T) {
 		if err := m.text(""); err != ErrClosed {
 			t.Errorf("after that: %v", err)
 		}
-		p.isGone()
+		p.ExpectGone()
 		if n := b.wire.SlowConsumers(); n != 1 {
 			t.Errorf("%d slow consumers counted", n)
 		}
@@ -345,7 +329,7 @@ func TestMaxOutbox(t *testing.T) {
 				}
 			}
 			for range 10 {
-				p.next()
+				p.Next()
 			}
 		}
 	})

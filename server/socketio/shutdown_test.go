@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/oodaa/signaling/server/wire"
+	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
 // Every kind of client is told: sockets by a DISCONNECT packet, WebSockets by
@@ -21,21 +22,21 @@ import (
 func TestShutdown(t *testing.T) {
 	s := sockets(t, loopback{}, nil)
 	inTwo, one := s.connected()
-	inTwo.send("40/other")
+	inTwo.Send("40/other")
 	two := s.next()
-	inTwo.next()
-	bare := s.websocket() // in no namespace
+	inTwo.Next()
+	bare := s.OpenWebSocket() // in no namespace
 	waits, three := s.connectedPolling()
-	waiting := waits.waits()
+	waiting := waits.Waits()
 	later, four := s.connectedPolling()
 	upgraded, five := s.connectedPolling()
-	up := upgraded.upgrade()
+	up := upgraded.Upgrade()
 	_ = five.emit(`["queued"]`)
-	up.expect(`42["queued"]`)
+	up.Expect(`42["queued"]`)
 	probing, six := s.connectedPolling()
-	probe := probing.probe()
-	probe.send("2probe")
-	probe.expect("3probe")
+	probe := probing.Probe()
+	probe.Send("2probe")
+	probe.Expect("3probe")
 	_ = one.emit(`["queued"]`)
 	_ = four.emit(`["queued"]`)
 
@@ -45,26 +46,26 @@ func TestShutdown(t *testing.T) {
 		ended(t, m.end, "server shutting down")
 	}
 
-	inTwo.expect(`42["queued"]`)
-	got := []string{inTwo.next(), inTwo.next()}
+	inTwo.Expect(`42["queued"]`)
+	got := []string{inTwo.Next(), inTwo.Next()}
 	if got[0] > got[1] {
 		got[0], got[1] = got[1], got[0]
 	}
 	if got[0] != "41" || got[1] != "41/other," {
 		t.Errorf("got %q", got)
 	}
-	inTwo.closed(websocket.CloseGoingAway)
-	bare.closed(websocket.CloseGoingAway)
-	up.expect("41")
-	up.closed(websocket.CloseGoingAway)
-	if a := receive(t, "answer", waiting); a.status != http.StatusOK || a.body != "41" {
+	inTwo.ExpectClosed(websocket.CloseGoingAway)
+	bare.ExpectClosed(websocket.CloseGoingAway)
+	up.Expect("41")
+	up.ExpectClosed(websocket.CloseGoingAway)
+	if a := receive(t, "answer", waiting); a.Status != http.StatusOK || a.Body != "41" {
 		t.Errorf("the poll that waited: %+v", a)
 	}
-	waits.expect("1")
-	later.expect(`42["queued"]`, "41", "1")
-	probe.send("5") // the upgrade had begun; the rest comes that way
-	probe.expect("41")
-	probe.closed(websocket.CloseGoingAway)
+	waits.Expect("1")
+	later.Expect(`42["queued"]`, "41", "1")
+	probe.Send("5") // the upgrade had begun; the rest comes that way
+	probe.Expect("41")
+	probe.ExpectClosed(websocket.CloseGoingAway)
 
 	if err := receive(t, "end of Shutdown", shut); err != nil {
 		t.Errorf("Shutdown: %v", err)
@@ -75,7 +76,7 @@ func TestShutdown(t *testing.T) {
 	if err := s.Shutdown(inTime(t)); err != nil {
 		t.Errorf("Shutdown again: %v", err)
 	}
-	if a := s.do("GET", "transport=polling", ""); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "shutting down") {
+	if a := s.Do("GET", "EIO=4&transport=polling", ""); a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "shutting down") {
 		t.Errorf("handshake: %+v", a)
 	}
 }
@@ -85,10 +86,10 @@ func TestShutdownInTime(t *testing.T) {
 	stays := map[string]func(b *bareSite){
 		"polling":         func(b *bareSite) { b.polled() },
 		"websocket":       func(b *bareSite) { b.dialled() },
-		"upgraded":        func(b *bareSite) { p, m := b.polled(); p.upgrade(); b.upgraded(m) },
-		"upgrading":       func(b *bareSite) { p, _ := b.polled(); p.upgrade() },
-		"probe":           func(b *bareSite) { p, _ := b.polled(); p.probe() },
-		"refused upgrade": func(b *bareSite) { p, _ := b.polled(); p.probe(); p.probe() },
+		"upgraded":        func(b *bareSite) { p, m := b.polled(); p.Upgrade(); synctest.Wait(); b.upgraded(m) },
+		"upgrading":       func(b *bareSite) { p, _ := b.polled(); p.Upgrade() },
+		"probe":           func(b *bareSite) { p, _ := b.polled(); p.Probe() },
+		"refused upgrade": func(b *bareSite) { p, _ := b.polled(); p.Probe(); p.Probe() },
 		"closed before": func(b *bareSite) {
 			_, m := b.dialled()
 			m.Close("enough")
@@ -130,7 +131,7 @@ func TestShutdownInTime(t *testing.T) {
 			b.polled()
 			b.dialled()
 			p, _ := b.polled()
-			p.probe()
+			p.Probe()
 			if err := b.Shutdown(context.Background()); err != nil {
 				t.Errorf("Shutdown: %v", err)
 			}
@@ -187,34 +188,35 @@ var errVisit = errors.New("the server is gone")
 // lets nobody in.
 func visit(s *socketSite, kind int) error {
 	ctx := context.Background()
-	var query string
+	var sid, query string
 	if kind > 0 {
-		a, err := s.request(ctx, "GET", "transport=polling", "")
-		if err != nil || a.status != http.StatusOK {
+		a, err := s.Request(ctx, "GET", "EIO=4&transport=polling", "")
+		if err != nil || a.Status != http.StatusOK {
 			return errVisit
 		}
-		query = "transport=polling&sid=" + sessionID(s.t, a.body)
-		_, _ = s.request(ctx, "POST", query, "40")
-		_, _ = s.request(ctx, "POST", query, `42["x"]`)
+		sid = engineio.ParseOpen(s.T, a.Body).SID
+		query = s.Poller(sid).Query
+		_, _ = s.Request(ctx, "POST", query, "40")
+		_, _ = s.Request(ctx, "POST", query, `42["x"]`)
 	}
 	if kind == 1 {
 		for range rand.IntN(3) {
-			_, _ = s.request(ctx, "POST", query, `42["y"]`)
-			if a, err := s.request(ctx, "GET", query, ""); err != nil || a.status != http.StatusOK {
+			_, _ = s.Request(ctx, "POST", query, `42["y"]`)
+			if a, err := s.Request(ctx, "GET", query, ""); err != nil || a.Status != http.StatusOK {
 				return nil
 			}
 		}
-		_, _ = s.request(ctx, "POST", query, "1")
+		_, _ = s.Request(ctx, "POST", query, "1")
 		return nil
 	}
 	rest := func() { // what a session that ends has left
 		for query != "" {
-			if a, err := s.request(ctx, "GET", query, ""); err != nil || a.status != http.StatusOK {
+			if a, err := s.Request(ctx, "GET", query, ""); err != nil || a.Status != http.StatusOK {
 				return
 			}
 		}
 	}
-	c, err := s.tryDial(strings.TrimPrefix(query, "transport=polling&"))
+	c, err := s.TryDial(sid)
 	if err != nil {
 		if kind == 0 {
 			return errVisit
@@ -224,18 +226,18 @@ func visit(s *socketSite, kind int) error {
 	}
 	defer c.Close()
 	if kind == 2 {
-		_ = c.trySend("2probe")
-		if _, err := c.read(); err != nil {
+		_ = c.TrySend("2probe")
+		if _, err := c.Read(); err != nil {
 			rest()
 			return nil
 		}
-		_ = c.trySend("5")
+		_ = c.TrySend("5")
 	} else {
-		_ = c.trySend("40")
+		_ = c.TrySend("40")
 	}
 	for range rand.IntN(10) {
-		_ = c.trySend(`42["y"]`)
-		if _, err := c.read(); err != nil {
+		_ = c.TrySend(`42["y"]`)
+		if _, err := c.Read(); err != nil {
 			break
 		}
 	}

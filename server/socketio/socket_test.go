@@ -28,29 +28,12 @@ func onTransports(t *testing.T, change func(*Options), prepare func(*room), f fu
 	t.Run("websocket", func(t *testing.T) {
 		s := setUp(t)
 		c, m := s.connected()
-		f(t, s, m, c.send, c.next)
+		f(t, s, m, c.Send, c.Next)
 	})
 	t.Run("polling", func(t *testing.T) {
 		s := setUp(t)
 		p, m := s.connectedPolling()
-		f(t, s, m, func(packets ...string) {
-			for i, packet := range packets {
-				if b, ok := strings.CutPrefix(packet, "b:"); ok {
-					packets[i] = "b" + base64.StdEncoding.EncodeToString([]byte(b))
-				}
-			}
-			_ = p.post(strings.Join(packets, "\x1e"))
-		}, func() string {
-			packet := p.next()
-			if b, ok := strings.CutPrefix(packet, "b"); ok {
-				data, err := base64.StdEncoding.DecodeString(b)
-				if err != nil {
-					t.Error(err)
-				}
-				return "b:" + string(data)
-			}
-			return packet
-		})
+		f(t, s, m, func(messages ...string) { _ = p.PostMessages(messages...) }, p.NextMessage)
 	})
 }
 
@@ -239,21 +222,21 @@ func TestConnectRefused(t *testing.T) {
 				}
 				return tt.err
 			}
-			c := s.websocket()
-			c.send(`40`)
-			c.expect(tt.want)
+			c := s.OpenWebSocket()
+			c.Send(`40`)
+			c.Expect(tt.want)
 			if tt.close {
-				c.closed(1000)
+				c.ExpectClosed(1000)
 				return
 			}
-			c.send(`40{"token":"x"}`)
-			c.expect(`40{"sid":"` + s.next().ID() + `"}`)
+			c.Send(`40{"token":"x"}`)
+			c.Expect(`40{"sid":"` + s.next().ID() + `"}`)
 
-			p := s.poll()
-			p.send("40")
-			p.expect(tt.want)
-			p.send(`40{"token":"x"}`)
-			p.expect(`40{"sid":"` + s.next().ID() + `"}`)
+			p := s.OpenPolling()
+			p.Send("40")
+			p.Expect(tt.want)
+			p.Send(`40{"token":"x"}`)
+			p.Expect(`40{"sid":"` + s.next().ID() + `"}`)
 		})
 	}
 }
@@ -268,9 +251,9 @@ func TestOpened(t *testing.T) {
 		return nil
 	}
 	s.room.opened = func(m *member) { _ = m.emit(`["hello"]`) }
-	c := s.websocket()
-	c.send("40")
-	c.expect(`42["before the reply"]`, `40{"sid":"`+s.next().ID()+`"}`, `42["hello"]`)
+	c := s.OpenWebSocket()
+	c.Send("40")
+	c.Expect(`42["before the reply"]`, `40{"sid":"`+s.next().ID()+`"}`, `42["hello"]`)
 }
 
 // A Receiver's panic ends its session, and no other.
@@ -304,7 +287,7 @@ func TestReceiverPanics(t *testing.T) {
 				}
 				receive(t, "end", m.end)
 				s.room.event = nil
-				other.send(`42["alive"]`)
+				other.Send(`42["alive"]`)
 				if got := receive(t, "event", bystander.events); got != `["alive"]` {
 					t.Errorf("got %q", got)
 				}
@@ -324,11 +307,11 @@ func TestAttachmentsTooLarge(t *testing.T) {
 		s := sockets(t, loopback{}, nil)
 		s.room.large = func(m *member) { _ = m.emit(`["error","Message too large"]`) }
 		c, m := s.connected()
-		c.send(two, half, half)
+		c.Send(two, half, half)
 		receive(t, "event", m.events)
-		c.send(two, half, half+"x")
-		c.expect(`42["error","Message too large"]`)
-		c.closed(1009)
+		c.Send(two, half, half+"x")
+		c.Expect(`42["error","Message too large"]`)
+		c.ExpectClosed(1009)
 		ended(t, m.end, "transport close")
 	})
 	t.Run("polling", func(t *testing.T) {
@@ -336,18 +319,18 @@ func TestAttachmentsTooLarge(t *testing.T) {
 		s.room.large = func(m *member) { _ = m.emit(`["error","Message too large"]`) }
 		p, m := s.connectedPolling()
 		b := "b" + base64.StdEncoding.EncodeToString([]byte(half[2:]))
-		p.send(two)
-		p.send(b)
-		p.send(b)
+		p.Send(two)
+		p.Send(b)
+		p.Send(b)
 		receive(t, "event", m.events)
-		p.send(two)
-		p.send(b)
-		if a := p.post("b" + base64.StdEncoding.EncodeToString([]byte(half[2:]+"x"))); a.status != http.StatusBadRequest {
+		p.Send(two)
+		p.Send(b)
+		if a := p.Post("b" + base64.StdEncoding.EncodeToString([]byte(half[2:]+"x"))); a.Status != http.StatusBadRequest {
 			t.Errorf("%+v", a)
 		}
 		ended(t, m.end, "transport error")
-		p.expect(`42["error","Message too large"]`, "1")
-		p.isGone()
+		p.Expect(`42["error","Message too large"]`, "1")
+		p.ExpectGone()
 	})
 }
 
@@ -449,8 +432,8 @@ func TestCloseWhilePosting(t *testing.T) {
 				var busy sync.WaitGroup
 				busy.Go(func() {
 					for {
-						a, err := p.request(context.Background(), "POST", p.query, `42["x"]`+"\x1e"+`42["y"]`)
-						if err != nil || a.status != http.StatusOK || len(m.end) > 0 {
+						a, err := p.Request(context.Background(), "POST", p.Query, `42["x"]`+"\x1e"+`42["y"]`)
+						if err != nil || a.Status != http.StatusOK || len(m.end) > 0 {
 							return
 						}
 					}
@@ -458,8 +441,8 @@ func TestCloseWhilePosting(t *testing.T) {
 				if rand.IntN(2) == 0 {
 					busy.Go(func() {
 						for {
-							a, err := p.request(context.Background(), "GET", p.query, "")
-							if err != nil || a.status != http.StatusOK {
+							a, err := p.Request(context.Background(), "GET", p.Query, "")
+							if err != nil || a.Status != http.StatusOK {
 								return
 							}
 						}

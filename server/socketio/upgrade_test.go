@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/server/wire"
+	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
 // A pump sends numbered messages to a session until it is stopped.
@@ -80,7 +81,7 @@ func TestUpgradeLosesNothing(t *testing.T) {
 
 // upgradeUnderLoad does what a real client does: it polls, probes, stops to
 // poll when its poll has returned, and goes on over the WebSocket.
-func upgradeUnderLoad(t *testing.T, p *poller, m *bareSession) error {
+func upgradeUnderLoad(t *testing.T, p *engineio.Poller, m *bareSession) error {
 	pace := make(chan struct{}, 1)
 	pump := startPump(t, m, pace)
 	next := 0
@@ -101,19 +102,19 @@ func upgradeUnderLoad(t *testing.T, p *poller, m *bareSession) error {
 	}
 	posted := 0
 	post := func() error {
-		a, err := p.request(context.Background(), "POST", p.query, fmt.Sprintf("4%d\x1e4%d", posted, posted+1))
-		if err != nil || a.body != "ok" {
+		a, err := p.Request(context.Background(), "POST", p.Query, fmt.Sprintf("4%d\x1e4%d", posted, posted+1))
+		if err != nil || a.Body != "ok" {
 			return fmt.Errorf("POST: %v, %v", a, err)
 		}
 		posted += 2
 		return nil
 	}
 	poll := func() error {
-		a, err := p.request(context.Background(), "GET", p.query, "")
-		if err != nil || a.status != http.StatusOK {
+		a, err := p.Request(context.Background(), "GET", p.Query, "")
+		if err != nil || a.Status != http.StatusOK {
 			return fmt.Errorf("poll: %v, %v", a, err)
 		}
-		for packet := range strings.SplitSeq(a.body, "\x1e") {
+		for packet := range strings.SplitSeq(a.Body, "\x1e") {
 			if err := got(packet); err != nil {
 				return err
 			}
@@ -145,15 +146,15 @@ func upgradeUnderLoad(t *testing.T, p *poller, m *bareSession) error {
 			}
 		}
 	}()
-	c, err := p.tryDial(strings.TrimPrefix(p.query, "transport=polling&"))
+	c, err := p.TryDial(p.SID)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.trySend("2probe"); err != nil {
+	if err := c.TrySend("2probe"); err != nil {
 		return err
 	}
-	if packet, err := c.read(); err != nil || packet != "3probe" {
+	if packet, err := c.Read(); err != nil || packet != "3probe" {
 		return fmt.Errorf("probe: %q, %v", packet, err)
 	}
 	if err := post(); err != nil {
@@ -163,15 +164,15 @@ func upgradeUnderLoad(t *testing.T, p *poller, m *bareSession) error {
 	if err := <-polling; err != nil {
 		return err
 	}
-	if err := c.trySend("5"); err != nil {
+	if err := c.TrySend("5"); err != nil {
 		return err
 	}
 	for range 20 {
-		if err := c.trySend("4" + strconv.Itoa(posted)); err != nil {
+		if err := c.TrySend("4" + strconv.Itoa(posted)); err != nil {
 			return err
 		}
 		posted++
-		packet, err := c.read()
+		packet, err := c.Read()
 		if err != nil {
 			return err
 		}
@@ -181,7 +182,7 @@ func upgradeUnderLoad(t *testing.T, p *poller, m *bareSession) error {
 	}
 	close(pump.stop)
 	for sent := <-pump.sent; next < sent; {
-		packet, err := c.read()
+		packet, err := c.Read()
 		if err != nil {
 			return fmt.Errorf("after message %d of %d: %w", next, sent, err)
 		}
@@ -203,11 +204,11 @@ func upgradeUnderLoad(t *testing.T, p *poller, m *bareSession) error {
 // A session that ends while its handler is busy and an upgrade waits for that
 // is still told of its end, once.
 func TestCloseDuringUpgrade(t *testing.T) {
-	for name, end := range map[string]func(m *bareSession, c *socketClient){
-		"Close": func(m *bareSession, _ *socketClient) { m.Close("enough") },
-		"abort": func(m *bareSession, _ *socketClient) { m.abort("enough") },
-		"cut":   func(m *bareSession, _ *socketClient) { m.cut() },
-		"probe lost, then Close": func(m *bareSession, c *socketClient) {
+	for name, end := range map[string]func(m *bareSession, c *engineio.WebSocket){
+		"Close": func(m *bareSession, _ *engineio.WebSocket) { m.Close("enough") },
+		"abort": func(m *bareSession, _ *engineio.WebSocket) { m.abort("enough") },
+		"cut":   func(m *bareSession, _ *engineio.WebSocket) { m.cut() },
+		"probe lost, then Close": func(m *bareSession, c *engineio.WebSocket) {
 			c.Close()
 			m.Close("enough")
 		},
@@ -223,16 +224,16 @@ func TestCloseDuringUpgrade(t *testing.T) {
 					return nil
 				})
 				p, m := b.polled()
-				c := p.probe()
-				c.send("2probe")
-				c.expect("3probe")
+				c := p.Probe()
+				c.Send("2probe")
+				c.Expect("3probe")
 				posted := make(chan struct{})
 				go func() {
 					defer close(posted)
-					_, _ = p.request(context.Background(), "POST", p.query, "4busy")
+					_, _ = p.Request(context.Background(), "POST", p.Query, "4busy")
 				}()
 				<-busy
-				c.send("5") // waits for the handler
+				c.Send("5") // waits for the handler
 				end(m, c)
 				close(idle)
 				receive(t, "end", m.end)
@@ -248,9 +249,9 @@ func TestCloseWithinUpgrade(t *testing.T) {
 	b := bare(t, loopback{}, nil, nil)
 	for range 30 {
 		p, m := b.polled()
-		c := p.probe()
-		c.send("2probe")
-		c.expect("3probe")
+		c := p.Probe()
+		c.Send("2probe")
+		c.Expect("3probe")
 		m.Session.mu.Lock()
 		closing := make(chan struct{})
 		go func() {
@@ -258,7 +259,7 @@ func TestCloseWithinUpgrade(t *testing.T) {
 			m.Close("enough") // waits, mostly as the first
 		}()
 		<-closing
-		c.send("5")
+		c.Send("5")
 		within(t, "the upgrade has begun", func() bool {
 			free := m.polling.receiving.TryLock()
 			if free {
@@ -275,27 +276,27 @@ func TestCloseWithinUpgrade(t *testing.T) {
 // Sessions end in all ways at once while they upgrade.
 func TestUpgradeRaces(t *testing.T) {
 	b := bare(t, loopback{}, nil, func(m *bareSession, message string) error { return m.text(message) })
-	ends := []func(p *poller, m *bareSession, c *socketClient){
-		func(_ *poller, m *bareSession, _ *socketClient) { m.Close("enough") },
-		func(_ *poller, m *bareSession, _ *socketClient) { m.abort("enough") },
-		func(_ *poller, m *bareSession, _ *socketClient) { m.cut() },
-		func(_ *poller, _ *bareSession, c *socketClient) { c.Close() },
-		func(_ *poller, _ *bareSession, c *socketClient) {
-			_ = c.trySend("1")
+	ends := []func(p *engineio.Poller, m *bareSession, c *engineio.WebSocket){
+		func(_ *engineio.Poller, m *bareSession, _ *engineio.WebSocket) { m.Close("enough") },
+		func(_ *engineio.Poller, m *bareSession, _ *engineio.WebSocket) { m.abort("enough") },
+		func(_ *engineio.Poller, m *bareSession, _ *engineio.WebSocket) { m.cut() },
+		func(_ *engineio.Poller, _ *bareSession, c *engineio.WebSocket) { c.Close() },
+		func(_ *engineio.Poller, _ *bareSession, c *engineio.WebSocket) {
+			_ = c.TrySend("1")
 		},
-		func(p *poller, _ *bareSession, _ *socketClient) {
-			_, _ = p.request(context.Background(), "POST", p.query, "1")
+		func(p *engineio.Poller, _ *bareSession, _ *engineio.WebSocket) {
+			_, _ = p.Request(context.Background(), "POST", p.Query, "1")
 		},
-		func(p *poller, _ *bareSession, _ *socketClient) {
-			_, _ = p.request(context.Background(), "POST", p.query, "abc")
+		func(p *engineio.Poller, _ *bareSession, _ *engineio.WebSocket) {
+			_, _ = p.Request(context.Background(), "POST", p.Query, "abc")
 		},
-		func(p *poller, _ *bareSession, _ *socketClient) {
+		func(p *engineio.Poller, _ *bareSession, _ *engineio.WebSocket) {
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			go cancel()
-			_, _ = p.request(ctx, "GET", p.query, "")
+			_, _ = p.Request(ctx, "GET", p.Query, "")
 		},
-		func(p *poller, m *bareSession, _ *socketClient) {
+		func(p *engineio.Poller, m *bareSession, _ *engineio.WebSocket) {
 			for range 20 {
 				_ = m.text("x")
 			}
@@ -309,20 +310,20 @@ func TestUpgradeRaces(t *testing.T) {
 				opening.Lock()
 				p, m := b.polled()
 				opening.Unlock()
-				c, err := p.tryDial(strings.TrimPrefix(p.query, "transport=polling&"))
+				c, err := p.TryDial(p.SID)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				_ = c.trySend("2probe")
-				if packet, err := c.read(); err != nil || packet != "3probe" {
+				_ = c.TrySend("2probe")
+				if packet, err := c.Read(); err != nil || packet != "3probe" {
 					t.Errorf("probe: %q, %v", packet, err)
 					return
 				}
 				var ending sync.WaitGroup
 				ending.Go(func() {
-					_ = c.trySend("5")
-					_ = c.trySend("4x")
+					_ = c.TrySend("5")
+					_ = c.TrySend("4x")
 				})
 				ending.Go(func() { ends[rand.IntN(len(ends))](p, m, c) })
 				if worker%2 == 0 {
@@ -341,14 +342,14 @@ func TestUpgradeRaces(t *testing.T) {
 // A body that was on its way when the session moved to a WebSocket: what is in
 // it is handled while nothing else is, and not after the end.
 func TestPostDuringUpgrade(t *testing.T) {
-	open := func(t *testing.T, length int, handle func(*bareSession, string) error) (*poller, *bareSession, *socketClient, net.Conn) {
+	open := func(t *testing.T, length int, handle func(*bareSession, string) error) (*engineio.Poller, *bareSession, *engineio.WebSocket, net.Conn) {
 		b := bare(t, loopback{}, nil, handle)
 		p, m := b.polled()
-		nc := b.raw("POST /?EIO=4&" + p.query + " HTTP/1.1\r\nHost: server\r\nExpect: 100-continue\r\nContent-Length: " + strconv.Itoa(length) + "\r\n\r\n")
+		nc := b.Raw("POST", p.Query, "Expect: 100-continue\r\nContent-Length: "+strconv.Itoa(length)+"\r\n\r\n")
 		if _, err := io.ReadFull(nc, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
 			t.Fatal(err)
 		}
-		c := p.upgrade()
+		c := p.Upgrade()
 		b.upgraded(m)
 		return p, m, c, nc
 	}
@@ -371,11 +372,11 @@ func TestPostDuringUpgrade(t *testing.T) {
 			finish(nc, "4busy")
 		}()
 		<-busy
-		c.send("4" + strings.Repeat("x", testMaxPayload))
+		c.Send("4" + strings.Repeat("x", testMaxPayload))
 		closed := make(chan struct{})
 		go func() {
 			defer close(closed)
-			_, _ = c.read()
+			_, _ = c.Read()
 		}()
 		select {
 		case <-closed: // too early; the calls have met
@@ -396,7 +397,7 @@ func TestPostDuringUpgrade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, m, c, nc := open(t, len(body), nil)
-			c.send("4w")
+			c.Send("4w")
 			c.Close()
 			ended(t, m.end, "transport close")
 			finish(nc, body)
@@ -420,9 +421,9 @@ func TestUpgradeTakesQueueAlong(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := p.upgrade()
+	c := p.Upgrade()
 	for i := range 100 {
-		c.expect(fmt.Sprint("4head ", i), fmt.Sprint("b:", i))
+		c.Expect(fmt.Sprint("4head ", i), fmt.Sprint("b:", i))
 	}
 }
 
@@ -445,16 +446,16 @@ func TestUpgradeLeavesPollBehind(t *testing.T) {
 	b := bare(t, loopback{}, nil, nil)
 	for range 20 { // it may also see the upgrade first
 		p, m := b.polled()
-		c := p.probe()
+		c := p.Probe()
 		ctx := upgradingContext{t.Context(), func() {
-			c.send("2probe")
-			c.expect("3probe")
-			c.send("5")
+			c.Send("2probe")
+			c.Expect("3probe")
+			c.Send("5")
 			b.upgraded(m)
 		}}
-		r := httptest.NewRequestWithContext(ctx, "GET", "/?EIO=4&"+p.query, nil)
+		r := httptest.NewRequestWithContext(ctx, "GET", "/?"+p.Query, nil)
 		b.ServeHTTP(httptest.NewRecorder(), r)
-		c.send("4x")
+		c.Send("4x")
 		select {
 		case <-m.got:
 		case reason := <-m.end:

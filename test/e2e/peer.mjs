@@ -84,6 +84,14 @@ export class Peer {
     return this.#events.shift();
   }
 
+  // skip takes events of that name out of the queue, up to the next other one.
+  async skip(name) {
+    let event;
+    do event = await this.next();
+    while (event[0] === name);
+    this.#events.unshift(event);
+  }
+
   // expect asserts what the next event is, and returns its packet. The number
   // of arguments counts too.
   async expect(...want) {

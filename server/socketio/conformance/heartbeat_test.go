@@ -15,69 +15,69 @@ func hurried(t *testing.T) *suite { return newSuite(t, "/engine.io/", options())
 func TestPollingHeartbeat(t *testing.T) {
 	t.Run("ping and pong", func(t *testing.T) {
 		t.Parallel()
-		p := hurried(t).poll()
+		p := hurried(t).OpenPolling()
 		for range 2 {
 			start := time.Now()
-			if a := p.get(); a.status != http.StatusOK || a.body != "2" {
-				t.Fatalf("%d %q", a.status, a.body)
+			if a := p.Get(); a.Status != http.StatusOK || a.Body != "2" {
+				t.Fatalf("%d %q", a.Status, a.Body)
 			}
 			if took := time.Since(start); took < pingInterval/2 {
 				t.Errorf("a ping after %v", took)
 			}
-			p.post("3")
+			p.Send("3")
 		}
 	})
 	t.Run("no pong", func(t *testing.T) {
 		t.Parallel()
 		s := hurried(t)
-		p := s.poll()
+		p := s.OpenPolling()
 		time.Sleep(pingInterval + pingTimeout)
 		s.gone() // now, if the machine is not too busy
-		if a := p.get(); a.status != http.StatusBadRequest {
-			t.Errorf("%d %q", a.status, a.body)
+		if a := p.Get(); a.Status != http.StatusBadRequest {
+			t.Errorf("%d %q", a.Status, a.Body)
 		}
 		s.gone()
 	})
 	t.Run("no pong while a poll waits", func(t *testing.T) {
 		t.Parallel()
-		p := hurried(t).poll()
+		p := hurried(t).OpenPolling()
 		start := time.Now()
 		for _, want := range []string{"2", "1"} {
-			if a := p.get(); a.status != http.StatusOK || a.body != want {
-				t.Fatalf("%d %q, want %q", a.status, a.body, want)
+			if a := p.Get(); a.Status != http.StatusOK || a.Body != want {
+				t.Fatalf("%d %q, want %q", a.Status, a.Body, want)
 			}
 		}
 		if took := time.Since(start); took < pingInterval+pingTimeout-50*time.Millisecond {
 			t.Errorf("closed after %v", took)
 		}
-		p.isGone()
+		isGone(p)
 	})
 }
 
 func TestWebSocketHeartbeat(t *testing.T) {
 	t.Run("ping and pong", func(t *testing.T) {
 		t.Parallel()
-		c := hurried(t).websocket()
+		c := hurried(t).OpenWebSocket()
 		for range 2 {
 			start := time.Now()
-			if m, err := c.read(); err != nil || m != "2" {
+			if m, err := c.Read(); err != nil || m != "2" {
 				t.Fatalf("%q, %v", m, err)
 			}
 			if took := time.Since(start); took < pingInterval/2 {
 				t.Errorf("a ping after %v", took)
 			}
-			c.send("3")
+			c.Send("3")
 		}
 	})
 	t.Run("no pong", func(t *testing.T) {
 		t.Parallel()
 		s := hurried(t)
 		start := time.Now()
-		c := s.websocket()
-		if m, err := c.read(); err != nil || m != "2" {
+		c := s.OpenWebSocket()
+		if m, err := c.Read(); err != nil || m != "2" {
 			t.Fatalf("%q, %v", m, err)
 		}
-		if m, err := c.read(); err == nil {
+		if m, err := c.Read(); err == nil {
 			t.Fatalf("got %q, want the end", m)
 		}
 		if took := time.Since(start); took < pingInterval+pingTimeout {
@@ -88,7 +88,7 @@ func TestWebSocketHeartbeat(t *testing.T) {
 	t.Run("messages are no pong", func(t *testing.T) {
 		t.Parallel()
 		s := hurried(t)
-		c := s.websocket()
+		c := s.OpenWebSocket()
 		silent := make(chan struct{})
 		go func() {
 			defer close(silent)
@@ -97,7 +97,7 @@ func TestWebSocketHeartbeat(t *testing.T) {
 			}
 		}()
 		for {
-			m, err := c.read()
+			m, err := c.Read()
 			if err != nil {
 				break
 			}
@@ -112,14 +112,14 @@ func TestWebSocketHeartbeat(t *testing.T) {
 	t.Run("after an upgrade", func(t *testing.T) {
 		t.Parallel()
 		s := hurried(t)
-		c := s.poll().upgrade()
+		c := s.OpenPolling().Upgrade()
 		for range 2 {
-			if m, err := c.read(); err != nil || !strings.HasPrefix(m, "2") {
+			if m, err := c.Read(); err != nil || !strings.HasPrefix(m, "2") {
 				t.Fatalf("%q, %v", m, err)
 			}
-			c.send("3")
+			c.Send("3")
 		}
-		c.send("4alive")
-		c.expect("4alive")
+		c.Send("4alive")
+		c.Expect("4alive")
 	})
 }

@@ -1,35 +1,37 @@
 package main
 
 import (
-	"context"
+	"bufio"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
 func TestPollingHandshake(t *testing.T) {
 	s := hurried(t)
-	a := s.request("GET", "EIO=4&transport=polling", "", "Origin", "http://elsewhere.example.com")
-	if a.status != http.StatusOK {
-		t.Fatalf("%d %q", a.status, a.body)
+	a := s.Do("GET", "EIO=4&transport=polling", "", "Origin", "http://elsewhere.example.com")
+	if a.Status != http.StatusOK {
+		t.Fatalf("%d %q", a.Status, a.Body)
 	}
 	for name, want := range map[string]string{
 		"Content-Type":                "text/plain; charset=UTF-8",
 		"Cache-Control":               "no-store",
 		"Access-Control-Allow-Origin": "*",
 	} {
-		if got := a.header.Get(name); got != want {
+		if got := a.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	o := parseOpen(t, a.body)
+	o := engineio.ParseOpen(t, a.Body)
 	want := fmt.Sprintf(`0{"sid":"%s","upgrades":["websocket"],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000}`, o.SID)
-	if a.body != want || o.SID == "" {
-		t.Errorf("%s, want %s", a.body, want)
+	if a.Body != want || o.SID == "" {
+		t.Errorf("%s, want %s", a.Body, want)
 	}
-	if other := s.poll(); other.sid == o.SID {
+	if other := s.OpenPolling(); other.SID == o.SID {
 		t.Error("two sessions with one id")
 	}
 }
@@ -37,8 +39,8 @@ func TestPollingHandshake(t *testing.T) {
 // Requests that belong to no session, or not to it.
 func TestBadRequests(t *testing.T) {
 	s := engineIO(t)
-	p, ws := s.poll(), s.dial("EIO=4&transport=websocket")
-	wsID := parseOpen(t, ws.next()).SID
+	p, ws := s.OpenPolling(), s.Dial("")
+	wsID := engineio.ParseOpen(t, ws.Next()).SID
 	upgrade := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-Websocket-Version", "13", "Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
 	tests := []struct {
 		name, method, query string
@@ -63,28 +65,28 @@ func TestBadRequests(t *testing.T) {
 		{"unknown session", "GET", "EIO=4&transport=polling&sid=unknown", nil, `{"code":1,"message":"Session ID unknown"}`},
 		{"POST to an unknown session", "POST", "EIO=4&transport=polling&sid=unknown", nil, `{"code":1,"message":"Session ID unknown"}`},
 		{"upgrade of an unknown session", "GET", "EIO=4&transport=websocket&sid=unknown", upgrade, `{"code":1,"message":"Session ID unknown"}`},
-		{"PUT to a session", "PUT", p.query, nil, `{"code":3,"message":"Bad request"}`},
-		{"DELETE of a session", "DELETE", p.query, nil, `{"code":3,"message":"Bad request"}`},
-		{"session without transport", "GET", "EIO=4&sid=" + p.sid, nil, `{"code":0,"message":"Transport unknown"}`},
-		{"session with the wrong version", "GET", "EIO=3&transport=polling&sid=" + p.sid, nil, `{"code":5,"message":"Unsupported protocol version"}`},
+		{"PUT to a session", "PUT", p.Query, nil, `{"code":3,"message":"Bad request"}`},
+		{"DELETE of a session", "DELETE", p.Query, nil, `{"code":3,"message":"Bad request"}`},
+		{"session without transport", "GET", "EIO=4&sid=" + p.SID, nil, `{"code":0,"message":"Transport unknown"}`},
+		{"session with the wrong version", "GET", "EIO=3&transport=polling&sid=" + p.SID, nil, `{"code":5,"message":"Unsupported protocol version"}`},
 		{"polling a WebSocket session", "GET", "EIO=4&transport=polling&sid=" + wsID, nil, `{"code":3,"message":"Bad request"}`},
 		{"POST to a WebSocket session", "POST", "EIO=4&transport=polling&sid=" + wsID, nil, `{"code":3,"message":"Bad request"}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := s.request(tt.method, tt.query, "", tt.header...)
-			if a.status != http.StatusBadRequest || a.body != tt.body {
-				t.Errorf("%d %s, want 400 %s", a.status, a.body, tt.body)
+			a := s.Do(tt.method, tt.query, "", tt.header...)
+			if a.Status != http.StatusBadRequest || a.Body != tt.body {
+				t.Errorf("%d %s, want 400 %s", a.Status, a.Body, tt.body)
 			}
 		})
 	}
 	// None of it harmed the sessions.
-	p.post("4polling")
-	if got := p.next(); got != "4polling" {
+	p.Send("4polling")
+	if got := p.Next(); got != "4polling" {
 		t.Errorf("got %q", got)
 	}
-	ws.send("4websocket")
-	ws.expect("4websocket")
+	ws.Send("4websocket")
+	ws.Expect("4websocket")
 }
 
 func TestPollingMessages(t *testing.T) {
@@ -110,25 +112,45 @@ func TestPollingMessages(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := engineIO(t).poll()
-			p.post(tt.payload)
+			p := engineIO(t).OpenPolling()
+			p.Send(tt.payload)
 			for _, want := range tt.packets {
-				if got := p.next(); got != want {
+				if got := p.Next(); got != want {
 					t.Errorf("got %.100q, want %.100q", got, want)
 				}
 			}
 		})
 	}
 	t.Run("while a poll waits", func(t *testing.T) {
-		p := engineIO(t).poll()
+		p := engineIO(t).OpenPolling()
 		for i := range 10 {
-			got := p.later()
-			p.post(fmt.Sprint("4", i))
-			if a := <-got; a.body != fmt.Sprint("4", i) {
-				t.Fatalf("got %q", a.body)
+			got := p.Later()
+			p.Send(fmt.Sprint("4", i))
+			if a := <-got; a.Body != fmt.Sprint("4", i) {
+				t.Fatalf("got %q", a.Body)
 			}
 		}
 	})
+}
+
+// refused sends a payload that is not taken.
+func refused(p *engineio.Poller, payload string) {
+	p.T.Helper()
+	if a := p.Post(payload); a.Status != http.StatusBadRequest {
+		p.T.Fatalf("POST %.60q: %d %q, want 400", payload, a.Status, a.Body)
+	}
+}
+
+// isGone expects the session to have ended, told or not.
+func isGone(p *engineio.Poller) {
+	p.T.Helper()
+	a := p.Get()
+	if a.Status == http.StatusOK && a.Body == "1" {
+		a = p.Get()
+	}
+	if a.Status != http.StatusBadRequest {
+		p.T.Fatalf("poll of a closed session: %d %q, want 400", a.Status, a.Body)
+	}
 }
 
 func TestPollingInvalidPackets(t *testing.T) {
@@ -148,102 +170,95 @@ func TestPollingInvalidPackets(t *testing.T) {
 	}
 	for name, payload := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := engineIO(t).poll()
-			p.refused(payload)
-			p.isGone()
+			p := engineIO(t).OpenPolling()
+			refused(p, payload)
+			isGone(p)
 		})
 	}
 	t.Run("told to the poll that waits", func(t *testing.T) {
-		p := engineIO(t).poll()
-		waiting := p.waits()
-		p.refused("abc")
-		if a := <-waiting; a.status != http.StatusOK || a.body != "1" {
-			t.Errorf("the poll: %d %q", a.status, a.body)
+		p := engineIO(t).OpenPolling()
+		waiting := p.Waits()
+		refused(p, "abc")
+		if a := <-waiting; a.Status != http.StatusOK || a.Body != "1" {
+			t.Errorf("the poll: %d %q", a.Status, a.Body)
 		}
-		p.isGone()
+		isGone(p)
 	})
 	t.Run("application/octet-stream", func(t *testing.T) {
-		p := engineIO(t).poll()
-		if a := p.request("POST", p.query, "4a", "Content-Type", "application/octet-stream"); a.status != http.StatusBadRequest {
-			t.Errorf("%d %q", a.status, a.body)
+		p := engineIO(t).OpenPolling()
+		if a := p.Do("POST", p.Query, "4a", "Content-Type", "application/octet-stream"); a.Status != http.StatusBadRequest {
+			t.Errorf("%d %q", a.Status, a.Body)
 		}
-		p.isGone()
+		isGone(p)
 	})
 }
 
 // The poll that waits is told; the second one is an error.
 func TestDuplicatePoll(t *testing.T) {
-	p := engineIO(t).poll()
-	first := p.waits()
-	if a := p.get(); a.status != http.StatusBadRequest {
-		t.Errorf("the second poll: %d %q", a.status, a.body)
+	p := engineIO(t).OpenPolling()
+	first := p.Waits()
+	if a := p.Get(); a.Status != http.StatusBadRequest {
+		t.Errorf("the second poll: %d %q", a.Status, a.Body)
 	}
-	if a := <-first; a.status != http.StatusOK || a.body != "1" {
-		t.Errorf("the first poll: %d %q", a.status, a.body)
+	if a := <-first; a.Status != http.StatusOK || a.Body != "1" {
+		t.Errorf("the first poll: %d %q", a.Status, a.Body)
 	}
-	if a := p.get(); a.status != http.StatusBadRequest {
-		t.Errorf("a third poll: %d %q", a.status, a.body)
+	if a := p.Get(); a.Status != http.StatusBadRequest {
+		t.Errorf("a third poll: %d %q", a.Status, a.Body)
 	}
 }
 
 func TestConcurrentPosts(t *testing.T) {
-	p := engineIO(t).poll()
+	p := engineIO(t).OpenPolling()
 	// The server asks for the body as soon as it reads it.
-	nc, r := p.rawRequest("POST", p.query, len("4first"), "Expect: 100-continue\r\n")
-	if a, err := http.ReadResponse(r, nil); err != nil || a.StatusCode != http.StatusContinue {
+	nc := p.Raw("POST", p.Query, "Content-Length: 6\r\nExpect: 100-continue\r\n\r\n")
+	if a, err := http.ReadResponse(bufio.NewReader(nc), nil); err != nil || a.StatusCode != http.StatusContinue {
 		t.Fatalf("%v, %v", a, err)
 	}
-	p.refused("4second")
+	refused(p, "4second")
 	_, _ = nc.Write([]byte("4first"))
-	p.isGone()
+	isGone(p)
 }
 
 func TestCancelledPoll(t *testing.T) {
-	p := engineIO(t).poll()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancelled := make(chan error, 1)
-	p.drain()
-	go func() {
-		_, err := p.try(ctx, "GET", p.query, "")
-		cancelled <- err
-	}()
-	<-p.waiting
-	cancel()
-	if err := <-cancelled; err == nil {
+	s := engineIO(t)
+	p := s.OpenPolling()
+	if err := p.Abandon(); err == nil {
 		t.Error("the poll was answered")
 	}
-	p.gone()
-	if a := p.get(); a.status != http.StatusBadRequest {
-		t.Errorf("the next poll: %d %q", a.status, a.body)
+	s.gone()
+	if a := p.Get(); a.Status != http.StatusBadRequest {
+		t.Errorf("the next poll: %d %q", a.Status, a.Body)
 	}
 }
 
 func TestPollingTooLarge(t *testing.T) {
-	p := engineIO(t).poll()
-	waiting := p.waits()
-	if a := p.request("POST", p.query, "4"+strings.Repeat("x", maxPayload)); a.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("%d %q, want 413", a.status, a.body)
+	p := engineIO(t).OpenPolling()
+	waiting := p.Waits()
+	if a := p.Do("POST", p.Query, "4"+strings.Repeat("x", maxPayload)); a.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("%d %q, want 413", a.Status, a.Body)
 	}
-	if a := <-waiting; a.status != http.StatusOK || a.body != "1" {
-		t.Errorf("the poll: %d %q", a.status, a.body)
+	if a := <-waiting; a.Status != http.StatusOK || a.Body != "1" {
+		t.Errorf("the poll: %d %q", a.Status, a.Body)
 	}
-	p.isGone()
+	isGone(p)
 }
 
 func TestPollingClose(t *testing.T) {
-	p := engineIO(t).poll()
-	waiting := p.waits()
-	p.post("1")
-	if a := <-waiting; a.status != http.StatusOK || a.body != "6" {
-		t.Errorf("the poll that waited: %d %q", a.status, a.body)
+	p := engineIO(t).OpenPolling()
+	waiting := p.Waits()
+	p.Send("1")
+	if a := <-waiting; a.Status != http.StatusOK || a.Body != "6" {
+		t.Errorf("the poll that waited: %d %q", a.Status, a.Body)
 	}
-	if a := p.get(); a.status != http.StatusBadRequest {
-		t.Errorf("the next poll: %d %q", a.status, a.body)
+	if a := p.Get(); a.Status != http.StatusBadRequest {
+		t.Errorf("the next poll: %d %q", a.Status, a.Body)
 	}
 	t.Run("while no poll waits", func(t *testing.T) {
-		p := engineIO(t).poll()
-		p.post("4a\x1e1\x1e4never handled")
-		p.isGone()
-		p.gone()
+		s := engineIO(t)
+		p := s.OpenPolling()
+		p.Send("4a\x1e1\x1e4never handled")
+		isGone(p)
+		s.gone()
 	})
 }

@@ -1,98 +1,93 @@
 package main
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
 // A packets is a Socket.IO client, over whatever transport: text packets
 // without the Engine.IO type, attachments with "b:" before them.
 type packets interface {
-	send(packets ...string)
-	next() string
+	Send(packets ...string)
+	Next() string
 	ended()
 }
 
-// overWebSocket is a client over WebSocket.
-type overWebSocket struct{ *socket }
-
-func (c overWebSocket) send(packets ...string) {
-	c.t.Helper()
-	for _, p := range packets {
-		if b, ok := strings.CutPrefix(p, "b:"); ok {
-			c.sendBinary(b)
-		} else {
-			c.socket.send("4" + p)
+// messages are packets as messages of Engine.IO.
+func messages(packets []string) []string {
+	m := make([]string, len(packets))
+	for i, p := range packets {
+		if !strings.HasPrefix(p, "b:") {
+			p = "4" + p
 		}
+		m[i] = p
 	}
+	return m
 }
 
-func (c overWebSocket) next() string { c.t.Helper(); return strings.TrimPrefix(c.socket.next(), "4") }
-func (c overWebSocket) ended()       { c.t.Helper(); c.closed() }
+// overWebSocket is a client over WebSocket.
+type overWebSocket struct{ *engineio.WebSocket }
+
+func (c overWebSocket) Send(packets ...string) {
+	c.T.Helper()
+	c.WebSocket.Send(messages(packets)...)
+}
+
+func (c overWebSocket) Next() string {
+	c.T.Helper()
+	return strings.TrimPrefix(c.WebSocket.Next(), "4")
+}
+
+func (c overWebSocket) ended() { c.T.Helper(); c.Closed() }
 
 // overPolling is a client over long-polling.
-type overPolling struct{ *polling }
+type overPolling struct{ *engineio.Poller }
 
-func (c overPolling) send(packets ...string) {
-	c.t.Helper()
-	payload := make([]string, len(packets))
-	for i, p := range packets {
-		if b, ok := strings.CutPrefix(p, "b:"); ok {
-			payload[i] = "b" + base64.StdEncoding.EncodeToString([]byte(b))
-		} else {
-			payload[i] = "4" + p
-		}
-	}
-	// Whether it was taken shows in what comes back.
-	_ = c.request("POST", c.query, strings.Join(payload, "\x1e"))
+// Send does not tell whether it was taken: that shows in what comes back.
+func (c overPolling) Send(packets ...string) {
+	c.T.Helper()
+	_ = c.PostMessages(messages(packets)...)
 }
 
-func (c overPolling) next() string {
-	c.t.Helper()
-	p := c.polling.next()
-	if b, ok := strings.CutPrefix(p, "b"); ok {
-		data, err := base64.StdEncoding.DecodeString(b)
-		if err != nil {
-			c.t.Fatalf("attachment %q: %v", p, err)
-		}
-		return "b:" + string(data)
-	}
-	return strings.TrimPrefix(p, "4")
+func (c overPolling) Next() string {
+	c.T.Helper()
+	return strings.TrimPrefix(c.NextMessage(), "4")
 }
 
 func (c overPolling) ended() {
-	c.t.Helper()
-	if len(c.got) > 0 {
-		c.t.Fatalf("got %.80q, want the end", c.got)
+	c.T.Helper()
+	if len(c.Unread) > 0 {
+		c.T.Fatalf("got %.80q, want the end", c.Unread)
 	}
-	c.isGone()
+	isGone(c.Poller)
 }
 
 // onTransports runs a test over each transport.
 func onTransports(t *testing.T, f func(t *testing.T, s *suite, c packets)) {
 	t.Run("websocket", func(t *testing.T) {
 		s := socketIO(t)
-		f(t, s, overWebSocket{s.websocket()})
+		f(t, s, overWebSocket{s.OpenWebSocket()})
 	})
 	t.Run("polling", func(t *testing.T) {
 		s := socketIO(t)
-		f(t, s, overPolling{s.poll()})
+		f(t, s, overPolling{s.OpenPolling()})
 	})
 	t.Run("upgraded", func(t *testing.T) {
 		s := socketIO(t)
-		f(t, s, overWebSocket{s.poll().upgrade()})
+		f(t, s, overWebSocket{s.OpenPolling().Upgrade()})
 	})
 }
 
 func expect(t *testing.T, c packets, want ...string) {
 	t.Helper()
 	for _, w := range want {
-		if got := c.next(); got != w {
+		if got := c.Next(); got != w {
 			t.Fatalf("got %.100q, want %.100q", got, w)
 		}
 	}
@@ -105,7 +100,7 @@ func connected(t *testing.T, c packets, namespace, auth string) (sid string) {
 	if namespace != "/" {
 		prefix = namespace + ","
 	}
-	reply := c.next()
+	reply := c.Next()
 	payload, ok := strings.CutPrefix(reply, "0"+prefix)
 	if !ok {
 		t.Fatalf("%q is no reply to a CONNECT to %s", reply, namespace)
@@ -134,19 +129,19 @@ func TestConnect(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onTransports(t, func(t *testing.T, s *suite, c packets) {
-				c.send(tt.send)
+				c.Send(tt.send)
 				connected(t, c, tt.namespace, tt.auth)
 			})
 		})
 	}
 	t.Run("the ids", func(t *testing.T) {
 		s := socketIO(t)
-		p := s.poll()
+		p := s.OpenPolling()
 		c := overPolling{p}
-		c.send("0", "0/custom,")
+		c.Send("0", "0/custom,")
 		one, two := connected(t, c, "/", "{}"), connected(t, c, "/custom", "{}")
-		if one == two || one == p.sid || two == p.sid {
-			t.Errorf("session %s, sockets %s and %s", p.sid, one, two)
+		if one == two || one == p.SID || two == p.SID {
+			t.Errorf("session %s, sockets %s and %s", p.SID, one, two)
 		}
 	})
 }
@@ -160,14 +155,14 @@ func TestInvalidNamespace(t *testing.T) {
 			"0/Custom,":              `4/Custom,{"message":"Invalid namespace"}`,
 			"0/custom/,":             `4/custom/,{"message":"Invalid namespace"}`,
 		} {
-			c.send(send)
+			c.Send(send)
 			expect(t, c, want)
 		}
-		c.send("0") // the connection goes on
+		c.Send("0") // the connection goes on
 		connected(t, c, "/", "{}")
-		c.send("0/random")
+		c.Send("0/random")
 		expect(t, c, `4/random,{"message":"Invalid namespace"}`)
-		c.send(`2["message",1]`)
+		c.Send(`2["message",1]`)
 		expect(t, c, `2["message-back",1]`)
 	})
 }
@@ -177,8 +172,8 @@ func TestConnectTimeout(t *testing.T) {
 		t.Parallel()
 		s := socketIO(t)
 		start := time.Now()
-		c := s.websocket()
-		c.closed()
+		c := s.OpenWebSocket()
+		c.Closed()
 		if took := time.Since(start); took < connectTimeout {
 			t.Errorf("closed after %v", took)
 		}
@@ -187,47 +182,47 @@ func TestConnectTimeout(t *testing.T) {
 	t.Run("no CONNECT over polling", func(t *testing.T) {
 		t.Parallel()
 		s := socketIO(t)
-		p := s.poll()
-		if got := p.next(); got != "1" {
+		p := s.OpenPolling()
+		if got := p.Next(); got != "1" {
 			t.Errorf("got %q", got)
 		}
-		p.isGone()
+		isGone(p)
 		s.gone()
 	})
 	t.Run("invalid namespace", func(t *testing.T) {
 		t.Parallel()
 		s := socketIO(t)
-		c := s.websocket()
-		c.send("40/random,")
-		c.expect(`44/random,{"message":"Invalid namespace"}`)
-		c.closed()
+		c := s.OpenWebSocket()
+		c.Send("40/random,")
+		c.Expect(`44/random,{"message":"Invalid namespace"}`)
+		c.Closed()
 	})
 	t.Run("connected", func(t *testing.T) {
 		t.Parallel()
 		s := socketIO(t)
-		c := overWebSocket{s.websocket()}
-		c.send("0/custom,")
+		c := overWebSocket{s.OpenWebSocket()}
+		c.Send("0/custom,")
 		connected(t, c, "/custom", "{}")
-		other := s.websocket() // later than the one that must stay
-		other.closed()
-		c.send(`2/custom,["message"]`)
+		other := s.OpenWebSocket() // later than the one that must stay
+		other.Closed()
+		c.Send(`2/custom,["message"]`)
 		expect(t, c, `2/custom,["message-back"]`)
 	})
 }
 
 func TestDisconnect(t *testing.T) {
 	onTransports(t, func(t *testing.T, s *suite, c packets) {
-		c.send("0", "0/custom,")
+		c.Send("0", "0/custom,")
 		connected(t, c, "/", "{}")
 		connected(t, c, "/custom", "{}")
-		c.send("1/custom,", `2["message","still here"]`)
+		c.Send("1/custom,", `2["message","still here"]`)
 		expect(t, c, `2["message-back","still here"]`)
-		c.send("0/custom,") // again
+		c.Send("0/custom,") // again
 		connected(t, c, "/custom", "{}")
-		c.send("1", "1/custom", "0")
+		c.Send("1", "1/custom", "0")
 		connected(t, c, "/", "{}")
-		c.send("1")
-		c.send(`2["message"]`) // left
+		c.Send("1")
+		c.Send(`2["message"]`) // left
 		c.ended()
 	})
 }
@@ -279,10 +274,10 @@ func TestEvents(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onTransports(t, func(t *testing.T, s *suite, c packets) {
-				c.send("0", "0/custom,")
+				c.Send("0", "0/custom,")
 				connected(t, c, "/", "{}")
 				connected(t, c, "/custom", "{}")
-				c.send(tt.send...)
+				c.Send(tt.send...)
 				expect(t, c, tt.want...)
 			})
 		})
@@ -301,13 +296,13 @@ func attachments(n int) (packets []string) {
 
 func TestAttachmentLimit(t *testing.T) {
 	onTransports(t, func(t *testing.T, s *suite, c packets) {
-		c.send("0")
+		c.Send("0")
 		connected(t, c, "/", "{}")
 		ten := attachments(10)
-		c.send(ten...)
+		c.Send(ten...)
 		ten[0] = strings.Replace(ten[0], "message", "message-back", 1)
 		expect(t, c, ten...)
-		c.send(attachments(11)...)
+		c.Send(attachments(11)...)
 		c.ended()
 	})
 }
@@ -333,7 +328,7 @@ func TestInvalidFormats(t *testing.T) {
 	for _, tt := range before {
 		t.Run(tt.name, func(t *testing.T) {
 			onTransports(t, func(t *testing.T, s *suite, c packets) {
-				c.send(tt.send...)
+				c.Send(tt.send...)
 				c.ended()
 				s.gone()
 			})
@@ -388,9 +383,9 @@ func TestInvalidFormats(t *testing.T) {
 	for _, tt := range after {
 		t.Run(tt.name, func(t *testing.T) {
 			onTransports(t, func(t *testing.T, s *suite, c packets) {
-				c.send("0")
+				c.Send("0")
 				connected(t, c, "/", "{}")
-				c.send(tt.send...)
+				c.Send(tt.send...)
 				c.ended()
 				s.gone()
 			})
@@ -402,21 +397,21 @@ func TestInvalidFormats(t *testing.T) {
 func TestSocketIOTransports(t *testing.T) {
 	s := socketIO(t)
 	for _, query := range []string{"", "EIO=3&transport=polling", "EIO=4&transport=abc"} {
-		if a := s.request("GET", query, ""); a.status != http.StatusBadRequest {
-			t.Errorf("%q: %d %q", query, a.status, a.body)
+		if a := s.Do("GET", query, ""); a.Status != http.StatusBadRequest {
+			t.Errorf("%q: %d %q", query, a.Status, a.Body)
 		}
 	}
-	p := s.poll()
-	p.post("40")
+	p := s.OpenPolling()
+	p.Send("40")
 	c := overPolling{p}
 	connected(t, c, "/", "{}")
-	p.post(`42["message","before"]`)
-	ws := p.probe()
-	ws.send("2probe")
-	ws.expect("3probe")
-	ws.send("5", `42["message","after"]`)
-	ws.expect(`42["message-back","before"]`, `42["message-back","after"]`)
+	p.Send(`42["message","before"]`)
+	ws := p.Probe()
+	ws.Send("2probe")
+	ws.Expect("3probe")
+	ws.Send("5", `42["message","after"]`)
+	ws.Expect(`42["message-back","before"]`, `42["message-back","after"]`)
 	// An acknowledgement of what was asked before the upgrade would go there too.
-	ws.send(`420["message-with-ack","x"]`)
-	ws.expect(`430["x"]`)
+	ws.Send(`420["message-with-ack","x"]`)
+	ws.Expect(`430["x"]`)
 }

@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
 func TestWebSocketHandshake(t *testing.T) {
 	s := hurried(t)
-	c := s.dial("EIO=4&transport=websocket")
-	packet := c.next()
-	o := parseOpen(t, packet)
+	c := s.Dial("")
+	packet := c.Next()
+	o := engineio.ParseOpen(t, packet)
 	want := fmt.Sprintf(`0{"sid":"%s","upgrades":[],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000}`, o.SID)
 	if packet != want || o.SID == "" {
 		t.Errorf("%s, want %s", packet, want)
@@ -23,27 +25,27 @@ func TestWebSocketHandshake(t *testing.T) {
 }
 
 func TestWebSocketMessages(t *testing.T) {
-	c := engineIO(t).websocket()
+	c := engineIO(t).OpenWebSocket()
 	for _, text := range []string{"hello", "", "€ \U0001f600", "a\x1eb", strings.Repeat("x", maxPayload-1)} {
-		c.send("4" + text)
-		c.expect("4" + text)
+		c.Send("4" + text)
+		c.Expect("4" + text)
 	}
 	for _, b := range []string{"\x01\x02\x03\x04", "", "4hello", "\xff\xfe", strings.Repeat("\x00", maxPayload)} {
-		c.sendBinary(b)
-		c.expect("b:" + b)
+		c.Send("b:" + b)
+		c.Expect("b:" + b)
 	}
 	for i := range 1000 {
 		if i%3 == 0 {
-			c.sendBinary(fmt.Sprint(i))
+			c.Send(fmt.Sprint("b:", i))
 		} else {
-			c.send(fmt.Sprint("4", i))
+			c.Send(fmt.Sprint("4", i))
 		}
 	}
 	for i := range 1000 {
 		if i%3 == 0 {
-			c.expect(fmt.Sprint("b:", i))
+			c.Expect(fmt.Sprint("b:", i))
 		} else {
-			c.expect(fmt.Sprint("4", i))
+			c.Expect(fmt.Sprint("4", i))
 		}
 	}
 }
@@ -59,10 +61,10 @@ func TestWebSocketInvalidPackets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := engineIO(t)
-			c := s.websocket()
-			c.send("4before", packet, "4after")
-			c.expect("4before")
-			c.closed()
+			c := s.OpenWebSocket()
+			c.Send("4before", packet, "4after")
+			c.Expect("4before")
+			c.Closed()
 			s.gone()
 		})
 	}
@@ -70,10 +72,10 @@ func TestWebSocketInvalidPackets(t *testing.T) {
 
 func TestWebSocketTooLarge(t *testing.T) {
 	s := engineIO(t)
-	c := s.websocket()
-	c.send("4before", "4"+strings.Repeat("x", maxPayload))
-	c.expect("4before")
-	if code := c.closed(); code != websocket.CloseMessageTooBig {
+	c := s.OpenWebSocket()
+	c.Send("4before", "4"+strings.Repeat("x", maxPayload))
+	c.Expect("4before")
+	if code := c.Closed(); code != websocket.CloseMessageTooBig {
 		t.Errorf("closed with %d", code)
 	}
 	s.gone()
@@ -82,23 +84,23 @@ func TestWebSocketTooLarge(t *testing.T) {
 func TestWebSocketClose(t *testing.T) {
 	t.Run("packet", func(t *testing.T) {
 		s := engineIO(t)
-		c := s.websocket()
-		c.send("1")
-		c.closed()
+		c := s.OpenWebSocket()
+		c.Send("1")
+		c.Closed()
 		s.gone()
 	})
 	t.Run("frame", func(t *testing.T) {
 		s := engineIO(t)
-		c := s.websocket()
+		c := s.OpenWebSocket()
 		_ = c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
-		if code := c.closed(); code != websocket.CloseNormalClosure {
+		if code := c.Closed(); code != websocket.CloseNormalClosure {
 			t.Errorf("closed with %d", code)
 		}
 		s.gone()
 	})
 	t.Run("connection lost", func(t *testing.T) {
 		s := engineIO(t)
-		s.websocket().Close()
+		s.OpenWebSocket().Close()
 		s.gone()
 	})
 }

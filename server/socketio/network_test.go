@@ -1,0 +1,120 @@
+package socketio
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oodaa/signaling/test/rig/engineio"
+)
+
+// A network is where a test's server listens.
+type network interface {
+	// patience is how long to wait for an answer.
+	patience() time.Duration
+	listen(t testing.TB) net.Listener
+	dial(ctx context.Context, l net.Listener) (net.Conn, error)
+}
+
+// loopback is real TCP.
+type loopback struct{}
+
+func (loopback) patience() time.Duration { return patience }
+
+func (loopback) listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (loopback) dial(ctx context.Context, l net.Listener) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+}
+
+// pipes connect within the process, so that a synctest bubble's clock runs.
+type pipes struct{}
+
+// patience has no bound: the bubble tells when everybody waits.
+func (pipes) patience() time.Duration { return 1000 * time.Hour }
+
+func (pipes) listen(testing.TB) net.Listener {
+	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (pipes) dial(ctx context.Context, l net.Listener) (net.Conn, error) {
+	p := l.(*pipeListener)
+	server, client := net.Pipe()
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case nc := <-l.conns:
+		return nc, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "pipe" }
+
+// serve serves an engine until the end of the test, and returns a client of it.
+// end is called first then.
+func serve(t testing.TB, n network, h http.Handler, end func()) *engineio.Client {
+	t.Helper()
+	l := n.listen(t)
+	c := engineio.New(t, engineio.Options{
+		Dial:     func(ctx context.Context) (net.Conn, error) { return n.dial(ctx, l) },
+		Path:     "/",
+		Patience: n.patience(),
+	})
+	var conns sync.WaitGroup
+	srv := &http.Server{
+		Handler: c.Watch(h),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				conns.Add(1)
+			case http.StateHijacked, http.StateClosed:
+				conns.Done()
+			}
+		},
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = srv.Serve(l)
+	}()
+	t.Cleanup(func() {
+		end()
+		srv.Close()
+		<-served
+		conns.Wait() // net/http does not
+	})
+	return c
+}
