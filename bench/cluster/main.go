@@ -9,26 +9,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/oodaa/signaling/bench/scale/measure"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "cluster:", err)
-		os.Exit(1)
-	}
-}
+func main() { measure.Main("cluster", run) }
 
 // A report is everything that was measured.
 type report struct {
@@ -81,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer os.RemoveAll(bin)
 	p := programs{root, bin}
 	if *only != "presence" {
-		if err := installNode(ctx, root, stderr); err != nil {
+		if err := measure.InstallNode(ctx, root, stderr); err != nil {
 			return err
 		}
 		if err := p.relays(ctx, *rounds, relays, &r, stderr); err != nil {

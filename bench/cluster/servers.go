@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -99,23 +95,4 @@ func (s *system) cost(ctx context.Context) (c cost, err error) {
 	}
 	c.traffic, err = s.store.traffic(ctx)
 	return c, err
-}
-
-// installNode installs the packages of bench/node, unless they are there.
-func installNode(ctx context.Context, root string, stderr io.Writer) error {
-	dir := filepath.Join(root, "bench", "node")
-	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
-	if err != nil {
-		return err
-	}
-	installed := filepath.Join(dir, "node_modules", ".installed")
-	if mark, err := os.ReadFile(installed); err == nil && bytes.Equal(mark, lock) {
-		return nil
-	}
-	npm := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
-	npm.Dir, npm.Stdout, npm.Stderr = dir, stderr, stderr
-	if err := npm.Run(); err != nil {
-		return fmt.Errorf("npm ci: %w", err)
-	}
-	return os.WriteFile(installed, lock, 0o644)
 }

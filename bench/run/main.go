@@ -12,32 +12,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/oodaa/signaling/bench/scale/measure"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { measure.Main("bench", run) }
 
 // A result is one run of sigload. Report is what it printed.
 type result struct {
@@ -69,11 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		*rounds = 1
 	}
 
-	root, err := repository(ctx)
-	if err != nil {
-		return err
-	}
-	bin, err := os.MkdirTemp("", "signaling-bench-")
+	root, bin, err := measure.Build(ctx, "./cmd/signald", "./cmd/sigload", "./bench/bare")
 	if err != nil {
 		return err
 	}
@@ -84,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 
 	var results []result
-	start, busy := time.Now(), measure.Busy()
+	start, m := time.Now(), measure.ThisMachine(ctx)
 	for round := range *rounds {
 		for _, s := range scenarios {
 			if !wanted.MatchString(s.name) {
@@ -92,12 +77,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 			for i := range servers {
 				server := servers[(i+round)%len(servers)]
-				if server.name == "bare" && s.presence {
+				if server.Name == "bare" && s.presence {
 					continue
 				}
 				r, err := runLoad(ctx, bin, server, s, *short, stderr)
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
+					return fmt.Errorf("%s, %s: %w", s.name, server.Name, err)
 				}
 				r.Round = round + 1
 				results = append(results, r)
@@ -105,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 				if *short {
 					figure = "done"
 				}
-				fmt.Fprintf(stderr, "%4.0f s  round %d  %-32s %-6s %s\n", time.Since(start).Seconds(), r.Round, s.name, server.name, figure)
+				fmt.Fprintf(stderr, "%4.0f s  round %d  %-32s %-6s %s\n", time.Since(start).Seconds(), r.Round, s.name, server.Name, figure)
 			}
 		}
 	}
@@ -120,18 +105,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintf(stdout, "%d short runs: nothing was lost, reordered, duplicated, altered or refused\n", len(results))
 		return err
 	}
+	m.End()
 	t := newTable(results, servers)
 	if _, err := io.WriteString(stdout, t.markdown()); err != nil {
 		return err
 	}
-	others := (measure.Busy() - busy).Seconds() / time.Since(start).Seconds() / float64(runtime.NumCPU())
-	if _, err := fmt.Fprintf(stdout, "\n%d rounds; figures are medians, ratios medians (lowest–highest) of the rounds'. Other processes took %.0f %% of the machine's CPU time meanwhile.\n", *rounds, 100*others); err != nil {
+	if _, err := fmt.Fprintf(stdout, "\n%d rounds; figures are medians, ratios medians (lowest–highest) of the rounds'. Other processes took %.0f %% of the machine's CPU time meanwhile.\n", *rounds, 100*m.Others); err != nil {
 		return err
 	}
 	if *out != "" {
-		m := machine(ctx)
-		m["othersShareOfCPU"] = others
-		if err := write(*out, m, *rounds, t, results); err != nil {
+		m.Versions(ctx)
+		all := map[string]any{"machine": m, "rounds": *rounds, "table": t.Rows, "results": results}
+		if err := measure.Save(*out, all); err != nil {
 			return err
 		}
 	}
@@ -150,18 +135,18 @@ func faults(results []result) (n int64) {
 }
 
 // runLoad runs one scenario on a fresh process of a server.
-func runLoad(ctx context.Context, bin string, server server, s scenario, short bool, stderr io.Writer) (result, error) {
-	p, err := server.start(ctx, stderr)
+func runLoad(ctx context.Context, bin string, server measure.Program, s scenario, short bool, stderr io.Writer) (result, error) {
+	p, err := measure.Start(ctx, server, stderr)
 	if err != nil {
 		return result{}, err
 	}
-	defer p.stop()
+	defer p.Stop()
 	args := strings.Fields(s.load)
 	if short {
 		args = strings.Fields(s.short)
 	}
-	args = append(args, "-json", "-quiet", "-url", p.url, "-pid", strconv.Itoa(p.cmd.Process.Pid))
-	if server.name == "bare" {
+	args = append(args, "-json", "-quiet", "-url", "http://"+p.Addr, "-pid", strconv.Itoa(p.PID()))
+	if server.Name == "bare" {
 		args = append(args, "-raw")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
@@ -172,7 +157,7 @@ func runLoad(ctx context.Context, bin string, server server, s scenario, short b
 	var complaint bytes.Buffer
 	load.Stderr = &complaint
 	text, err := load.Output()
-	r := result{Scenario: s.name, Server: server.name, Report: text}
+	r := result{Scenario: s.name, Server: server.Name, Report: text}
 	// With faults sigload reports, and ends with 1: they are in the table.
 	if json.Unmarshal(text, &r.report) != nil {
 		return r, fmt.Errorf("sigload: %w: %s", err, &complaint)
@@ -181,45 +166,4 @@ func runLoad(ctx context.Context, bin string, server server, s scenario, short b
 		return r, fmt.Errorf("sigload measured nothing: %s %s", text, &complaint)
 	}
 	return r, ctx.Err()
-}
-
-// repository is the directory that holds go.mod.
-func repository(ctx context.Context) (string, error) {
-	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env GOMOD: %w", err)
-	}
-	return filepath.Dir(strings.TrimSpace(string(mod))), nil
-}
-
-// machine says where the figures are from.
-func machine(ctx context.Context) map[string]any {
-	version := func(name string, args ...string) string {
-		b, err := exec.CommandContext(ctx, name, args...).Output()
-		if err != nil {
-			return ""
-		}
-		return strings.TrimSpace(string(b))
-	}
-	cpu := ""
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		_, cpu, _ = strings.Cut(string(b), "model name")
-		cpu, _, _ = strings.Cut(cpu, "\n")
-		cpu = strings.TrimLeft(cpu, "\t :")
-	}
-	return map[string]any{
-		"go": runtime.Version(), "node": version("node", "--version"), "platform": runtime.GOOS + "/" + runtime.GOARCH,
-		"kernel": version("uname", "-r"), "cpu": cpu, "cores": runtime.NumCPU(),
-		"time": time.Now().UTC().Format(time.RFC3339),
-	}
-}
-
-func write(file string, machine map[string]any, rounds int, t *table, results []result) error {
-	b, err := json.MarshalIndent(map[string]any{
-		"machine": machine, "rounds": rounds, "table": t.Rows, "results": results,
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(b, '\n'), 0o644)
 }

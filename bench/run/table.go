@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/oodaa/signaling/bench/scale/measure"
 )
 
 // A table is what the figures come to.
 type table struct {
-	servers []server
+	servers []measure.Program
 	Rows    []row
 	Faults  map[string]int64 // by server
 }
@@ -30,7 +32,7 @@ type ratio struct {
 	Target  float64 `json:"target,omitempty"` // most it may be
 }
 
-func newTable(results []result, servers []server) *table {
+func newTable(results []result, servers []measure.Program) *table {
 	t := &table{servers: servers, Faults: make(map[string]int64)}
 	for _, r := range results {
 		t.Faults[r.Server] += r.report.faults()
@@ -47,7 +49,7 @@ func newTable(results []result, servers []server) *table {
 		}
 		row := row{s.name, s.figureName, s.unit, make(map[string]float64), make(map[string]ratio)}
 		for server, all := range figures {
-			row.Figures[server] = median(all)
+			row.Figures[server] = measure.Median(all)
 			if server == "ours" || len(figures["ours"]) == 0 {
 				continue
 			}
@@ -56,17 +58,11 @@ func newTable(results []result, servers []server) *table {
 				ratios[i] = figures["ours"][i] / all[i]
 			}
 			target := map[string]float64{"node": s.node, "bare": s.bare}[server]
-			row.Ratios[server] = ratio{median(ratios), slices.Min(ratios), slices.Max(ratios), target}
+			row.Ratios[server] = ratio{measure.Median(ratios), slices.Min(ratios), slices.Max(ratios), target}
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	return t
-}
-
-// median is the middle one, or of an even number the mean of the two.
-func median(all []float64) float64 {
-	s := slices.Sorted(slices.Values(all))
-	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
 var titles = map[string]string{"ours": "ours", "before": "before", "node": "Node socket.io", "bare": "bare relay"}
@@ -77,11 +73,11 @@ func (t *table) markdown() string {
 
 	head := []string{"scenario", "figure"}
 	for _, s := range t.servers {
-		head = append(head, titles[s.name])
+		head = append(head, titles[s.Name])
 	}
 	for _, s := range t.servers {
-		if s.name != "ours" {
-			head = append(head, "ours / "+titles[s.name], "target")
+		if s.Name != "ours" {
+			head = append(head, "ours / "+titles[s.Name], "target")
 		}
 	}
 	cells(head)
@@ -89,14 +85,14 @@ func (t *table) markdown() string {
 	for _, r := range t.Rows {
 		line := []string{r.Scenario, r.Figure}
 		for _, s := range t.servers {
-			v, ok := r.Figures[s.name]
+			v, ok := r.Figures[s.Name]
 			line = append(line, cell(ok, r.Unit.format(v)))
 		}
 		for _, s := range t.servers {
-			if s.name == "ours" {
+			if s.Name == "ours" {
 				continue
 			}
-			ratio, ok := r.Ratios[s.name]
+			ratio, ok := r.Ratios[s.Name]
 			text := fmt.Sprintf("%.2f (%.2f–%.2f)", ratio.Median, ratio.Lowest, ratio.Highest)
 			line = append(line, cell(ok, text), verdict(ok, ratio))
 		}
@@ -104,10 +100,10 @@ func (t *table) markdown() string {
 	}
 	line := []string{"all of them", "lost, reordered, duplicated, altered, errors"}
 	for _, s := range t.servers {
-		line = append(line, fmt.Sprint(t.Faults[s.name]))
+		line = append(line, fmt.Sprint(t.Faults[s.Name]))
 	}
 	for _, s := range t.servers {
-		if s.name == "ours" {
+		if s.Name == "ours" {
 			continue
 		}
 		line = append(line, cell(false, ""), cell(false, ""))

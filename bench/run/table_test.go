@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"testing"
+
+	"github.com/oodaa/signaling/bench/scale/measure"
 )
 
 func TestTable(t *testing.T) {
@@ -29,7 +31,7 @@ func TestTable(t *testing.T) {
 	add("join storm, 800 users", "node", 1, `{"server":{"cpuPerUser":1000}}`)
 	add("5,000 messages/s offered, p99", "ours", 1, `{"latencies":[{"of":"late","p99":9},{"of":"relay","p99":0.5}]}`)
 
-	got := newTable(results, []server{{name: "ours"}, {name: "node"}, {name: "bare"}}).markdown()
+	got := newTable(results, []measure.Program{{Name: "ours"}, {Name: "node"}, {Name: "bare"}}).markdown()
 	want := `| scenario | figure | ours | Node socket.io | bare relay | ours / Node socket.io | target | ours / bare relay | target |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 | relay 200 B, window 1 | server CPU per message | 6.00 µs | 20.0 µs | 4.00 µs | 0.25 (0.25–0.30) | ≤ 0.35 met | 1.50 (1.25–2.00) | ≤ 1.25 **not met** |
@@ -42,17 +44,6 @@ func TestTable(t *testing.T) {
 	}
 	if n := faults(results); n != 5 {
 		t.Errorf("%d faults", n)
-	}
-}
-
-func TestMedian(t *testing.T) {
-	for _, test := range []struct {
-		all  []float64
-		want float64
-	}{{[]float64{3}, 3}, {[]float64{4, 1}, 2.5}, {[]float64{9, 1, 3}, 3}} {
-		if got := median(test.all); got != test.want {
-			t.Errorf("median of %v is %g", test.all, got)
-		}
 	}
 }
 

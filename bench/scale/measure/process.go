@@ -36,6 +36,7 @@ type Program struct {
 	Dir      string
 	Args     []string
 	Settings []string // NAME=value; those of this process's environment win
+	Fixed    []string // likewise, and these win
 }
 
 // Start runs a program on a free port of the loopback interface, and returns
@@ -60,7 +61,7 @@ func Start(ctx context.Context, program Program, stderr io.Writer) (*Process, er
 		cmd.Env = append(cmd.Env, port.Replace(s))
 	}
 	cmd.Env = append(cmd.Env, os.Environ()...)
-	cmd.Env = append(cmd.Env, "PORT="+strconv.Itoa(addr.Port))
+	cmd.Env = append(append(cmd.Env, "PORT="+strconv.Itoa(addr.Port)), program.Fixed...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
@@ -91,6 +92,9 @@ func (p *Process) Ready(ctx context.Context) error {
 		return err == nil && answer.Body.Close() == nil && bytes.Contains(body, []byte(`"ready"`))
 	})
 }
+
+// PID is the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Stop ends the process.
 func (p *Process) Stop() {
