@@ -44,18 +44,21 @@ func (w way) request(s *rig.Server, token string) nodeRequest {
 	return r
 }
 
-func TestBadTokensAreRefused(t *testing.T) {
-	verifyNoLeaks(t)
-	tokens := badTokens()
-	names := slices.Sorted(maps.Keys(tokens))
-	servers := make(map[string]*rig.Server)
+// bring has clients come with each token, by every way in, to a server of each
+// engine, and register as user unless that is empty. check gets what came of it.
+// The names of the tokens are returned in order, the servers by engine.
+func bring(t *testing.T, tokens map[string]string, user string, check func(*testing.T, nodeAnswer)) (names []string, servers map[string]*rig.Server) {
+	names = slices.Sorted(maps.Keys(tokens))
+	servers = make(map[string]*rig.Server)
 	for _, engine := range engines {
 		servers[engine] = guarded(t, slices.Collect(maps.Values(tokens)), "ENGINE="+engine)
 	}
 	var requests []nodeRequest
 	for _, w := range ways {
 		for _, name := range names {
-			requests = append(requests, w.request(servers[w.engine], tokens[name]))
+			r := w.request(servers[w.engine], tokens[name])
+			r.Register = user
+			requests = append(requests, r)
 		}
 	}
 	answers := node(t, requests)
@@ -63,13 +66,20 @@ func TestBadTokensAreRefused(t *testing.T) {
 		for _, name := range names {
 			answer := answers[0]
 			answers = answers[1:]
-			t.Run(w.String()+"/"+name, func(t *testing.T) {
-				if answer.Connected || answer.Error != "Unauthorized" {
-					t.Errorf("connected: %v, error %q", answer.Connected, answer.Error)
-				}
-			})
+			t.Run(w.String()+"/"+name, func(t *testing.T) { check(t, answer) })
 		}
 	}
+	return names, servers
+}
+
+func TestBadTokensAreRefused(t *testing.T) {
+	verifyNoLeaks(t)
+	tokens := badTokens()
+	names, servers := bring(t, tokens, "", func(t *testing.T, answer nodeAnswer) {
+		if answer.Connected || answer.Error != "Unauthorized" {
+			t.Errorf("connected: %v, error %q", answer.Connected, answer.Error)
+		}
+	})
 	for _, name := range names {
 		for _, engine := range engines {
 			t.Run("bytes/"+engine+"/"+name, func(t *testing.T) {
@@ -114,31 +124,11 @@ func TestBadTokensAreRefused(t *testing.T) {
 func TestGoodTokensLetIn(t *testing.T) {
 	verifyNoLeaks(t)
 	tokens := goodTokens()
-	names := slices.Sorted(maps.Keys(tokens))
-	servers := make(map[string]*rig.Server)
-	for _, engine := range engines {
-		servers[engine] = guarded(t, slices.Collect(maps.Values(tokens)), "ENGINE="+engine)
-	}
-	var requests []nodeRequest
-	for _, w := range ways {
-		for _, name := range names {
-			r := w.request(servers[w.engine], tokens[name])
-			r.Register = "alice"
-			requests = append(requests, r)
+	names, servers := bring(t, tokens, "alice", func(t *testing.T, answer nodeAnswer) {
+		if !answer.Connected || string(answer.Registered) != `{"ok":true}` {
+			t.Errorf("connected: %v, error %q, registered: %s", answer.Connected, answer.Error, answer.Registered)
 		}
-	}
-	answers := node(t, requests)
-	for _, w := range ways {
-		for _, name := range names {
-			answer := answers[0]
-			answers = answers[1:]
-			t.Run(w.String()+"/"+name, func(t *testing.T) {
-				if !answer.Connected || string(answer.Registered) != `{"ok":true}` {
-					t.Errorf("connected: %v, error %q, registered: %s", answer.Connected, answer.Error, answer.Registered)
-				}
-			})
-		}
-	}
+	})
 	for _, name := range names {
 		t.Run("volli/message/"+name, func(t *testing.T) {
 			door{family: rig.Volli}.open(t, servers["native"].Addr).registerVolli("alice", tokens[name])
