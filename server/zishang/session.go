@@ -153,6 +153,7 @@ func (s *session) isClosing() bool {
 func (s *session) onClose(args ...any) {
 	reason, _ := args[0].(string)
 	if err, _ := args[1].(error); errors.Is(err, websocket.ErrReadLimit) {
+		s.gate.conn.oversize.Store(true) // even if its Close frame could not be written
 		reason = reasonTransport
 	}
 	close(s.ended)
