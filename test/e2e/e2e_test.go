@@ -22,7 +22,7 @@ var clustered = []string{
 }
 
 func TestContract(t *testing.T) {
-	node.Require(t, "socket.io-client")
+	node.Require(t, "socket.io-client", "undici")
 	binary := node.Build(t, "-race")
 	for _, mode := range modes {
 		t.Run(mode, func(t *testing.T) {

@@ -34,6 +34,7 @@ cases('takeover', [
     name: 'the holder closes at the same moment',
     async run(stage) {
       const [b] = await stage.room('b');
+      const watchers = [b, await stage.connect()]; // in a mode of two instances, one on each
       for (let i = 0; i < 10; i++) {
         const old = await stage.join('a');
         const newcomer = await stage.connect();
@@ -42,13 +43,15 @@ cases('takeover', [
         // Whether it sees the holder go depends on who was first.
         await newcomer.untilEvent('user-list', { users: ['b'] });
         await old.gone();
-        await b.expect('peer-disconnected', { peerId: 'a' });
-        await b.expect('peer-connected', { peerId: 'a' });
+        for (const watcher of watchers) {
+          await watcher.expect('peer-disconnected', { peerId: 'a' });
+          await watcher.expect('peer-connected', { peerId: 'a' });
+        }
         b.send('offer', { to: 'a', from: 'b', offer: i + 1 });
         await newcomer.untilEvent('offer', { from: 'b', offer: i + 1 });
         newcomer.leave();
         await newcomer.gone();
-        await b.expect('peer-disconnected', { peerId: 'a' });
+        for (const watcher of watchers) await watcher.expect('peer-disconnected', { peerId: 'a' });
       }
     },
   },

@@ -1,6 +1,5 @@
 // Calls between Volli's clients and Oodaa's, which are stock socket.io-clients.
 
-import './volli-websocket.mjs';
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
 import { failed, ok, relays } from './contract.mjs';

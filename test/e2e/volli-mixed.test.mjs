@@ -1,6 +1,5 @@
 // 200 users of each family, each of whom calls ten others, all at once.
 
-import './volli-websocket.mjs';
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
 import { within } from './deadline.mjs';

@@ -1,6 +1,5 @@
 // Volli's clients among themselves.
 
-import './volli-websocket.mjs';
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
 import { within } from './deadline.mjs';
