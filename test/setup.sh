@@ -28,6 +28,15 @@ need gcc build-essential # the race detector links with it
 need curl curl
 need node nodejs
 need npm npm
+old_node() { [ "$(node -p 'parseInt(process.version.slice(1)) < 20')" = true ]; }
+if old_node && [ "$(id -u)" -eq 0 ]; then # Debian 12's; the browser's driver wants a newer one
+  npm install --global --no-audit --no-fund --loglevel=error node@20.20.2
+  hash -r
+fi
+if old_node; then
+  echo "The tests need Node 20 or newer, and found $(node --version)." >&2
+  exit 1
+fi
 need redis-server redis-server
 need turnserver coturn
 need promtool prometheus

@@ -1,8 +1,9 @@
 // Makes keys and signatures with Web Crypto, as browsers do: a request a line on
 // stdin, an answer a line on stdout.
+import { webcrypto } from 'node:crypto';
 import { createInterface } from 'node:readline';
 
-const { subtle } = globalThis.crypto;
+const { subtle } = webcrypto;
 const kinds = {
   'Ed25519': { name: 'Ed25519' },
   'P-256': { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
