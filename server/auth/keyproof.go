@@ -17,8 +17,9 @@ import (
 
 const (
 	nonceSize = 32
-	// maxKeyText is longer than the text of any key that we accept.
-	maxKeyText = 256
+	// maxText is longer than the base64 of any key or signature that we accept,
+	// broken into lines or not.
+	maxText = 256
 	// ecdsaPart is the size of r and of s of a P-256 signature.
 	ecdsaPart = 32
 )
@@ -33,7 +34,7 @@ type PublicKey struct {
 // SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7), which is how Web Crypto
 // exports it as "spki".
 func ParseKey(spki string) (*PublicKey, error) {
-	if len(spki) > maxKeyText {
+	if len(spki) > maxText {
 		return nil, errors.New("public key is too long")
 	}
 	der, err := decodeBase64(spki)
@@ -71,7 +72,7 @@ func NewNonce() string {
 // of Ed25519, or r and s of 32 bytes each of ECDSA with SHA-256, as Web Crypto
 // makes them (contract, section 7).
 func (k *PublicKey) Proves(userID, nonce, signature string) bool {
-	if len(signature) > base64.StdEncoding.EncodedLen(2*ecdsaPart) {
+	if len(signature) > maxText {
 		return false
 	}
 	sig, err := decodeBase64(signature)
@@ -93,9 +94,11 @@ func (k *PublicKey) Proves(userID, nonce, signature string) bool {
 	return false
 }
 
+// decodeBase64 passes over line ends, which some encoders put in (RFC 2045,
+// section 6.8).
 func decodeBase64(text string) ([]byte, error) {
 	encoding := base64.RawStdEncoding
-	if strings.HasSuffix(text, "=") {
+	if strings.Contains(text, "=") {
 		encoding = base64.StdEncoding
 	}
 	return encoding.Strict().DecodeString(text)

@@ -22,6 +22,9 @@ func spki(key crypto.PublicKey) []byte { return must(x509.MarshalPKIXPublicKey(k
 
 func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
+// inLines breaks base64 as MIME does, with a line end at the end too.
+func inLines(text string) string { return text[:76] + "\r\n" + text[76:] + "\r\n" }
+
 // proof signs as a Volli client does.
 func proof(key crypto.Signer, message string) []byte {
 	if key, ok := key.(*ecdsa.PrivateKey); ok {
@@ -59,6 +62,7 @@ func TestParseKey(t *testing.T) {
 		{"Ed25519, unpadded", strings.TrimRight(encode(ed), "="), true},
 		{"P-256", encode(p256), true},
 		{"P-256, unpadded", strings.TrimRight(encode(p256), "="), true},
+		{"P-256, in lines", inLines(encode(p256)), true},
 		{"empty", "", false},
 		{"no base64", "public key", false},
 		{"no DER", encode([]byte("public key")), false},
@@ -131,6 +135,7 @@ func TestProves(t *testing.T) {
 	}{
 		{"Ed25519", k.ed, encode(ed), true},
 		{"Ed25519, unpadded", k.ed, strings.TrimRight(encode(ed), "="), true},
+		{"Ed25519, in lines", k.ed, inLines(encode(ed)), true},
 		{"Ed25519, base64url", k.ed, base64.URLEncoding.EncodeToString(append(slices.Repeat([]byte{0xff}, 3), ed[3:]...)), false},
 		{"Ed25519, changed", k.ed, encode(append(ed[:63:63], ed[63]^1)), false},
 		{"Ed25519, short", k.ed, encode(ed[:63]), false},
@@ -140,6 +145,7 @@ func TestProves(t *testing.T) {
 		{"Ed25519, none", k.ed, "", false},
 		{"ECDSA", k.p256, encode(p256), true},
 		{"ECDSA, unpadded", k.p256, strings.TrimRight(encode(p256), "="), true},
+		{"ECDSA, unpadded, in lines", k.p256, inLines(strings.TrimRight(encode(p256), "=")), true},
 		{"ECDSA, mirrored s", k.p256, encode(mirrored), true},
 		{"ECDSA, changed", k.p256, encode(append(p256[:63:63], p256[63]^1)), false},
 		{"ECDSA, short", k.p256, encode(p256[:63]), false},
