@@ -85,7 +85,9 @@ func DecodePacket(b []byte) (Packet, error) {
 			return p, nil
 		}
 	case PacketConnectError:
-		return p, nil
+		if b[0] == '{' || b[0] == '"' {
+			return p, nil
+		}
 	}
 	return p, fmt.Errorf("%w: invalid payload", ErrMalformed)
 }

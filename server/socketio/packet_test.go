@@ -84,6 +84,8 @@ func TestDecodePacket(t *testing.T) {
 		{`4{"message":"x"}`, packet(PacketConnectError, 0, "/", NoAck, `{"message":"x"}`)},
 		{`4/admin,{"message":"x"}`, packet(PacketConnectError, 0, "/admin", NoAck, `{"message":"x"}`)},
 		{`4"x"`, packet(PacketConnectError, 0, "/", NoAck, `"x"`)},
+		{"4[]", nil},
+		{"40 0", nil},
 
 		{`51-["a",{"_placeholder":true,"num":0}]`, packet(PacketBinaryEvent, 1, "/", NoAck, `["a",{"_placeholder":true,"num":0}]`)},
 		{`510-["a"]`, packet(PacketBinaryEvent, 10, "/", NoAck, `["a"]`)},
@@ -237,7 +239,7 @@ func FuzzDecodePacket(f *testing.F) {
 		"", "0", `0{"token":"x"}`, "0/admin,{}", "1", "1/admin,", "2", `2["a",1]`, `2/admin,12["a",{"b":[]}]`,
 		`2["\u0061"]`, "2[1]", "31[]", `4{"message":"x"}`, `51-["a",{"_placeholder":true,"num":0}]`,
 		`52-/admin,456["a"]`, `61-12["x"]`, "511-[]", "5-[]", "2999999999999999[]", "29999999999999999[]",
-		"2/,[]", "2/[", `2["connect"]`, "0 {} ", "2\t[\n1\r]", "7", "2/€,1[]",
+		"2/,[]", "2/[", `2["connect"]`, "0 {} ", "2\t[\n1\r]", "7", "2/€,1[]", "40 0",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -517,6 +517,42 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+// TestShutdownDuringHandshake: a client whose handshake is being answered when
+// the server stops is waited for, and told.
+func TestShutdownDuringHandshake(t *testing.T) {
+	for path, reason := range map[string]string{"/ws": "server shutting down", socketIO: ""} {
+		t.Run(path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := startInBubble(t, options())
+				conn, r := s.ask(http.MethodGet, path, handshake...)
+				deaf, _ := s.ask(http.MethodGet, path, handshake...)
+				synctest.Wait() // both answers are being written
+				start := time.Now()
+				stopped := make(chan struct{})
+				go func() {
+					s.stop()
+					close(stopped)
+				}()
+				synctest.Wait()
+
+				answer, err := http.ReadResponse(r, nil)
+				if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+					t.Fatalf("%+v, %v", answer, err)
+				}
+				c := &client{s: s, t: t, name: "c", conn: conn, r: r}
+				if path == socketIO {
+					c.text()
+				}
+				c.expectClose(1001, reason)
+				after(t, start, 0)
+				<-stopped
+				after(t, start, 5*time.Second) // for the one that reads nothing
+				_ = deaf.Close()
+			})
+		})
+	}
+}
+
 // TestSlowConsumer: a client that takes nothing is cut when too much waits for
 // it, and nobody else is held up.
 func TestSlowConsumer(t *testing.T) {

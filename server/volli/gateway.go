@@ -68,7 +68,8 @@ type Gateway struct {
 	peers    map[*peer]struct{}
 	conns    map[*wire.Conn]struct{} // theirs, and those that are on their way out
 	draining bool
-	ended    sync.WaitGroup // connections
+	cutting  bool           // whatever is left
+	ended    sync.WaitGroup // connections, also those that are about to begin
 }
 
 // New returns a gateway. Shutdown ends it.
@@ -92,9 +93,15 @@ func (g *Gateway) Connections() int {
 
 // ServeHTTP takes over the connection of a client that has been admitted.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !g.reserve() {
+		g.Left()
+		http.Error(w, events.Unavailable.OodaaText(0, nil), http.StatusServiceUnavailable)
+		return
+	}
 	conn, err := wire.Upgrade(w, r, g.Wire)
 	if err != nil {
 		g.Left()
+		g.ended.Done()
 		return
 	}
 	p := newPeer(g, conn)
@@ -102,9 +109,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.Tokens != nil {
 		p.bearer = auth.Bearer(r)
 	}
-	if !g.add(p) {
-		p.dismiss()
-	}
+	g.add(p)
 	conn.Start(p, func() {
 		g.Left()
 		g.mu.Lock()
@@ -114,18 +119,31 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// add makes a connection one that Shutdown waits for. It reports false if that
-// has begun.
-func (g *Gateway) add(p *peer) bool {
+// reserve makes Shutdown wait for a connection that is about to begin, unless
+// that has begun before. The caller owes one ended.Done.
+func (g *Gateway) reserve() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.ended.Add(1)
-	g.conns[p.conn] = struct{}{}
 	if g.draining {
 		return false
 	}
-	g.peers[p] = struct{}{}
+	g.ended.Add(1)
 	return true
+}
+
+// add makes a connection known. One that Shutdown missed ends here.
+func (g *Gateway) add(p *peer) {
+	g.mu.Lock()
+	g.conns[p.conn] = struct{}{}
+	g.peers[p] = struct{}{}
+	draining, cutting := g.draining, g.cutting
+	g.mu.Unlock()
+	if draining {
+		p.dismiss()
+	}
+	if cutting {
+		p.conn.Cut()
+	}
 }
 
 func (g *Gateway) remove(p *peer) {
@@ -167,6 +185,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		g.mu.Lock()
+		g.cutting = true
 		conns := slices.Collect(maps.Keys(g.conns))
 		g.mu.Unlock()
 		for _, conn := range conns {

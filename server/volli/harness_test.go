@@ -184,9 +184,9 @@ func (p *pipes) dial() (net.Conn, error) {
 	}
 }
 
-// request sends a request, with headers given as name, value, …, and returns
-// the answer, its body read, and the connection where that was upgraded.
-func (s *instance) request(method, path string, headers ...string) (*http.Response, string, net.Conn, *bufio.Reader) {
+// ask sends a request, with headers given as name, value, …, and leaves its
+// answer to be read.
+func (s *instance) ask(method, path string, headers ...string) (net.Conn, *bufio.Reader) {
 	s.t.Helper()
 	conn, err := s.dial()
 	if err != nil {
@@ -204,8 +204,15 @@ func (s *instance) request(method, path string, headers ...string) (*http.Respon
 	if err := r.Write(conn); err != nil {
 		s.t.Fatal(err)
 	}
-	reader := bufio.NewReader(conn)
-	answer, err := http.ReadResponse(reader, r)
+	return conn, bufio.NewReader(conn)
+}
+
+// request sends a request, and returns the answer, its body read, and the
+// connection where that was upgraded.
+func (s *instance) request(method, path string, headers ...string) (*http.Response, string, net.Conn, *bufio.Reader) {
+	s.t.Helper()
+	conn, reader := s.ask(method, path, headers...)
+	answer, err := http.ReadResponse(reader, &http.Request{Method: method})
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -220,15 +227,18 @@ func (s *instance) request(method, path string, headers ...string) (*http.Respon
 	return answer, string(body), nil, nil
 }
 
+// handshake has the headers of a request for a WebSocket.
+var handshake = []string{
+	"Connection", "Upgrade",
+	"Upgrade", "websocket",
+	"Sec-WebSocket-Version", "13",
+	"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
 // upgrade asks for a WebSocket.
 func (s *instance) upgrade(path string, headers ...string) (*http.Response, string, net.Conn, *bufio.Reader) {
 	s.t.Helper()
-	return s.request(http.MethodGet, path, append([]string{
-		"Connection", "Upgrade",
-		"Upgrade", "websocket",
-		"Sec-WebSocket-Version", "13",
-		"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
-	}, headers...)...)
+	return s.request(http.MethodGet, path, slices.Concat(handshake, headers)...)
 }
 
 // client is a WebSocket client that takes and gives frames as they are. It

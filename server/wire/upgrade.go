@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -14,12 +15,16 @@ func IsUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
+// upgradeTimeout is how long a client may take for the answer to its handshake:
+// it waits where the client has yet to read those to earlier requests.
+const upgradeTimeout = 5 * time.Second
+
 // Upgrade answers the WebSocket handshake r (RFC 6455, section 4.2) with the
 // headers that w holds already, and takes the connection over. On an error the
 // request has been answered and its connection closed. The caller must call
 // Serve.
 func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config) (*Conn, error) {
-	nc, rw, _, err := ws.HTTPUpgrader{Header: w.Header()}.Upgrade(r, w)
+	nc, rw, _, err := ws.HTTPUpgrader{Header: w.Header(), Timeout: upgradeTimeout}.Upgrade(r, w)
 	if err != nil {
 		if nc != nil {
 			nc.Close()

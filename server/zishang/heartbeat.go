@@ -3,8 +3,10 @@ package zishang
 import (
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/zishang520/engine.io-go-parser/packet"
+	"github.com/zishang520/engine.io/v2/types"
 
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -87,6 +89,10 @@ func (s *session) watchPackets() {
 	_ = transport.On("packet", func(args ...any) {
 		switch p, _ := args[0].(*packet.Packet); p.Type {
 		case packet.PONG:
+			if text, ok := p.Data.(*types.StringBuffer); ok && !utf8.Valid(text.Bytes()) {
+				s.close(wire.CloseInvalidPayload, reasonParse) // as in text
+				return
+			}
 			s.heartbeat.pong()
 		case packet.CLOSE:
 			s.close(wire.CloseNormal, reasonTransport)
