@@ -52,6 +52,7 @@ type session struct {
 	// Receiver or the library waits for happens under it.
 	mu      sync.Mutex
 	closing bool               // nothing is handled or sent any more
+	tooBig  bool               // when that began, gorilla/websocket had met a message above its limit
 	joiner  *member            // accepted, but the library has not answered yet
 	members map[string]*member // by namespace; changed while recv is held
 	timer   *time.Timer        // ends a session without members; may be nil
@@ -118,7 +119,7 @@ func (s *session) closeLocked(code uint16, reason string) {
 	if s.closing {
 		return
 	}
-	s.closing = true
+	s.closing, s.tooBig = true, s.gate.conn.oversize.Load()
 	go s.end(code, reason) // engine.active waits for it
 }
 
@@ -167,7 +168,7 @@ func (s *session) end(code uint16, reason string) {
 
 	s.recv.Lock()
 	for _, m := range s.members {
-		if s.gate.conn.oversize.Load() {
+		if s.tooBig {
 			s.engine.guard(m.receiver.TooLarge)
 		}
 		s.engine.guard(func() { m.receiver.Closed(reason) })
