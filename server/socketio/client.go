@@ -29,7 +29,10 @@ type pendingPacket struct {
 	size        int
 }
 
-var errTooLarge = &wire.CloseError{Code: wire.CloseTooBig, Reason: "message too large"}
+var (
+	errTooLarge     = &wire.CloseError{Code: wire.CloseTooBig, Reason: "message too large"}
+	errNotConnected = fmt.Errorf("%w: not connected to namespace", ErrMalformed)
+)
 
 // Message handles one Socket.IO packet, or one attachment.
 func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) error {
@@ -44,6 +47,9 @@ func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) error {
 		return err
 	}
 	if p.Attachments > 0 {
+		if c.sockets[string(p.Namespace)] == nil {
+			return errNotConnected
+		}
 		data := append([]byte(nil), payload...)
 		if p, err = DecodePacket(data); err != nil {
 			return err
@@ -75,7 +81,7 @@ func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) erro
 	s := c.sockets[string(p.Namespace)]
 	if s == nil {
 		if p.Type != PacketConnect {
-			return fmt.Errorf("%w: not connected to namespace", ErrMalformed)
+			return errNotConnected
 		}
 		return c.connect(p, batch)
 	}
