@@ -290,7 +290,7 @@ var differentialSeeds = []string{
 	"40\x1e42[\"connect\"]", "40\x1e42[\"a\"", "40\x1e42[\"a\",]", "40\x1e42[]", "40\x1e42{}", "40\x1e42[null]", "40\x1e42 [\"a\"]", "40\x1e42[ \"a\" , 1 ]",
 	"40\x1e42[\"\\ud83d\\ude00\"]", "40\x1e42[\"\\ud800\"]", "40\x1e42999999999999999[\"a\"]", "40\x1e429999999999999999[\"a\"]", "40\x1e42007[\"a\"]",
 	"40\x1e3", "40\x1e1", "40\x1e0", "40\x1e5", "40\x1e6", "40\x1e42[\"bye\"]\x1e42[\"a\"]", "40\x1e41\x1e42[\"a\"]", "40\x1e40",
-	"40\x1e42[\"\xff\"]", "40\x1e3\xff\x1e42[\"a\"]", "40\x1ex" + strings.Repeat("x", differentialMax), "40\x1e4x\x1e\x00" + strings.Repeat("x", 3*differentialMax), "40\x1e42[\"a\",\"" + strings.Repeat("x", differentialMax-9) + "\"]", "40\x1e42[\"a\",\"" + strings.Repeat("x", differentialMax-8) + "\"]",
+	"40\x1e42[\"\xff\"]", "40\x1e3\xff\x1e42[\"a\"]", "40\x1e3" + strings.Repeat("x", differentialMax), "40\x1e0" + strings.Repeat("x", differentialMax), "40\x1ex" + strings.Repeat("x", differentialMax), "40\x1e4x\x1e\x00" + strings.Repeat("x", 3*differentialMax), "40\x1e42[\"a\",\"" + strings.Repeat("x", differentialMax-9) + "\"]", "40\x1e42[\"a\",\"" + strings.Repeat("x", differentialMax-8) + "\"]",
 	"40\x1e452-[\"a\"]\x1e\x00" + strings.Repeat("x", differentialMax) + "\x1e\x00y", "40\x1e451-[\"a\"]\x1e\x00" + strings.Repeat("x", differentialMax+1),
 	"40\x1e42[\"a\",\"" + strings.Repeat("x", 3*differentialMax), "40\x1e451-[\"a\"]\x1e\x00" + strings.Repeat("x", 3*differentialMax),
 	"451-[\"a\"]\x1e\x00x", "452-[\"a\"]\x1e\x00" + strings.Repeat("x", differentialMax), "451-[\"a\"]", "40\x1e451-/other,[\"a\"]\x1e41",

@@ -3,10 +3,8 @@ package zishang
 import (
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/zishang520/engine.io-go-parser/packet"
-	"github.com/zishang520/engine.io/v2/types"
 
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -87,12 +85,12 @@ func (s *session) watchPackets() {
 	s.heartbeat = newHeartbeat(s.engine.opts.PingTimeout, func() { forward(&packet.Packet{Type: packet.PONG}) })
 
 	_ = transport.On("packet", func(args ...any) {
-		switch p, _ := args[0].(*packet.Packet); p.Type {
+		p, _ := args[0].(*packet.Packet)
+		if p.Type != packet.MESSAGE && !s.fits(p) {
+			return
+		}
+		switch p.Type {
 		case packet.PONG:
-			if text, ok := p.Data.(*types.StringBuffer); ok && !utf8.Valid(text.Bytes()) {
-				s.close(wire.CloseInvalidPayload, reasonParse) // as in text
-				return
-			}
 			s.heartbeat.pong()
 		case packet.CLOSE:
 			s.close(wire.CloseNormal, reasonTransport)

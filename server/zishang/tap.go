@@ -92,18 +92,57 @@ func (s *session) onData(args ...any) {
 		case *types.BytesBuffer:
 			err = s.binary(m.Bytes())
 		}
-		switch {
-		case errors.Is(err, errTooLarge):
-			s.tooLarge()
-		case errors.Is(err, errUTF8):
-			s.close(wire.CloseInvalidPayload, reasonParse)
-		case err != nil:
-			s.close(wire.CloseNormal, reasonParse)
+		if err != nil {
+			s.fail(err)
 		}
 	})
 	if !ok {
 		s.close(wire.CloseInternalError, reasonTransport)
 	}
+}
+
+// fail ends the session for something that arrived.
+func (s *session) fail(err error) {
+	switch {
+	case errors.Is(err, errTooLarge):
+		s.tooLarge()
+	case errors.Is(err, errUTF8):
+		s.close(wire.CloseInvalidPayload, reasonParse)
+	default:
+		s.close(wire.CloseNormal, reasonParse)
+	}
+}
+
+// fits checks a packet that is not a message, and ends the session if it is
+// none that may come.
+func (s *session) fits(p *packet.Packet) bool {
+	content, ok := p.Data.(*types.StringBuffer)
+	if !ok {
+		return true
+	}
+	err := s.check(content.Bytes())
+	if err == nil {
+		return true
+	}
+	s.recv.Lock()
+	defer s.recv.Unlock()
+	if !s.isClosing() && !s.engine.guard(func() { s.fail(err) }) {
+		s.close(wire.CloseInternalError, reasonTransport)
+	}
+	return false
+}
+
+// check checks the content of a packet of text.
+func (s *session) check(b []byte) error {
+	if len(b)+1 > s.engine.opts.MaxPayload { // and its type
+		return errTooLarge
+	}
+	// gorilla/websocket does not check (RFC 6455, section 8.1), but the browser
+	// that gets these bytes in the end does, and would close its connection.
+	if !utf8.Valid(b) {
+		return errUTF8
+	}
+	return nil
 }
 
 var (
@@ -123,13 +162,8 @@ func (s *session) tooLarge() {
 
 // text handles a message of text: a packet, whole or up to its attachments.
 func (s *session) text(b []byte) error {
-	if len(b)+1 > s.engine.opts.MaxPayload { // and the 4 of the Engine.IO packet
-		return errTooLarge
-	}
-	// gorilla/websocket does not check (RFC 6455, section 8.1), but the browser
-	// that gets these bytes in the end does, and would close its connection.
-	if !utf8.Valid(b) {
-		return errUTF8
+	if err := s.check(b); err != nil {
+		return err
 	}
 	if s.awaiting != nil {
 		return errSequence
