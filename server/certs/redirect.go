@@ -38,7 +38,8 @@ func Redirect(httpsPort int, domains []string) http.Handler {
 			path = "/" // an absolute target without a path
 		}
 		if r.URL.RawQuery != "" {
-			path += "?" + r.URL.RawQuery
+			// A request has no fragment (RFC 9112, section 3.2).
+			path += "?" + strings.ReplaceAll(r.URL.RawQuery, "#", "%23")
 		}
 		status := http.StatusPermanentRedirect
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {

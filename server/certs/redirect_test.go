@@ -71,6 +71,7 @@ func TestRedirect(t *testing.T) {
 		{"dots", "GET /../../evil.example", "a.example", 443, nil, 301, "https://a.example/../../evil.example"},
 		{"escaped line break", "GET /%0d%0aLocation:%20https://evil.example", "a.example", 443, nil, 301, "https://a.example/%0d%0aLocation:%20https://evil.example"},
 		{"URL in the query", "GET /?https://evil.example", "a.example", 443, nil, 301, "https://a.example/?https://evil.example"},
+		{"number sign in the query", "GET /x?y#%", "a.example", 443, nil, 301, "https://a.example/x?y%23%"},
 		{"absolute target", "GET http://b.example/x?y", "a.example", 443, nil, 301, "https://b.example/x?y"},
 		{"absolute target without path", "GET http://b.example?y", "a.example", 443, nil, 301, "https://b.example/?y"},
 		{"absolute target with userinfo", "GET http://a.example@b.example/x", "a.example", 443, nil, 301, "https://b.example/x"},
@@ -119,7 +120,7 @@ func TestRedirect(t *testing.T) {
 
 // Whatever a client sends, browsers and we agree on the host it is sent to.
 func FuzzRedirectStaysOnHost(f *testing.F) {
-	for _, s := range []string{"/", "//evil.example", `/\evil.example`, "/x?y#z", "/%2f%2fevil", "/@evil"} {
+	for _, s := range []string{"/", "//evil.example", `/\evil.example`, "/x?y#z", "/x?y#%", "/%2f%2fevil", "/@evil"} {
 		f.Add("a.example:80", s)
 		f.Add("a.example@evil.example", s)
 		f.Add("[::1]:80", s)
