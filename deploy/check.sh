@@ -64,10 +64,14 @@ need() {
 
 PATH=$PATH:/usr/sbin
 
-free_port() {
-  local port
-  while port=$(shuf -n1 -i 20000-32000) && (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-  echo "$port"
+free_ports() { # free_ports N: that many, all different
+  local left=$1 port
+  for port in $(shuf -n 100 -i 20000-32000); do
+    (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue
+    echo "$port"
+    ((--left)) || return 0
+  done
+  return 1
 }
 
 # await URL PID: until the server answers; false when the process has ended or after 10 seconds.
@@ -218,11 +222,11 @@ if ! need nginx-light nginx -v || ! need openssl openssl version; then
   finish
 fi
 
-port=$(free_port) http=$(free_port) tls=$(free_port)
+read -r port http tls < <(free_ports 3 | xargs)
 openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=signal.example.com \
   -keyout "$tmp/privkey.pem" -out "$tmp/fullchain.pem" 2>/dev/null
 sed -e 's/\[::\]/[::1]/' -e "s/listen 80;/listen 127.0.0.1:$http;/" -e "s/listen 443 /listen 127.0.0.1:$tls /" \
-  -e "s/]:80;/]:$http;/" -e "s/]:443 /]:$tls /" -e "s/127.0.0.1:3001/127.0.0.1:$port/" \
+  -e "s/]:80;/]:$http;/" -e "s/]:443 /]:$tls /" -e "s/server 127.0.0.1:3001;/server 127.0.0.1:$port;/" \
   -e "s|/etc/letsencrypt/live/signal.example.com|$tmp|" \
   -e "s|^http {|pid $tmp/nginx.pid; http { client_body_temp_path $tmp/b; proxy_temp_path $tmp/p; fastcgi_temp_path $tmp/f; uwsgi_temp_path $tmp/u; scgi_temp_path $tmp/s;|" \
   deploy/nginx.conf >"$tmp/nginx.conf"
@@ -316,7 +320,7 @@ if [ "$failed" != 0 ] && ! kill -0 "$server" 2>/dev/null; then
   finish
 fi
 check "server: -health is 0 while it runs" healthy "$port"
-check "server: -health is 1 where nothing listens" unhealthy "$(free_port)"
+check "server: -health is 1 where nothing listens" unhealthy "$(free_ports 1)"
 check "nginx: /health" await "$url/health" "$server"
 check "nginx: plain HTTP redirects" status "301 https://127.0.0.1/health" "http://127.0.0.1:$http/health"
 check "nginx: /metrics stays inside" status "404 " "$url/metrics"
@@ -336,7 +340,7 @@ if ! need redis-server redis-server --version; then
   finish
 fi
 
-redis=$(free_port) one=$(free_port) two=$(free_port) http=$(free_port)
+read -r redis one two http < <(free_ports 4 | xargs)
 url=http://127.0.0.1:$http
 mkdir "$tmp/cluster"
 sed -e "s/listen 80;/listen 127.0.0.1:$http;/" -e "s/signald-1:3001/127.0.0.1:$one/" -e "s/signald-2:3001/127.0.0.1:$two/" \
