@@ -482,6 +482,18 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
+// beginStop stops the server, and returns when that waits for clients.
+func (s *instance) beginStop() (start time.Time, stopped <-chan struct{}) {
+	start = time.Now()
+	ended := make(chan struct{})
+	go func() {
+		s.stop()
+		close(ended)
+	}()
+	synctest.Wait()
+	return start, ended
+}
+
 // TestShutdown: newcomers are refused while the last ones are on their way out.
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -489,13 +501,7 @@ func TestShutdown(t *testing.T) {
 		slow, quick, offer := s.join("slow"), s.join("quick"), `{"type":"offer","from":"quick","to":"slow","offer":1}`
 		quick.send(offer)
 		synctest.Wait()
-		start := time.Now()
-		stopped := make(chan struct{})
-		go func() {
-			s.stop()
-			close(stopped)
-		}()
-		synctest.Wait()
+		start, stopped := s.beginStop()
 
 		answer, body, conn, _ := s.upgrade("/ws")
 		if conn != nil || answer.StatusCode != http.StatusServiceUnavailable {
@@ -527,13 +533,7 @@ func TestShutdownDuringHandshake(t *testing.T) {
 				conn, r := s.ask(http.MethodGet, path, handshake...)
 				deaf, _ := s.ask(http.MethodGet, path, handshake...)
 				synctest.Wait() // both answers are being written
-				start := time.Now()
-				stopped := make(chan struct{})
-				go func() {
-					s.stop()
-					close(stopped)
-				}()
-				synctest.Wait()
+				start, stopped := s.beginStop()
 
 				answer, err := http.ReadResponse(r, nil)
 				if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {

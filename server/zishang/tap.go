@@ -79,20 +79,27 @@ type binaryPacket struct {
 // onData is called by the library for each message, on the goroutine that reads
 // the connection.
 func (s *session) onData(args ...any) {
+	s.take(func() error {
+		switch m := args[0].(type) {
+		case *types.StringBuffer:
+			return s.text(m.Bytes())
+		case *types.BytesBuffer:
+			return s.binary(m.Bytes())
+		}
+		return nil
+	})
+}
+
+// take handles something that arrived, unless the session is closing; an error
+// or a panic ends the session.
+func (s *session) take(handle func() error) {
 	s.recv.Lock()
 	defer s.recv.Unlock()
 	if s.isClosing() {
 		return
 	}
 	ok := s.engine.guard(func() {
-		var err error
-		switch m := args[0].(type) {
-		case *types.StringBuffer:
-			err = s.text(m.Bytes())
-		case *types.BytesBuffer:
-			err = s.binary(m.Bytes())
-		}
-		if err != nil {
+		if err := handle(); err != nil {
 			s.fail(err)
 		}
 	})
@@ -121,15 +128,10 @@ func (s *session) fits(p *packet.Packet) bool {
 		return true
 	}
 	err := s.check(content.Bytes())
-	if err == nil {
-		return true
+	if err != nil {
+		s.take(func() error { return err })
 	}
-	s.recv.Lock()
-	defer s.recv.Unlock()
-	if !s.isClosing() && !s.engine.guard(func() { s.fail(err) }) {
-		s.close(wire.CloseInternalError, reasonTransport)
-	}
-	return false
+	return err == nil
 }
 
 // check checks the content of a packet of text.
