@@ -270,30 +270,24 @@ func (p *peer) Announce(args []byte, batch *wire.Batch) {
 	_ = p.socket.Emit(args, nil, batch)
 }
 
-// scratch lends room for encoding.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
-
-const maxScratch = 64 << 10
+// eventNames is more than AppendRelay adds to the body and the sender.
+const eventNames = 64
 
 // Relay puts a relay on the client's connection.
 func (p *peer) Relay(r *events.Relay) events.Code {
 	batch, _ := r.Batch.(*wire.Batch)
 	p.gateway.Hub.CatchUp(&p.Member, batch)
 
-	buf := scratch.Get().(*[]byte)
-	args := events.AppendRelay((*buf)[:0], r, r.Body)
-	code := events.TooLarge
-	if len(args) <= p.gateway.MaxMessage && p.fits(args, r.Attachments) {
-		code = events.OK
-		if err := p.socket.Emit(args, r.Attachments, batch); err != nil {
-			code = events.NotFound
-		}
+	room := wire.Borrow(len(r.Body) + len(r.From.JSON) + eventNames)
+	defer room.Free()
+	args := events.AppendRelay(room.B, r, r.Body)
+	if len(args) > p.gateway.MaxMessage || !p.fits(args, r.Attachments) {
+		return events.TooLarge
 	}
-	if cap(args) <= maxScratch {
-		*buf = args
-		scratch.Put(buf)
+	if err := p.socket.Emit(args, r.Attachments, batch); err != nil {
+		return events.NotFound
 	}
-	return code
+	return events.OK
 }
 
 // framing is more than any engine adds to one message.

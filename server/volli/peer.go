@@ -272,6 +272,9 @@ func (p *peer) fail(code events.Code, to []byte) {
 // framing is the most that a WebSocket frame adds to a message.
 const framing = 10
 
+// memberNames is more than appendRelay adds to the body and the two names.
+const memberNames = 80
+
 // Relay puts a relay on the client's connection: what another Volli client
 // sent as it is, anything else in this family's form, if it has one.
 func (p *peer) Relay(r *events.Relay) events.Code {
@@ -280,7 +283,9 @@ func (p *peer) Relay(r *events.Relay) events.Code {
 		if r.Kind == events.Custom || len(r.Attachments) > 0 {
 			return events.NotFound
 		}
-		message = appendRelay(make([]byte, 0, len(r.Body)+len(r.From.JSON)+len(r.To)+64), r)
+		room := wire.Borrow(len(r.Body) + len(r.From.JSON) + len(r.To) + memberNames)
+		defer room.Free()
+		message = appendRelay(room.B, r)
 	}
 	if limits := p.gateway.Wire; len(message) > limits.MaxMessage || len(message)+framing > limits.MaxOutbox {
 		return events.TooLarge

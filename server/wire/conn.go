@@ -58,9 +58,9 @@ type Conn struct {
 	raw syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
 
 	// owned by whoever reads
-	in         []byte // an incomplete frame, between reads
-	message    []byte // the fragments of an incomplete message
-	batch      *Batch // the reader's
+	in         *Buffer // an incomplete frame, between reads; nil if none
+	message    *Buffer // the fragments of an incomplete message; nil if none
+	batch      *Batch  // the reader's
 	fragmented bool
 	binary     bool
 
@@ -74,8 +74,8 @@ type Conn struct {
 	detached bool       // the loop reads no more; guarded by reading
 
 	mu         sync.Mutex
-	out        *buffer // queued frames, nil if none
-	inflight   int     // bytes that are being written
+	out        chunks // queued frames
+	inflight   int    // bytes that are being written
 	state      connState
 	writing    bool // somebody writes, and will write what is queued meanwhile
 	stalled    bool // a goroutine waits for the peer to take more
@@ -129,10 +129,9 @@ func (c *Conn) close(end *CloseError) {
 	if end.Code != closeNoStatus {
 		body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
 	}
-	if c.out == nil {
-		c.out = buffers.Get().(*buffer)
-	}
-	c.out.b = append(appendHeader(c.out.b, ws.OpClose, len(body)), body...)
+	c.out.reserve(frameSize(len(body)))
+	c.out.header(ws.OpClose, len(body))
+	c.out.put(body)
 	c.state = closing
 	c.peerClosed = end.Remote
 	c.err = end
@@ -157,10 +156,7 @@ func (c *Conn) cut(err error) {
 		// What the kernel holds for a peer that does not read goes as well.
 		_ = tcp.SetLinger(0)
 	}
-	if c.out != nil {
-		c.out.free()
-		c.out = nil
-	}
+	c.out.drop()
 	c.account()
 	_ = c.nc.Close()
 	c.detachLocked(nil)
@@ -283,6 +279,14 @@ func (c *Conn) finish(h Handler, err error) {
 	c.cut(nil)
 	c.mu.Unlock()
 	c.writers.Wait()
+	c.forget()
+}
+
+// forget drops what has arrived of a message.
+func (c *Conn) forget() {
+	c.in.Free()
+	c.message.Free()
+	c.in, c.message = nil, nil
 }
 
 // serve handles what arrives until the connection is over.
@@ -303,32 +307,32 @@ func (c *Conn) serve(h Handler) error {
 
 // handleEarly handles what came together with the handshake.
 func (c *Conn) handleEarly(h Handler) error {
-	if len(c.in) == 0 {
+	if c.in == nil {
 		return nil
 	}
-	early := c.in
-	c.in = nil
 	if c.batch == nil {
 		c.batch = new(Batch)
 	}
 	c.batch.Begin()
 	defer c.batch.End(c.cfg.Latency)
-	return guard(func() error { return c.handle(early, h) })
+	return guard(func() error { return c.handle(c.in.B, h) })
 }
 
-// handle handles the frames in p and keeps what is left: an incomplete one, or
-// all that follow the one that failed.
+// handle handles the frames in p, the bytes of c.in if there are any, and keeps
+// what is left: an incomplete one, or all that follow the one that failed.
 func (c *Conn) handle(p []byte, h Handler) error {
 	consumed, need, err := c.frames(p, h)
-	rest := p[consumed:]
-	switch {
-	case len(rest) == 0:
-		c.in = nil
-	case consumed == 0 && c.in != nil:
-		c.in = p
-	default:
-		c.in = append(make([]byte, 0, partialSize(len(rest), need)), rest...)
+	had, rest := c.in, p[consumed:]
+	if had != nil && consumed == 0 {
+		had.B = p
+		return err
 	}
+	c.in = nil
+	if len(rest) > 0 {
+		c.in = Borrow(partialSize(len(rest), need))
+		c.in.B = append(c.in.B, rest...)
+	}
+	had.Free()
 	return err
 }
 
@@ -364,7 +368,7 @@ func (c *Conn) linger() {
 		return
 	}
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		c.in = nil
+		c.forget()
 		_ = c.read(func([]byte) error { return nil })
 	}
 }

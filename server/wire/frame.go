@@ -97,7 +97,7 @@ func (c *Conn) frames(p []byte, h Handler) (consumed, need int, err error) {
 		if err := ws.CheckHeader(header, state); err != nil {
 			return consumed, 0, protocolError(CloseProtocolError, err.Error())
 		}
-		if !header.OpCode.IsControl() && header.Length > int64(c.cfg.MaxMessage-len(c.message)) {
+		if !header.OpCode.IsControl() && header.Length > int64(c.cfg.MaxMessage-c.message.len()) {
 			return consumed, 0, protocolError(CloseTooBig, "message too large")
 		}
 		size := n + int(header.Length)
@@ -132,11 +132,17 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 		if header.OpCode != ws.OpContinuation {
 			c.fragmented, c.binary = true, header.OpCode == ws.OpBinary
 		}
-		c.message = append(c.message, payload...)
+		if c.message == nil {
+			c.message = Borrow(len(payload))
+		}
+		c.message.grow(len(payload))
+		c.message.B = append(c.message.B, payload...)
 		if !header.Fin {
 			return nil
 		}
-		payload = c.message
+		whole := c.message
+		defer whole.Free()
+		payload = whole.B[:len(whole.B):len(whole.B)]
 		c.fragmented, c.message = false, nil
 	} else {
 		c.binary = header.OpCode == ws.OpBinary

@@ -76,14 +76,14 @@ func hear(b []byte, step int) heard {
 	for len(b) > 0 && h.end == "" {
 		n := min(step, len(b))
 		// As read does: behind what is left of an incomplete frame.
-		borrowed, into := c.borrow()
+		borrowed, into := c.room()
 		n = min(n, cap(into)-len(into))
 		into = append(into, b[:n]...)
 		b = b[n:]
 		if err := c.handle(into, &h); err != nil {
 			h.end = err.Error()
 		}
-		c.giveBack(borrowed)
+		borrowed.Free()
 	}
 	return h
 }

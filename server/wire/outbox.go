@@ -1,30 +1,12 @@
 package wire
 
-import (
-	"sync"
-
-	"github.com/gobwas/ws"
-)
+import "github.com/gobwas/ws"
 
 // A Message is one text or binary message to send: Prefix and Payload, one
 // after the other.
 type Message struct {
 	Binary          bool
 	Prefix, Payload []byte
-}
-
-// buffer holds frames. Those that are large are left to the collector.
-type buffer struct{ b []byte }
-
-const maxPooledBuffer = 64 << 10
-
-var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 2<<10)} }}
-
-func (b *buffer) free() {
-	if cap(b.b) <= maxPooledBuffer {
-		b.b = b.b[:0]
-		buffers.Put(b)
-	}
 }
 
 // Send queues messages, one behind the other with nothing between them. The
@@ -43,18 +25,16 @@ func (c *Conn) Send(batch *Batch, messages ...Message) error {
 		c.mu.Unlock()
 		return err
 	}
-	out := c.out.b
 	for i := range messages {
 		m := &messages[i]
 		op := ws.OpText
 		if m.Binary {
 			op = ws.OpBinary
 		}
-		out = appendHeader(out, op, len(m.Prefix)+len(m.Payload))
-		out = append(out, m.Prefix...)
-		out = append(out, m.Payload...)
+		c.out.header(op, len(m.Prefix)+len(m.Payload))
+		c.out.put(m.Prefix)
+		c.out.put(m.Payload)
 	}
-	c.out.b = out
 	c.flushSoon(batch)
 	return nil
 }
@@ -72,7 +52,8 @@ func (c *Conn) send(batch *Batch, op ws.OpCode, payload []byte) error {
 		c.mu.Unlock()
 		return err
 	}
-	c.out.b = append(appendHeader(c.out.b, op, len(payload)), payload...)
+	c.out.header(op, len(payload))
+	c.out.put(payload)
 	c.flushSoon(batch)
 	return nil
 }
@@ -81,19 +62,14 @@ func (c *Conn) send(batch *Batch, op ws.OpCode, payload []byte) error {
 // tried to write yet is not the peer's fault: that is written first.
 func (c *Conn) lockFor(size int) {
 	c.mu.Lock()
-	if c.out != nil && !c.writing && c.queued()+size > c.cfg.MaxOutbox {
+	if c.out.size > 0 && !c.writing && c.queued()+size > c.cfg.MaxOutbox {
 		c.flushLocked()
 		c.mu.Lock()
 	}
 }
 
 // queued is how many bytes wait to be written, or are being. c.mu is held.
-func (c *Conn) queued() int {
-	if c.out == nil {
-		return c.inflight
-	}
-	return c.inflight + len(c.out.b)
-}
+func (c *Conn) queued() int { return c.inflight + c.out.size }
 
 // reserve makes sure that the outbox takes size more bytes. c.mu is held.
 func (c *Conn) reserve(size int) error {
@@ -105,9 +81,7 @@ func (c *Conn) reserve(size int) error {
 		c.cut(ErrSlow)
 		return ErrSlow
 	}
-	if c.out == nil {
-		c.out = buffers.Get().(*buffer)
-	}
+	c.out.reserve(size)
 	return nil
 }
 
@@ -142,7 +116,7 @@ const flushRounds = 4
 // flushLocked is Flush with c.mu held; it releases it.
 func (c *Conn) flushLocked() {
 	c.batched = false
-	if c.writing || c.out == nil {
+	if c.writing || c.out.size == 0 {
 		c.mu.Unlock()
 		return
 	}
@@ -150,12 +124,12 @@ func (c *Conn) flushLocked() {
 	buf := c.take()
 	c.mu.Unlock()
 	for range flushRounds {
-		n, err := c.tryWrite(buf.b)
-		if err == nil && n < len(buf.b) {
+		n, err := c.tryWrite(buf.B)
+		if err == nil && n < len(buf.B) {
 			c.drainLater(buf, n)
 			return
 		}
-		buf.free()
+		buf.Free()
 		if buf = c.written(err); buf == nil {
 			return
 		}
@@ -164,14 +138,14 @@ func (c *Conn) flushLocked() {
 }
 
 // written takes note that a write has ended, and returns what to write next.
-func (c *Conn) written(err error) *buffer {
+func (c *Conn) written(err error) *Buffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inflight = 0
 	if err != nil {
 		c.cut(err)
 	}
-	if c.out == nil {
+	if c.out.size == 0 {
 		c.wrote()
 		return nil
 	}
@@ -193,11 +167,10 @@ func (c *Conn) account() {
 	}
 }
 
-// take moves the queued frames into flight. c.mu is held.
-func (c *Conn) take() *buffer {
-	buf := c.out
-	c.out = nil
-	c.inflight = len(buf.b)
+// take moves the first of the queued chunks into flight. c.mu is held.
+func (c *Conn) take() *Buffer {
+	buf := c.out.pop()
+	c.inflight = len(buf.B)
 	return buf
 }
 
@@ -236,10 +209,10 @@ func (c *Conn) waitWritten() {
 // drainLater starts the goroutine that writes buf from n on, and then all that
 // was queued meanwhile. It ends when the outbox is empty or the connection is
 // cut; Serve waits for it.
-func (c *Conn) drainLater(buf *buffer, n int) {
+func (c *Conn) drainLater(buf *Buffer, n int) {
 	c.mu.Lock()
 	if c.state == cut {
-		buf.free()
+		buf.Free()
 		c.wrote()
 		c.mu.Unlock()
 		return
@@ -251,12 +224,12 @@ func (c *Conn) drainLater(buf *buffer, n int) {
 	go c.drain(buf, n)
 }
 
-func (c *Conn) drain(buf *buffer, n int) {
+func (c *Conn) drain(buf *Buffer, n int) {
 	defer c.writers.Done()
 	for buf != nil {
-		_, err := c.nc.Write(buf.b[n:])
+		_, err := c.nc.Write(buf.B[n:])
 		n = 0
-		buf.free()
+		buf.Free()
 		buf = c.written(err)
 	}
 }

@@ -9,12 +9,10 @@ import (
 // readSize is the size of the buffer that is borrowed for each read.
 const readSize = 16 << 10
 
-var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
-
 // read calls handle with what arrives, appended to c.in, until either fails.
 func (c *Conn) read(handle func([]byte) error) error {
 	var (
-		borrowed *[readSize]byte
+		borrowed *Buffer
 		into     []byte
 		n        int
 		err      error
@@ -22,7 +20,7 @@ func (c *Conn) read(handle func([]byte) error) error {
 	// The buffer is borrowed only once there is something to read, so that a
 	// connection that waits holds none.
 	ready := func(fd uintptr) bool {
-		borrowed, into = c.borrow()
+		borrowed, into = c.room()
 		for {
 			n, err = syscall.Read(int(fd), into[len(into):cap(into)])
 			if err != syscall.EINTR {
@@ -30,7 +28,7 @@ func (c *Conn) read(handle func([]byte) error) error {
 			}
 		}
 		if err == syscall.EAGAIN {
-			c.giveBack(borrowed)
+			borrowed.Free()
 			borrowed = nil
 			return false
 		}
@@ -45,7 +43,7 @@ func (c *Conn) read(handle func([]byte) error) error {
 				err = errEOF
 			}
 		} else {
-			borrowed, into = c.borrow()
+			borrowed, into = c.room()
 			n, err = c.nc.Read(into[len(into):cap(into)])
 			if err == io.EOF {
 				err = errEOF
@@ -54,7 +52,7 @@ func (c *Conn) read(handle func([]byte) error) error {
 		if n > 0 {
 			err = handle(into[:len(into)+n])
 		}
-		c.giveBack(borrowed)
+		borrowed.Free()
 		borrowed = nil
 		if err != nil {
 			return err
@@ -62,39 +60,33 @@ func (c *Conn) read(handle func([]byte) error) error {
 	}
 }
 
-// borrow returns the buffer to read into: behind the incomplete frame in c.in,
-// with room for more of it, or a borrowed one.
-func (c *Conn) borrow() (*[readSize]byte, []byte) {
-	if c.in == nil {
-		b := readBuffers.Get().(*[readSize]byte)
-		return b, b[:0]
+// room returns where to read to: behind the incomplete frame in c.in, with room
+// for more of it, or in a buffer that is borrowed for one read.
+func (c *Conn) room() (borrowed *Buffer, into []byte) {
+	if c.in != nil {
+		return nil, c.grow()
 	}
-	return nil, c.grow()
+	borrowed = Borrow(readSize)
+	return borrowed, borrowed.B
 }
 
 // grow makes room for more of the incomplete frame in c.in.
 func (c *Conn) grow() []byte {
-	if len(c.in) == cap(c.in) {
+	if b := c.in; len(b.B) == cap(b.B) {
 		need := 0
-		if h, n, _ := parseHeader(c.in); n > 0 {
+		if h, n, _ := parseHeader(b.B); n > 0 {
 			need = n + int(h.Length)
 		}
-		c.in = append(make([]byte, 0, partialSize(len(c.in), need)), c.in...)
+		b.grow(partialSize(len(b.B), need) - len(b.B))
 	}
-	return c.in
-}
-
-func (c *Conn) giveBack(b *[readSize]byte) {
-	if b != nil {
-		readBuffers.Put(b)
-	}
+	return c.in.B
 }
 
 // partialSize is the capacity for an incomplete frame of which have bytes have
 // arrived, and which has need bytes in all, or 0 if that is not known yet. It
 // grows with what has arrived, never with what a header only promises.
 func partialSize(have, need int) int {
-	size := 4*have + 512
+	size := max(4*have, 512)
 	if need > 0 {
 		size = min(size, need)
 	}

@@ -40,7 +40,8 @@ func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config) (*Conn, error)
 	}
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ := rw.Reader.Peek(n)
-		c.in = append([]byte(nil), early...)
+		c.in = Borrow(n)
+		c.in.B = append(c.in.B, early...)
 	}
 	return c, nil
 }

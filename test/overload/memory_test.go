@@ -3,10 +3,9 @@ package overload
 // A memory is what a server may have resident, by its configuration. Buffers of
 // the kernel are not in it: they belong to no process.
 //
-//	before + fixed + 2 × (clients × connection + outboxes × 5/4 × outbox + kept × outbox / smallest × message + extra)
+//	before + fixed + 2 × (clients × connection + outboxes × (outbox + spare) + kept × outbox / smallest × message + extra)
 //
-// An outbox is a slice that grows by a quarter, which is the 5/4; the collector
-// lets garbage grow to what is alive before it runs, which is the 2.
+// The collector lets garbage grow to what is alive before it runs, which is the 2.
 type memory struct {
 	clients  int   // connected at the same time
 	outboxes int   // of them, those whose outbox may be full
@@ -21,6 +20,9 @@ const (
 	// up to five goroutines of 8 KB, the library's two buffers of 4 KB, what
 	// net/http left, the session and the registration.
 	connection = 64 << 10
+	// spare is the room in an outbox that is not used: its first and last
+	// chunk may be partly empty. No outbox is allowed more than a quarter for it.
+	spare = 2 * 64 << 10
 	// message is what one may cost that is kept by itself, beside its bytes:
 	// the library's packet and buffer, the slices that hold them.
 	message = 512
@@ -30,7 +32,7 @@ const (
 )
 
 func (m memory) bytes() int64 {
-	full := int64(m.outboxes) * int64(m.outbox) * 5 / 4
+	full := int64(m.outboxes) * int64(m.outbox+min(m.outbox/4, spare))
 	full += int64(m.kept) * int64(m.outbox/max(m.smallest, 1)*message)
 	return fixed + 2*(int64(m.clients)*connection+full+m.extra)
 }
