@@ -3,11 +3,13 @@
 //
 // The library does the handshake, the WebSocket framing, the heartbeat, and
 // keeps the namespaces and their sockets. It is hardened through its public API
-// at four points, each of which closes a way to crash it or to lose what was
-// sent:
+// at five points, each of which closes a way to crash it, to fill its memory, or
+// to lose what was sent:
 //
 //   - the gate (gate.go) holds a new connection's bytes back until the library
 //     is ready for them, and bounds each write;
+//   - the transport (transport.go) borrows what the library's allocates, and
+//     lets a session say that a message is too large;
 //   - the tap (tap.go) stands between the connection and the library's packet
 //     decoder, and lets through what the decoder survives;
 //   - raw sends (send.go) go past the library's encoder, rooms and broadcasts;
@@ -17,13 +19,11 @@
 // Beside these, it is kept from taking a quick client for a dead one
 // (heartbeat.go).
 //
-// To a client, this engine differs from the default one in that messages of
-// more than a kilobyte come in several frames, that a batch is not waited for,
-// that a ping may come between a packet and its attachments, and that a client
-// that answers no ping is cut without a Close frame. A message of more than
-// twice the payload that is allowed ends the session before its handlers can
-// say why. Of a session that has ended, the library may leave a goroutine
-// asleep for one more ping interval and timeout.
+// To a client, this engine differs from the default one in that a batch is not
+// waited for, that a ping may come between a packet and its attachments, and
+// that a client that answers no ping is cut without a Close frame. Of a session
+// that has ended, the library may leave a goroutine asleep for one more ping
+// interval and timeout.
 package zishang
 
 import (
@@ -122,7 +122,7 @@ func newEngine(opts socketio.Options) *engine {
 	for name, ns := range opts.Namespaces {
 		e.serve(name, ns)
 	}
-	e.server = eio.NewServer(o)
+	e.server = newServer(o)
 	// Not client.Bind, which would give the connection to the library's decoder.
 	e.server.On("connection", func(args ...any) { e.open(args[0].(eio.Socket)) })
 	return e

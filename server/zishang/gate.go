@@ -2,17 +2,14 @@ package zishang
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/oodaa/signaling/server/socketio"
-	"github.com/oodaa/signaling/server/wire"
 )
 
 // A gate is the http.ResponseWriter that the library gets for a handshake. It
@@ -92,11 +89,6 @@ type gatedConn struct {
 	upgraded bool   // the answer was written; set before any other goroutine exists
 	early    []byte // arrived with the request; owned by the reader
 
-	// oversize tells that gorilla/websocket met a message above its limit. It
-	// says so to the client at once, and to the library later than the failure
-	// of what is written after that.
-	oversize atomic.Bool
-
 	mu      sync.Mutex
 	over    bool // closed for the library
 	reading bool // in Conn.Read
@@ -144,10 +136,6 @@ func (c *gatedConn) Read(p []byte) (int, error) {
 // on a slow line is not to be cut for the size of a message.
 const writeSize = 32 << 10
 
-// closeTooBig is how a Close frame of a server begins that says that a message
-// was too big (RFC 6455, sections 5.5.1 and 7.4.1), when it gives no reason.
-var closeTooBig = []byte{0x88, 2, byte(wire.CloseTooBig >> 8), byte(wire.CloseTooBig & 0xff)}
-
 // Write writes p, with a deadline that starts again for every writeSize bytes.
 // The library writes without any, and a reader that never reads would hold a
 // goroutine and all that waits for it.
@@ -156,9 +144,6 @@ func (c *gatedConn) Write(p []byte) (n int, err error) {
 		c.upgraded = true
 	} else if err := c.wait(); err != nil {
 		return 0, err
-	}
-	if bytes.HasPrefix(p, closeTooBig) {
-		c.oversize.Store(true)
 	}
 	for {
 		chunk := p[n:min(n+writeSize, len(p))]
@@ -209,7 +194,7 @@ func (c *gatedConn) SetDeadline(time.Time) error      { return nil }
 func (c *gatedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // Close is called by the library. Where its reader has stopped by itself, as
-// after a message that is too large, there may be unread bytes, for which the
+// after a frame that is none, there may be unread bytes, for which the
 // kernel would throw away what is on its way to the client, the Close frame
 // among it: then finish closes the connection.
 func (c *gatedConn) Close() error {

@@ -74,9 +74,8 @@ func (h *heartbeat) stop() {
 // watchPackets steps between the transport and the library's Engine.IO layer,
 // which gets what arrives from here.
 func (s *session) watchPackets() {
-	transport := s.conn.Transport()
-	listeners := transport.Listeners("packet")
-	transport.RemoveAllListeners("packet")
+	listeners := s.transport.Listeners("packet")
+	s.transport.RemoveAllListeners("packet")
 	forward := func(p *packet.Packet) {
 		for _, listener := range listeners {
 			listener(p)
@@ -84,7 +83,7 @@ func (s *session) watchPackets() {
 	}
 	s.heartbeat = newHeartbeat(s.engine.opts.PingTimeout, func() { forward(&packet.Packet{Type: packet.PONG}) })
 
-	_ = transport.On("packet", func(args ...any) {
+	_ = s.transport.On("packet", func(args ...any) {
 		p, _ := args[0].(*packet.Packet)
 		if p.Type != packet.MESSAGE && !s.fits(p) {
 			return

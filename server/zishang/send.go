@@ -103,7 +103,7 @@ func (s *session) watchWrites() {
 		}
 		s.batch.Store(size)
 	})
-	_ = s.conn.Transport().On("drain", func(...any) {
+	_ = s.transport.On("drain", func(...any) {
 		if s.queued.Add(-s.batch.Swap(0)) == 0 {
 			select {
 			case s.idle <- struct{}{}:

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -354,5 +356,42 @@ func TestQuickPong(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatal("no ping")
 		}
+	}
+}
+
+// Large messages leave little for the garbage collector, on their way in and
+// out: the library's buffers would be five times of what arrives.
+func TestLargeMessagesAreNoGarbage(t *testing.T) {
+	const size, rounds = 100_000, 300
+	opts := defaults()
+	opts.MaxPayload = 2 * size
+	opts.PingInterval = time.Minute
+	s := serve(t, opts)
+	c, _ := s.join()
+	message := []byte(`42["echo","` + strings.Repeat("x", size) + `"]`)
+	in := make([]byte, 2*size)
+	echo := func() {
+		if err := c.conn.WriteMessage(websocket.TextMessage, message); err != nil {
+			t.Fatal(err)
+		}
+		_, r, err := c.conn.NextReader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.ReadFull(r, in)
+		if err != io.ErrUnexpectedEOF || !bytes.Equal(in[:n], message) {
+			t.Fatalf("%d bytes came back, %v", n, err)
+		}
+	}
+	echo()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range rounds {
+		echo()
+	}
+	runtime.ReadMemStats(&after)
+	// The engine makes one copy, for the library.
+	if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 3*size {
+		t.Errorf("%d bytes allocated for a message of %d", each, size)
 	}
 }

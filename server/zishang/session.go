@@ -1,7 +1,6 @@
 package zishang
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +31,7 @@ type session struct {
 	engine    *engine
 	gate      *gate
 	conn      eio.Socket
+	transport *transport
 	websocket *websocket.Conn
 	tap       *tap
 	heartbeat *heartbeat
@@ -52,7 +52,6 @@ type session struct {
 	// Receiver or the library waits for happens under it.
 	mu      sync.Mutex
 	closing bool               // nothing is handled or sent any more
-	tooBig  bool               // when that began, gorilla/websocket had met a message above its limit
 	joiner  *member            // accepted, but the library has not answered yet
 	members map[string]*member // by namespace; changed while recv is held
 	timer   *time.Timer        // ends a session without members; may be nil
@@ -65,6 +64,7 @@ func newSession(e *engine, conn eio.Socket) *session {
 		engine:    e,
 		gate:      conn.Request().Response().(*gate),
 		conn:      conn,
+		transport: conn.Transport().(*transport),
 		websocket: conn.Request().Websocket.Conn,
 		opened:    time.Now(),
 		ended:     make(chan struct{}),
@@ -74,9 +74,6 @@ func newSession(e *engine, conn eio.Socket) *session {
 	s.recv.Lock() // the timer waits for the rest
 	defer s.recv.Unlock()
 	s.gate.session = s
-	// Past the library's limit there is no way to send anything but its Close
-	// frame; up to twice the payload, the tap is the one to tell.
-	s.websocket.SetReadLimit(2 * int64(e.opts.MaxPayload))
 	if timeout := s.connectTimeout(); timeout > 0 {
 		s.timer = time.AfterFunc(timeout, s.expire)
 	}
@@ -119,7 +116,7 @@ func (s *session) closeLocked(code uint16, reason string) {
 	if s.closing {
 		return
 	}
-	s.closing, s.tooBig = true, s.gate.conn.oversize.Load()
+	s.closing = true
 	go s.end(code, reason) // engine.active waits for it
 }
 
@@ -153,10 +150,6 @@ func (s *session) isClosing() bool {
 // has given the session up.
 func (s *session) onClose(args ...any) {
 	reason, _ := args[0].(string)
-	if err, _ := args[1].(error); errors.Is(err, websocket.ErrReadLimit) {
-		s.gate.conn.oversize.Store(true) // even if its Close frame could not be written
-		reason = reasonTransport
-	}
 	close(s.ended)
 	s.close(wire.CloseNormal, reason)
 }
@@ -168,9 +161,6 @@ func (s *session) end(code uint16, reason string) {
 
 	s.recv.Lock()
 	for _, m := range s.members {
-		if s.tooBig {
-			s.engine.guard(m.receiver.TooLarge)
-		}
 		s.engine.guard(func() { m.receiver.Closed(reason) })
 	}
 	if s.timer != nil {
@@ -182,6 +172,7 @@ func (s *session) end(code uint16, reason string) {
 	<-s.ended
 	s.heartbeat.stop()
 	s.gate.conn.finish(s.engine.closeTimeout)
+	s.transport.finish()
 }
 
 // sayGoodbye waits for what is queued to be written, sends a Close frame, and

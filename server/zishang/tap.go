@@ -1,6 +1,7 @@
 package zishang
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -178,8 +179,9 @@ func (s *session) text(b []byte) error {
 		if s.members[string(p.Namespace)] == nil {
 			return errSequence
 		}
-		s.awaiting = &binaryPacket{Packet: p}
-		return nil
+		kept, err := socketio.DecodePacket(bytes.Clone(b))
+		s.awaiting = &binaryPacket{Packet: kept}
+		return err
 	}
 	return s.packet(&p, nil)
 }
@@ -196,7 +198,7 @@ func (s *session) binary(b []byte) error {
 	if p.size += len(b); p.size > s.engine.opts.MaxPayload {
 		return errTooLarge
 	}
-	if p.attachments = append(p.attachments, b); len(p.attachments) < p.Attachments {
+	if p.attachments = append(p.attachments, bytes.Clone(b)); len(p.attachments) < p.Attachments {
 		return nil
 	}
 	s.awaiting = nil

@@ -376,9 +376,6 @@ func TestPanics(t *testing.T) {
 		{"TooLarge", func(n *namespace) {
 			n.large = func(*receiver) { panic(message) }
 		}, []string{"40", "42" + strings.Repeat("x", testMaxPayload)}},
-		{"TooLarge, when the session ends", func(n *namespace) {
-			n.large = func(*receiver) { panic(message) }
-		}, []string{"40", "42" + strings.Repeat("x", 3*testMaxPayload)}},
 	} {
 		t.Run(test.where, func(t *testing.T) {
 			gate := &countingGate{}
