@@ -11,7 +11,7 @@ import (
 // have its turn, and what arrives meanwhile would count against memory.
 type Buffer struct {
 	B    []byte
-	next *Buffer // in chunks
+	next *Buffer // in Queue
 }
 
 // Buffers are pooled by capacity, in powers of two from smallest to largest.

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -101,51 +100,6 @@ func TestLargeMessagesAreNoGarbage(t *testing.T) {
 					t.Error("another message came back")
 				}
 			})
-		})
-	}
-}
-
-// Whatever is put comes out in its order, in chunks that are never too large.
-func TestChunks(t *testing.T) {
-	for _, sizes := range [][]int{
-		{0}, {1}, {minChunk}, {minChunk, 1}, {maxChunk}, {maxChunk, 1}, {maxChunk + 1}, {1, maxChunk}, {1_000_000}, {1_000_000, 1, 1_000_000},
-		{1, 2, 3, 5000, 10_000, 0, 40_000, 70_000, 3, 3_000},
-	} {
-		t.Run(fmt.Sprint(sizes), func(t *testing.T) {
-			var q chunks
-			var want, got []byte
-			next := byte(0)
-			for _, size := range sizes {
-				p := make([]byte, size)
-				for i := range p {
-					next += 7
-					p[i] = next
-				}
-				q.reserve(size)
-				q.put(p)
-				want = append(want, p...)
-			}
-			if q.size != len(want) {
-				t.Errorf("size %d, want %d", q.size, len(want))
-			}
-			buffers := 0
-			for b := q.pop(); b != nil; b = q.pop() {
-				if cap(b.B) > maxChunk {
-					t.Errorf("a chunk of %d", cap(b.B))
-				}
-				got = append(got, b.B...)
-				b.Free()
-				buffers++
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("%d other bytes", len(got))
-			}
-			if most := len(want)/maxChunk + len(want)/(maxChunk/4) + 1; buffers > most {
-				t.Errorf("%d chunks for %d bytes", buffers, len(want))
-			}
-			if q.size != 0 || q.last != nil {
-				t.Errorf("%d bytes are left", q.size)
-			}
 		})
 	}
 }

@@ -74,8 +74,8 @@ type Conn struct {
 	detached bool       // the loop reads no more; guarded by reading
 
 	mu         sync.Mutex
-	out        chunks // queued frames
-	inflight   int    // bytes that are being written
+	out        Queue // queued
+	inflight   int   // bytes that are being written
 	state      connState
 	writing    bool // somebody writes, and will write what is queued meanwhile
 	stalled    bool // a goroutine waits for the peer to take more
@@ -129,9 +129,7 @@ func (c *Conn) close(end *CloseError) {
 	if end.Code != closeNoStatus {
 		body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
 	}
-	c.out.reserve(frameSize(len(body)))
-	c.out.header(ws.OpClose, len(body))
-	c.out.put(body)
+	c.out.put(ws.OpClose, body)
 	c.state = closing
 	c.peerClosed = end.Remote
 	c.err = end
@@ -156,7 +154,7 @@ func (c *Conn) cut(err error) {
 		// What the kernel holds for a peer that does not read goes as well.
 		_ = tcp.SetLinger(0)
 	}
-	c.out.drop()
+	c.out.Drop()
 	c.account()
 	_ = c.nc.Close()
 	c.detachLocked(nil)

@@ -18,22 +18,15 @@ type Message struct {
 func (c *Conn) Send(batch *Batch, messages ...Message) error {
 	size := 0
 	for i := range messages {
-		size += frameSize(len(messages[i].Prefix) + len(messages[i].Payload))
+		size += messages[i].FrameSize()
 	}
 	c.lockFor(size)
-	if err := c.reserve(size); err != nil {
+	if err := c.accept(size); err != nil {
 		c.mu.Unlock()
 		return err
 	}
 	for i := range messages {
-		m := &messages[i]
-		op := ws.OpText
-		if m.Binary {
-			op = ws.OpBinary
-		}
-		c.out.header(op, len(m.Prefix)+len(m.Payload))
-		c.out.put(m.Prefix)
-		c.out.put(m.Payload)
+		c.out.Put(&messages[i])
 	}
 	c.flushSoon(batch)
 	return nil
@@ -48,12 +41,11 @@ func (c *Conn) Ping() error {
 func (c *Conn) send(batch *Batch, op ws.OpCode, payload []byte) error {
 	size := frameSize(len(payload))
 	c.lockFor(size)
-	if err := c.reserve(size); err != nil {
+	if err := c.accept(size); err != nil {
 		c.mu.Unlock()
 		return err
 	}
-	c.out.header(op, len(payload))
-	c.out.put(payload)
+	c.out.put(op, payload)
 	c.flushSoon(batch)
 	return nil
 }
@@ -62,17 +54,17 @@ func (c *Conn) send(batch *Batch, op ws.OpCode, payload []byte) error {
 // tried to write yet is not the peer's fault: that is written first.
 func (c *Conn) lockFor(size int) {
 	c.mu.Lock()
-	if c.out.size > 0 && !c.writing && c.queued()+size > c.cfg.MaxOutbox {
+	if c.out.Size() > 0 && !c.writing && c.queued()+size > c.cfg.MaxOutbox {
 		c.flushLocked()
 		c.mu.Lock()
 	}
 }
 
 // queued is how many bytes wait to be written, or are being. c.mu is held.
-func (c *Conn) queued() int { return c.inflight + c.out.size }
+func (c *Conn) queued() int { return c.inflight + c.out.Size() }
 
-// reserve makes sure that the outbox takes size more bytes. c.mu is held.
-func (c *Conn) reserve(size int) error {
+// accept makes sure that the outbox takes size more bytes. c.mu is held.
+func (c *Conn) accept(size int) error {
 	if c.state != open {
 		return ErrClosed
 	}
@@ -81,7 +73,6 @@ func (c *Conn) reserve(size int) error {
 		c.cut(ErrSlow)
 		return ErrSlow
 	}
-	c.out.reserve(size)
 	return nil
 }
 
@@ -116,7 +107,7 @@ const flushRounds = 4
 // flushLocked is Flush with c.mu held; it releases it.
 func (c *Conn) flushLocked() {
 	c.batched = false
-	if c.writing || c.out.size == 0 {
+	if c.writing || c.out.Size() == 0 {
 		c.mu.Unlock()
 		return
 	}
@@ -145,7 +136,7 @@ func (c *Conn) written(err error) *Buffer {
 	if err != nil {
 		c.cut(err)
 	}
-	if c.out.size == 0 {
+	if c.out.Size() == 0 {
 		c.wrote()
 		return nil
 	}
@@ -169,7 +160,7 @@ func (c *Conn) account() {
 
 // take moves the first of the queued chunks into flight. c.mu is held.
 func (c *Conn) take() *Buffer {
-	buf := c.out.pop()
+	buf := c.out.Pop()
 	c.inflight = len(buf.B)
 	return buf
 }

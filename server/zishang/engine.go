@@ -8,11 +8,13 @@
 //
 //   - the gate (gate.go) holds a new connection's bytes back until the library
 //     is ready for them, and bounds each write;
-//   - the transport (transport.go) borrows what the library's allocates, and
-//     lets a session say that a message is too large;
+//   - the transport (transport.go) takes the place of the library's, which
+//     allocates many times what passes through it, and does not know for sure
+//     what it has written;
 //   - the tap (tap.go) stands between the connection and the library's packet
 //     decoder, and lets through what the decoder survives;
-//   - raw sends (send.go) go past the library's encoder, rooms and broadcasts;
+//   - raw sends (send.go) go past the library's encoder, rooms, broadcasts and
+//     queues;
 //   - every call of a handler out of a goroutine of the library's recovers
 //     (recover.go).
 //
@@ -20,10 +22,9 @@
 // (heartbeat.go).
 //
 // To a client, this engine differs from the default one in that a batch is not
-// waited for, that a ping may come between a packet and its attachments, and
-// that a client that answers no ping is cut without a Close frame. Of a session
-// that has ended, the library may leave a goroutine asleep for one more ping
-// interval and timeout.
+// waited for, and that a client that answers no ping is cut without a Close
+// frame. Of a session that has ended, the library may leave a goroutine asleep
+// for one more ping interval and timeout.
 package zishang
 
 import (
@@ -207,7 +208,7 @@ func (e *engine) Waiting() (bytes int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for s := range e.sessions {
-		bytes += s.queued.Load()
+		bytes += int64(s.transport.waiting())
 	}
 	return bytes
 }

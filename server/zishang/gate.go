@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
 )
 
 // A gate is the http.ResponseWriter that the library gets for a handshake. It
@@ -89,6 +90,8 @@ type gatedConn struct {
 	upgraded bool   // the answer was written; set before any other goroutine exists
 	early    []byte // arrived with the request; owned by the reader
 
+	writing sync.Mutex // held while whole frames are written
+
 	mu      sync.Mutex
 	over    bool // closed for the library
 	reading bool // in Conn.Read
@@ -136,26 +139,53 @@ func (c *gatedConn) Read(p []byte) (int, error) {
 // on a slow line is not to be cut for the size of a message.
 const writeSize = 32 << 10
 
-// Write writes p, with a deadline that starts again for every writeSize bytes.
-// The library writes without any, and a reader that never reads would hold a
-// goroutine and all that waits for it.
+// Write writes p: the answer to the handshake, or a control frame of
+// gorilla/websocket's.
 func (c *gatedConn) Write(p []byte) (n int, err error) {
 	if !c.upgraded {
 		c.upgraded = true
 	} else if err := c.wait(); err != nil {
 		return 0, err
 	}
-	for {
-		chunk := p[n:min(n+writeSize, len(p))]
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.write(p)
+}
+
+// writeFrames writes frames, which are empty after that, and nothing in between.
+// It tells how many bytes have been written each time that it has written some.
+func (c *gatedConn) writeFrames(frames *wire.Queue, wrote func(n int)) error {
+	defer frames.Drop()
+	if err := c.wait(); err != nil {
+		return err
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	for b := frames.Pop(); b != nil; b = frames.Pop() {
+		n, err := c.write(b.B)
+		wrote(n)
+		b.Free()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes p, with a deadline that starts again for every writeSize bytes: a
+// reader that never reads would hold a goroutine and all that waits for it.
+func (c *gatedConn) write(p []byte) (n int, err error) {
+	for n < len(p) {
 		if err := c.extend(); err != nil {
 			return n, err
 		}
-		m, err := c.Conn.Write(chunk)
+		m, err := c.Conn.Write(p[n:min(n+writeSize, len(p))])
 		n += m
-		if err != nil || n == len(p) {
+		if err != nil {
 			return n, err
 		}
 	}
+	return n, nil
 }
 
 // wait waits for the gate to open.

@@ -199,7 +199,7 @@ func (m *member) Emit(args []byte, attachments [][]byte, _ *wire.Batch) error {
 	if len(attachments) > 0 {
 		t = socketio.PacketBinaryEvent
 	}
-	return m.send(socketio.AppendPacket(nil, t, len(attachments), m.namespace, socketio.NoAck, args), attachments)
+	return m.send(t, socketio.NoAck, args, attachments)
 }
 
 // Ack implements socketio.Socket.
@@ -208,7 +208,7 @@ func (m *member) Ack(id int64, args []byte, attachments [][]byte, _ *wire.Batch)
 	if len(attachments) > 0 {
 		t = socketio.PacketBinaryAck
 	}
-	return m.send(socketio.AppendPacket(nil, t, len(attachments), m.namespace, id, args), attachments)
+	return m.send(t, id, args, attachments)
 }
 
 // Disconnect implements socketio.Socket.
@@ -220,10 +220,11 @@ func (m *member) Disconnect() {
 		return
 	}
 	m.answerLocked()
-	s.queue(m.disconnectPacket(), nil)
+	s.transport.put(m.disconnectMessage())
 	s.closeLocked(wire.CloseNormal, reasonServer)
 }
 
-func (m *member) disconnectPacket() []byte {
-	return socketio.AppendPacket(nil, socketio.PacketDisconnect, 0, m.namespace, socketio.NoAck, nil)
+func (m *member) disconnectMessage() wire.Message {
+	p := socketio.AppendPacket(nil, socketio.PacketDisconnect, 0, m.namespace, socketio.NoAck, nil)
+	return wire.Message{Prefix: messagePrefix, Payload: p}
 }

@@ -3,23 +3,16 @@ package zishang
 import (
 	"bytes"
 
-	"github.com/zishang520/engine.io-go-parser/packet"
-	"github.com/zishang520/engine.io/v2/types"
-
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
 )
 
-// Packets are encoded by us and handed to the Engine.IO layer as they are. The
-// Socket.IO layer would encode the JSON again, and what it broadcasts drops all
-// that waits behind it.
+// Packets are encoded by us and go to the transport as they are. The Socket.IO
+// layer would encode the JSON again, and what it broadcasts drops all that waits
+// behind it; the Engine.IO layer tells nobody for sure what was written.
 
-// noCompression: a client's compressed messages would get around the read
-// limit, so compression is offered to nobody.
-var noCompression = &packet.Options{Compress: false}
-
-// send queues an encoded packet, which is the library's then, and its
-// attachments, which are copied.
+// send queues a packet, which like its attachments is the caller's again on
+// return.
 func (s *session) send(p []byte, attachments [][]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,7 +20,11 @@ func (s *session) send(p []byte, attachments [][]byte) error {
 }
 
 // send is session.send while the member has not left.
-func (m *member) send(p []byte, attachments [][]byte) error {
+func (m *member) send(t socketio.PacketType, id int64, data []byte, attachments [][]byte) error {
+	room := wire.Borrow(len(data) + len(m.namespace) + packetHead)
+	defer room.Free()
+	p := socketio.AppendPacket(room.B, t, len(attachments), m.namespace, id, data)
+
 	s := m.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,76 +36,66 @@ func (m *member) send(p []byte, attachments [][]byte) error {
 		for i, a := range attachments {
 			kept[i] = bytes.Clone(a)
 		}
-		m.waiting = append(m.waiting, held{p, kept})
+		m.waiting = append(m.waiting, held{bytes.Clone(p), kept})
 		return nil
 	}
 	return s.sendLocked(p, attachments)
 }
 
+// packetHead is more than AppendPacket adds to the namespace and the data.
+const packetHead = 48
+
 func (s *session) sendLocked(p []byte, attachments [][]byte) error {
 	if s.closing {
 		return socketio.ErrClosed
 	}
-	size := messageSize(p, attachments)
-	if s.queued.Load()+size > int64(s.engine.opts.MaxOutbox) {
-		s.engine.slow.Add(1)
-		s.closeLocked(wire.CloseNormal, reasonTransport)
-		s.gate.conn.reset()
-		return socketio.ErrSlow
+	messages := asMessages(p, attachments)
+	size := 0
+	for i := range messages {
+		size += messages[i].FrameSize()
 	}
-	s.queue(p, attachments)
+	if err := s.admit(size); err != nil {
+		return err
+	}
+	s.transport.put(messages...)
 	return nil
 }
 
-// queue hands a packet to the library. mu is held: no other packet comes
-// between this one and its attachments, except for a ping of the library's,
-// which is no Socket.IO packet.
-func (s *session) queue(p []byte, attachments [][]byte) {
-	s.queued.Add(messageSize(p, attachments))
-	s.conn.Send(types.NewStringBuffer(p), noCompression, nil)
-	for _, a := range attachments {
-		s.conn.Send(types.NewBytesBuffer(bytes.Clone(a)), noCompression, nil)
+// admit makes sure that the outbox takes size more bytes. mu is held.
+func (s *session) admit(size int) error {
+	if s.transport.waiting()+size <= s.engine.opts.MaxOutbox {
+		return nil
 	}
+	s.engine.slow.Add(1)
+	s.closeLocked(wire.CloseNormal, reasonTransport)
+	s.gate.conn.reset()
+	return socketio.ErrSlow
 }
 
-// messageSize is what the messages for a packet count in the outbox.
-func messageSize(p []byte, attachments [][]byte) int64 {
-	n := 1 + len(p) // the Engine.IO packet type
+// asMessages are what a packet is sent as. Nothing comes between them.
+func asMessages(p []byte, attachments [][]byte) []wire.Message {
+	all := make([]wire.Message, 1, 1+len(attachments))
+	all[0] = wire.Message{Prefix: messagePrefix, Payload: p}
 	for _, a := range attachments {
-		n += len(a)
+		all = append(all, wire.Message{Binary: true, Payload: a})
 	}
-	return int64(n)
+	return all
 }
 
-// watchWrites keeps count of what is written. The library's callback for each
-// message will not do: it queues the message first and its callback then, and
-// where another of its goroutines comes for the message in between, the
-// callback is called with whatever is sent next, which may be never. So the
-// messages of each batch are counted when the transport gets it, and have been
-// written when the transport is drained; it writes one batch at a time.
-func (s *session) watchWrites() {
-	_ = s.conn.On("flush", func(args ...any) { // under a lock of the library's
-		var size int64
-		batch, _ := args[0].([]*packet.Packet)
-		for _, p := range batch {
-			if p.Type != packet.MESSAGE {
-				continue
-			}
-			switch data := p.Data.(type) {
-			case *types.StringBuffer:
-				size += 1 + int64(data.Len())
-			case *types.BytesBuffer:
-				size += int64(data.Len())
-			}
-		}
-		s.batch.Store(size)
-	})
-	_ = s.transport.On("drain", func(...any) {
-		if s.queued.Add(-s.batch.Swap(0)) == 0 {
-			select {
-			case s.idle <- struct{}{}:
-			default:
-			}
-		}
-	})
+var messagePrefix = []byte(socketio.MessagePrefix)
+
+// onPing is called for each ping of the WebSocket's. A client that pings without
+// reading the answers meets the outbox bound.
+func (s *session) onPing(payload string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return nil
+	}
+	pong := []byte(payload)
+	if err := s.admit((&wire.Message{Payload: pong}).FrameSize()); err != nil {
+		return err
+	}
+	s.transport.pong(pong)
+	return nil
 }

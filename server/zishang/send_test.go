@@ -89,7 +89,7 @@ func TestOutboxIsEmptied(t *testing.T) {
 		}
 		all.Wait()
 		for _, one := range s.engine.all() {
-			eventually(t, "nothing waits", func() bool { return one.queued.Load() == 0 })
+			eventually(t, "nothing waits", func() bool { return one.transport.waiting() == 0 })
 		}
 	}
 }

@@ -2,7 +2,6 @@ package zishang
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -44,10 +43,6 @@ type session struct {
 	joining  *joining      // a CONNECT packet that is being answered
 	awaiting *binaryPacket // a packet whose attachments are yet to come
 
-	queued atomic.Int64  // bytes accepted by send and not written yet
-	batch  atomic.Int64  // of them, those that the transport is writing
-	idle   chan struct{} // filled when queued becomes 0
-
 	// mu is held while packets are queued, for their order. Nothing that a
 	// Receiver or the library waits for happens under it.
 	mu      sync.Mutex
@@ -68,7 +63,6 @@ func newSession(e *engine, conn eio.Socket) *session {
 		websocket: conn.Request().Websocket.Conn,
 		opened:    time.Now(),
 		ended:     make(chan struct{}),
-		idle:      make(chan struct{}, 1),
 		members:   make(map[string]*member),
 	}
 	s.recv.Lock() // the timer waits for the rest
@@ -82,7 +76,7 @@ func newSession(e *engine, conn eio.Socket) *session {
 	_ = conn.Once("close", s.onClose)
 	_ = conn.On("data", s.onData)
 	s.watchPackets()
-	s.watchWrites()
+	s.websocket.SetPingHandler(s.onPing)
 	s.tap = &tap{Socket: conn, session: s}
 	sio.NewClient(e.client, s.tap)
 	return s
@@ -135,7 +129,7 @@ func (s *session) shutdown() {
 	}
 	for _, m := range s.members {
 		m.answerLocked()
-		s.queue(m.disconnectPacket(), nil)
+		s.transport.put(m.disconnectMessage())
 	}
 	s.closeLocked(wire.CloseGoingAway, reasonShutdown)
 }
@@ -181,9 +175,9 @@ func (s *session) end(code uint16, reason string) {
 func (s *session) sayGoodbye(code uint16) {
 	timer := time.NewTimer(s.engine.closeTimeout)
 	defer timer.Stop()
-	for s.queued.Load() > 0 {
+	for s.transport.waiting() > 0 {
 		select {
-		case <-s.idle:
+		case <-s.transport.idle:
 		case <-s.ended:
 			return
 		case <-timer.C:
@@ -196,6 +190,7 @@ func (s *session) sayGoodbye(code uint16) {
 		return
 	default:
 	}
+	s.transport.refuse()
 	deadline := time.Now().Add(s.engine.closeTimeout)
 	_ = s.websocket.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(code), ""), deadline)
 	select {

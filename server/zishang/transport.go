@@ -14,23 +14,27 @@ import (
 	"github.com/zishang520/engine.io/v2/transports"
 	"github.com/zishang520/engine.io/v2/types"
 
+	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
 )
 
 // A transport carries a session's Engine.IO packets over its WebSocket. The
 // library's own would read each message into a buffer that doubles from nothing
-// and decode it into another: five bytes for the garbage collector for each that
-// arrives, and as many again on the way out. Ours borrows its buffers.
+// and decode it into another, and start a goroutine for what is sent, to write
+// packet by packet. Ours borrows its buffers, and writes what waits together.
 type transport struct {
 	transports.Transport
 	conn       *types.WebSocketConn
+	gated      *gatedConn // below it
 	maxMessage int64
 
-	writing sync.Mutex // one batch at a time
-
-	mu      sync.Mutex
-	over    bool           // nothing more is sent
-	running sync.WaitGroup // read, and Send's goroutines
+	mu       sync.Mutex
+	queue    wire.Queue
+	inflight int            // bytes that are being written
+	writing  bool           // by a goroutine, which will write what is queued meanwhile
+	over     bool           // nothing more is queued
+	running  sync.WaitGroup // read, and the goroutine that writes
+	idle     chan struct{}  // filled when nothing waits any more
 }
 
 // An eioServer is the library's Engine.IO server, with this transport.
@@ -45,7 +49,13 @@ func newServer(opts any) eio.Server {
 
 // CreateTransport is called for each handshake.
 func (s *eioServer) CreateTransport(_ string, ctx *types.HttpContext) (transports.Transport, error) {
-	t := &transport{Transport: transports.MakeTransport(), conn: ctx.Websocket, maxMessage: s.Opts().MaxHttpBufferSize()}
+	t := &transport{
+		Transport:  transports.MakeTransport(),
+		conn:       ctx.Websocket,
+		gated:      ctx.Response().(*gate).conn,
+		maxMessage: s.Opts().MaxHttpBufferSize(),
+		idle:       make(chan struct{}, 1),
+	}
 	t.conn.SetReadLimit(maxAnnounced)
 	t.Prototype(t)
 	t.Construct(ctx)
@@ -60,11 +70,16 @@ func (s *eioServer) CreateTransport(_ string, ctx *types.HttpContext) (transport
 // follow; receive's limit leaves room to say why.
 const maxAnnounced = 1 << 40
 
-// finish waits for the transport's goroutines, which end with its connection.
-func (t *transport) finish() {
+// refuse has nothing more queued, as behind a Close frame.
+func (t *transport) refuse() {
 	t.mu.Lock()
 	t.over = true
 	t.mu.Unlock()
+}
+
+// finish waits for the transport's goroutines, which end with its connection.
+func (t *transport) finish() {
+	t.refuse()
 	t.running.Wait()
 }
 
@@ -84,7 +99,7 @@ func (t *transport) read() {
 			t.fail(err)
 			return
 		}
-		if !t.Writable() {
+		if t.waiting() > 0 {
 			// What this answers is written by another goroutine, which has to
 			// have its turn before a client is taken for one that does not read.
 			runtime.Gosched()
@@ -101,11 +116,10 @@ func (t *transport) receive(kind int, message io.Reader) error {
 	if err != nil {
 		return err
 	}
-	const typeMessage = '4'
 	switch p := room.B; {
 	case n > t.maxMessage, kind == websocket.BinaryMessage:
 		t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: types.NewBytesBuffer(p)})
-	case len(p) > 0 && p[0] == typeMessage:
+	case len(p) > 0 && p[0] == socketio.MessagePrefix[0]:
 		t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: types.NewStringBuffer(p[1:])})
 	default:
 		t.OnData(types.NewStringBuffer(p))
@@ -125,50 +139,85 @@ func (t *transport) fail(err error) {
 	}
 }
 
-// Send writes packets, on a goroutine of its own; the library sends nothing
-// more before that says "ready". The write timeout of the gate bounds it.
+// Send takes the library's own packets: handshakes and pings.
 func (t *transport) Send(packets []*packet.Packet) {
+	for _, p := range packets {
+		var content []byte
+		if data, ok := p.Data.(types.BufferInterface); ok {
+			content = data.Bytes()
+		}
+		t.put(wire.Message{Prefix: []byte{parser.PACKET_TYPES[p.Type]}, Payload: content})
+	}
+	t.Emit("drain")
+}
+
+// waiting is how many bytes are yet to be written.
+func (t *transport) waiting() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.inflight + t.queue.Size()
+}
+
+// put queues messages, with nothing between them, and sees to it that they are
+// written. Their bytes are the caller's again on return.
+func (t *transport) put(messages ...wire.Message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.over {
 		return
 	}
-	t.SetWritable(false)
-	t.running.Go(func() {
-		t.writing.Lock()
-		err := t.write(packets)
-		t.writing.Unlock()
-		if err != nil {
+	for i := range messages {
+		t.queue.Put(&messages[i])
+	}
+	t.start()
+}
+
+// pong queues the answer to a ping of the WebSocket's.
+func (t *transport) pong(payload []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.queue.PutPong(payload)
+		t.start()
+	}
+}
+
+// start sees to it that what is queued is written. mu is held.
+func (t *transport) start() {
+	if !t.writing {
+		t.writing = true
+		t.running.Go(t.write)
+	}
+}
+
+// write writes until nothing waits. The gate bounds how long a client may take.
+func (t *transport) write() {
+	for {
+		t.mu.Lock()
+		frames := t.queue
+		t.queue = wire.Queue{}
+		t.inflight = frames.Size()
+		t.writing = t.inflight > 0
+		t.mu.Unlock()
+		if frames.Size() == 0 {
+			select {
+			case t.idle <- struct{}{}:
+			default:
+			}
+			return
+		}
+		if err := t.gated.writeFrames(&frames, t.wrote); err != nil {
+			t.refuse()
 			t.fail(err)
 		}
-		t.Emit("drain")
-		t.SetWritable(true)
-		t.Emit("ready")
-	})
-}
-
-func (t *transport) write(packets []*packet.Packet) error {
-	for _, p := range packets {
-		var err error
-		switch data := p.Data.(type) {
-		case *types.BytesBuffer:
-			err = t.conn.WriteMessage(websocket.BinaryMessage, data.Bytes())
-		case *types.StringBuffer:
-			err = t.writeText(p.Type, data.Bytes())
-		default: // a ping
-			err = t.writeText(p.Type, nil)
-		}
-		if err != nil {
-			return err
-		}
 	}
-	return nil
 }
 
-func (t *transport) writeText(kind packet.Type, content []byte) error {
-	room := wire.Borrow(1 + len(content))
-	defer room.Free()
-	return t.conn.WriteMessage(websocket.TextMessage, append(append(room.B, parser.PACKET_TYPES[kind]), content...))
+// wrote takes note that n bytes more have been written.
+func (t *transport) wrote(n int) {
+	t.mu.Lock()
+	t.inflight -= n
+	t.mu.Unlock()
 }
 
 // DoClose implements transports.Transport.

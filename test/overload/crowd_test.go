@@ -127,7 +127,7 @@ func TestSlowCrowd(t *testing.T) {
 				if least < c.outbox-c.outbox/relay*frameHead-2*relay || most > c.outbox+tightBuffers {
 					t.Errorf("clients took %d to %d bytes, with an outbox of %d", least, most, c.outbox)
 				}
-				s.bound(memory{clients: c.crowd + 4, outboxes: c.crowd, outbox: c.outbox, kept: kept(engine, c.crowd/2), smallest: relay})
+				s.bound(memory{clients: c.crowd + 4, outboxes: c.crowd, outbox: c.outbox})
 				for _, e := range senders {
 					if e.ended() {
 						t.Errorf("sender %s ended: %v", e.id, so(e, func(t *tally) error { return t.err }))

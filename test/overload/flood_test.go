@@ -56,7 +56,7 @@ func TestRelayFlood(t *testing.T) {
 		default:
 			rig.Eventually(t, "all relays", func() bool { return so(to, func(t *tally) int64 { return t.other }) >= int64(relayed) })
 		}
-		s.bound(memory{clients: 4, outboxes: 2, outbox: floodOutbox, kept: kept(engine, 2), smallest: 200})
+		s.bound(memory{clients: 4, outboxes: 2, outbox: floodOutbox})
 		s.end()
 	})
 }
@@ -74,7 +74,7 @@ func TestPingFlood(t *testing.T) {
 		if e.ended() {
 			t.Errorf("ended: %v", e.last())
 		}
-		s.bound(memory{clients: 3, outboxes: 1, outbox: floodOutbox, kept: kept(engine, 1), smallest: 10})
+		s.bound(memory{clients: 3, outboxes: 1, outbox: floodOutbox})
 		s.end()
 	})
 }
@@ -185,7 +185,7 @@ func TestNameFlood(t *testing.T) {
 		}
 		t.Logf("%d registrations, %.0f a second; %d of %d watchers were too slow; churner: %v",
 			registered, float64(registered)/time.Since(start).Seconds(), gone, len(watchers), e.last())
-		s.bound(memory{clients: 3 + len(watchers), outboxes: 1 + len(watchers), outbox: floodOutbox, kept: kept(engine, 1+len(watchers)), smallest: 40})
+		s.bound(memory{clients: 3 + len(watchers), outboxes: 1 + len(watchers), outbox: floodOutbox})
 		s.end()
 	})
 }

@@ -23,8 +23,8 @@ const (
 	// spare is the room in an outbox that is not used: its first and last
 	// chunk may be partly empty. No outbox is allowed more than a quarter for it.
 	spare = 2 * 64 << 10
-	// message is what one may cost that is kept by itself, beside its bytes:
-	// the library's packet and buffer, the slices that hold them.
+	// message is what one may cost that is kept by itself, for a client that polls,
+	// beside its bytes.
 	message = 512
 	// fixed is for what does not grow with the attack: pools of buffers, stacks
 	// of the loops, the heap's fragmentation.
@@ -35,15 +35,6 @@ func (m memory) bytes() int64 {
 	full := int64(m.outboxes) * int64(m.outbox+min(m.outbox/4, spare))
 	full += int64(m.kept) * int64(m.outbox/max(m.smallest, 1)*message)
 	return fixed + 2*(int64(m.clients)*connection+full+m.extra)
-}
-
-// kept is how many of n outboxes of Oodaa's clients on WebSockets keep each
-// message by itself.
-func kept(engine string, n int) int {
-	if engine == "zishang" {
-		return n
-	}
-	return 0
 }
 
 // bound checks the peak so far.

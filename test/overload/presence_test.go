@@ -55,7 +55,7 @@ func TestPresenceThatIsNotRead(t *testing.T) {
 			witness.until(t, "presence", func(t *tally) bool { return t.came >= came })
 		}
 		t.Logf("the last of %d clients was cut after %d joins", n+polling, joins)
-		s.bound(memory{clients: n + polling + 4, outboxes: n + polling, outbox: outbox, kept: polling + kept(engine, n), smallest: 200})
+		s.bound(memory{clients: n + polling + 4, outboxes: n + polling, outbox: outbox, kept: polling, smallest: 200})
 		s.settle(4)
 		s.end()
 	})

@@ -93,7 +93,7 @@ func TestOverMessageRate(t *testing.T) {
 		wg.Wait()
 		t.Logf("who did not read was cut after %v", deafEnded)
 		s.settle(2)
-		s.bound(memory{clients: 6, outboxes: 4, outbox: outbox, kept: kept(engine, 2), smallest: 33})
+		s.bound(memory{clients: 6, outboxes: 4, outbox: outbox})
 		s.end()
 	})
 }
