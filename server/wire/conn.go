@@ -316,12 +316,13 @@ func (c *Conn) handleEarly(h Handler) error {
 	return guard(func() error { return c.handle(c.in.B, h) })
 }
 
-// handle handles the frames in p, the bytes of c.in if there are any, and keeps
-// what is left: an incomplete one, or all that follow the one that failed.
+// handle handles the frames in p, which begins with the bytes of c.in if there
+// are any, and keeps what is left: an incomplete one, or all that follow the one
+// that failed.
 func (c *Conn) handle(p []byte, h Handler) error {
 	consumed, need, err := c.frames(p, h)
 	had, rest := c.in, p[consumed:]
-	if had != nil && consumed == 0 {
+	if had != nil && consumed == 0 && &p[0] == &had.B[0] {
 		had.B = p
 		return err
 	}

@@ -76,7 +76,8 @@ func hear(b []byte, step int) heard {
 	for len(b) > 0 && h.end == "" {
 		n := min(step, len(b))
 		// As read does: behind what is left of an incomplete frame.
-		borrowed, into := c.room()
+		borrowed := Borrow(readSize)
+		into := c.behind(borrowed.B)
 		n = min(n, cap(into)-len(into))
 		into = append(into, b[:n]...)
 		b = b[n:]

@@ -184,10 +184,7 @@ func (l *loop) ready(c *Conn) {
 		c.reading.Unlock()
 		return
 	}
-	into := l.buf[:0]
-	if c.in != nil {
-		into = c.grow()
-	}
+	into := c.behind(l.buf[:])
 	n, err := l.read.from(c, into[len(into):cap(into)])
 	if n > 0 {
 		c.batch = &l.batch

@@ -211,10 +211,10 @@ func TestSlowConsumerOfPongs(t *testing.T) {
 	})
 }
 
-// A countingConn counts writes, however they are made.
+// A countingConn counts writes and reads, however they are made.
 type countingConn struct {
 	*net.TCPConn
-	writes atomic.Int32
+	reads, writes atomic.Int32
 }
 
 func (c *countingConn) Write(p []byte) (int, error) {
@@ -224,17 +224,24 @@ func (c *countingConn) Write(p []byte) (int, error) {
 
 func (c *countingConn) SyscallConn() (syscall.RawConn, error) {
 	raw, err := c.TCPConn.SyscallConn()
-	return countingRaw{raw, &c.writes}, err
+	return countingRaw{raw, c}, err
 }
 
 type countingRaw struct {
 	syscall.RawConn
-	writes *atomic.Int32
+	conn *countingConn
 }
 
 func (r countingRaw) Write(f func(fd uintptr) bool) error {
-	r.writes.Add(1)
+	r.conn.writes.Add(1)
 	return r.RawConn.Write(f)
+}
+
+func (r countingRaw) Read(f func(fd uintptr) bool) error {
+	return r.RawConn.Read(func(fd uintptr) bool {
+		r.conn.reads.Add(1)
+		return f(fd)
+	})
 }
 
 func countingLink(t testing.TB, n network, r *recorder) (*link, *countingConn) {

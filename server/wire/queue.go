@@ -28,7 +28,15 @@ func (q *Queue) Put(m *Message) {
 	if m.Binary {
 		op = ws.OpBinary
 	}
-	q.reserve(m.FrameSize())
+	size := m.FrameSize()
+	q.reserve(size)
+	if b := q.last; size <= cap(b.B)-len(b.B) {
+		out := appendHeader(b.B, op, len(m.Prefix)+len(m.Payload))
+		out = append(out, m.Prefix...)
+		b.B = append(out, m.Payload...)
+		q.size += size
+		return
+	}
 	q.header(op, len(m.Prefix)+len(m.Payload))
 	q.write(m.Prefix)
 	q.write(m.Payload)

@@ -20,7 +20,8 @@ func (c *Conn) read(handle func([]byte) error) error {
 	// The buffer is borrowed only once there is something to read, so that a
 	// connection that waits holds none.
 	ready := func(fd uintptr) bool {
-		borrowed, into = c.room()
+		borrowed = Borrow(readSize)
+		into = c.behind(borrowed.B)
 		for {
 			n, err = syscall.Read(int(fd), into[len(into):cap(into)])
 			if err != syscall.EINTR {
@@ -43,7 +44,8 @@ func (c *Conn) read(handle func([]byte) error) error {
 				err = errEOF
 			}
 		} else {
-			borrowed, into = c.room()
+			borrowed = Borrow(readSize)
+			into = c.behind(borrowed.B)
 			n, err = c.nc.Read(into[len(into):cap(into)])
 			if err == io.EOF {
 				err = errEOF
@@ -60,14 +62,22 @@ func (c *Conn) read(handle func([]byte) error) error {
 	}
 }
 
-// room returns where to read to: behind the incomplete frame in c.in, with room
-// for more of it, or in a buffer that is borrowed for one read.
-func (c *Conn) room() (borrowed *Buffer, into []byte) {
-	if c.in != nil {
-		return nil, c.grow()
+// maxMoved is the most of an incomplete frame that is moved to what is read with
+// it. A longer one stays where it is.
+const maxMoved = readSize / 2
+
+// behind returns where to read to, so that what is read follows the incomplete
+// frame in c.in: in buf, to which the frame is copied if it is short, so that
+// much can be read at once; else in c.in.
+func (c *Conn) behind(buf []byte) []byte {
+	switch {
+	case c.in == nil:
+		return buf[:0]
+	case len(c.in.B) <= maxMoved:
+		return append(buf[:0], c.in.B...)
+	default:
+		return c.grow()
 	}
-	borrowed = Borrow(readSize)
-	return borrowed, borrowed.B
 }
 
 // grow makes room for more of the incomplete frame in c.in.

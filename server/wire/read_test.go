@@ -1,13 +1,16 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -394,6 +397,51 @@ func TestAnnouncedLengthIsNotAllocated(t *testing.T) {
 			t.Errorf("%d bytes allocated for 1000 that arrived", grown)
 		}
 	})
+}
+
+// What waits to be read is read in large steps, wherever they cut the messages.
+func TestReadsAreLarge(t *testing.T) {
+	const total = 150_000 // fits the kernel's buffers
+	for _, size := range []int{20, 300, 3_000, 10_000, 50_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			onSockets(t, func(t *testing.T, n network) {
+				r := newRecorder(t)
+				begun, proceed, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+				count := 0
+				r.message = func([]byte, bool) error {
+					switch count++; count {
+					case 1:
+						close(begun)
+						<-proceed
+					case 1 + total/size:
+						close(done)
+					}
+					return nil
+				}
+				l, counting := countingLink(t, n, r)
+				_ = l.peer.nc.(*net.TCPConn).SetWriteBuffer(total)
+				l.write(text("first"))
+				wait(t, begun)
+				stream := bytes.Repeat(text(letters(size)), total/size)
+				l.write(stream)
+				counting.reads.Store(0)
+				close(proceed)
+				wait(t, done)
+				if reads, most := int(counting.reads.Load()), 2*len(stream)/readSize+10; reads > most {
+					t.Errorf("%d reads for %d bytes, over %d", reads, len(stream), most)
+				}
+			})
+		})
+	}
+}
+
+func wait(t *testing.T, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(patience):
+		t.Fatal("it does not happen")
+	}
 }
 
 // The bytes of a message may be changed by who got it; what follows it in the
