@@ -44,11 +44,12 @@ func (s *socket) send(batch *wire.Batch, t PacketType, id int64, data []byte, at
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	var space [64]byte
-	head := appendPacketHead(append(space[:0], MessagePrefix...), t, len(attachments), s.namespace, id)
 	if len(attachments) == 0 {
+		var space [64]byte // stays on the stack, unlike what goes into a slice of messages
+		head := appendPacketHead(append(space[:0], MessagePrefix...), t, 0, s.namespace, id)
 		return s.client.session.Send(batch, wire.Message{Prefix: head, Payload: data})
 	}
+	head := appendPacketHead([]byte(MessagePrefix), t, len(attachments), s.namespace, id)
 	messages := make([]wire.Message, 1, 1+len(attachments))
 	messages[0] = wire.Message{Prefix: head, Payload: data}
 	for _, a := range attachments {
