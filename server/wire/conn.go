@@ -256,6 +256,7 @@ func (c *Conn) finish(h Handler, err error) {
 		c.close(end)
 	case errors.Is(err, ErrClosed), errors.Is(err, ErrSlow):
 	case isPanic(err):
+		c.forget() // some of it has been handled
 		c.close(&CloseError{Code: CloseInternalError})
 	default:
 		c.mu.Lock()

@@ -101,7 +101,8 @@ func (c *Conn) Flush() {
 	c.flushLocked()
 }
 
-// flushRounds bounds how long one goroutine writes what others keep queueing.
+// flushRounds bounds how long one goroutine writes what others keep queueing
+// while it does.
 const flushRounds = 4
 
 // flushLocked is Flush with c.mu held; it releases it.
@@ -112,9 +113,13 @@ func (c *Conn) flushLocked() {
 		return
 	}
 	c.writing = true
+	found := c.out.Size()
 	buf := c.take()
 	c.mu.Unlock()
-	for range flushRounds {
+	for rounds := 0; rounds < flushRounds; {
+		if found -= len(buf.B); found <= 0 {
+			rounds++
+		}
 		n, err := c.tryWrite(buf.B)
 		if err == nil && n < len(buf.B) {
 			c.drainLater(buf, n)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -380,6 +381,41 @@ func TestBatchIsFlushedAtTheEnd(t *testing.T) {
 				l.expectClose(tt.code, "")
 			})
 		})
+	}
+}
+
+// However much is queued, a peer that takes it all is not taken for one that has
+// to be waited for.
+func TestLargeFlush(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	server, client := tcp.dial(t)
+	defer client.Close()
+	defer server.Close()
+	cfg := limits()
+	raw, err := null.SyscallConn() // takes all that is written to it, at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Conn{cfg: cfg, nc: server, raw: raw}
+	large := Message{Payload: make([]byte, cfg.MaxOutbox-10)}
+	for range 10 {
+		var batch Batch
+		if err := c.Send(&batch, large); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Send(&batch, large); err != nil { // writes the first one, for there is no room
+			t.Fatal(err)
+		}
+		batch.Flush()
+		c.mu.Lock()
+		if c.writing || c.queued() != 0 || cfg.Waiting() != 0 {
+			t.Fatalf("%d bytes wait", c.queued())
+		}
+		c.mu.Unlock()
 	}
 }
 

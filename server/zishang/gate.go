@@ -37,12 +37,7 @@ func (g *gate) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	g.conn = &gatedConn{
-		Conn:    nc,
-		timeout: g.engine.writeTimeout,
-		opened:  make(chan struct{}),
-		closed:  make(chan struct{}),
-	}
+	g.conn = newGatedConn(nc, g.engine.writeTimeout)
 	if n := rw.Reader.Buffered(); n > 0 {
 		// The library refuses a client whose first frames arrived with its
 		// request, so it gets a reader of its own that holds nothing.
@@ -90,13 +85,23 @@ type gatedConn struct {
 	upgraded bool   // the answer was written; set before any other goroutine exists
 	early    []byte // arrived with the request; owned by the reader
 
-	writing sync.Mutex // held while whole frames are written
+	writing chan struct{} // full while whole frames are written
 
 	mu      sync.Mutex
 	over    bool // closed for the library
 	reading bool // in Conn.Read
 	lost    bool // nothing more will arrive
 	half    bool // over, but finish is yet to close it
+}
+
+func newGatedConn(nc net.Conn, timeout time.Duration) *gatedConn {
+	return &gatedConn{
+		Conn:    nc,
+		timeout: timeout,
+		opened:  make(chan struct{}),
+		closed:  make(chan struct{}),
+		writing: make(chan struct{}, 1),
+	}
 }
 
 func (c *gatedConn) Read(p []byte) (int, error) {
@@ -147,10 +152,22 @@ func (c *gatedConn) Write(p []byte) (n int, err error) {
 	} else if err := c.wait(); err != nil {
 		return 0, err
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	timer := time.NewTimer(controlTimeout)
+	defer timer.Stop()
+	select {
+	case c.writing <- struct{}{}:
+	case <-c.closed:
+		return 0, net.ErrClosed
+	case <-timer.C:
+		return 0, os.ErrDeadlineExceeded
+	}
+	defer func() { <-c.writing }()
 	return c.write(p)
 }
+
+// controlTimeout is how long a control frame waits for its turn: whoever reads
+// the connection writes it, and the client may be taking nothing.
+const controlTimeout = time.Second
 
 // writeFrames writes frames, which are empty after that, and nothing in between.
 // It tells how many bytes have been written each time that it has written some.
@@ -159,8 +176,12 @@ func (c *gatedConn) writeFrames(frames *wire.Queue, wrote func(n int)) error {
 	if err := c.wait(); err != nil {
 		return err
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	select {
+	case c.writing <- struct{}{}:
+	case <-c.closed:
+		return net.ErrClosed
+	}
+	defer func() { <-c.writing }()
 	for b := frames.Pop(); b != nil; b = frames.Pop() {
 		n, err := c.write(b.B)
 		wrote(n)

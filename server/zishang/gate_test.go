@@ -164,7 +164,7 @@ func TestGateDoesNotDeadlock(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	c := &gatedConn{Conn: a, timeout: 10 * time.Millisecond, opened: make(chan struct{}), closed: make(chan struct{})}
+	c := newGatedConn(a, 10*time.Millisecond)
 	go func() { _, _ = b.Read(make([]byte, 10)) }()
 	if _, err := c.Write([]byte("101")); err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestLinger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &gatedConn{Conn: conn, timeout: time.Second, opened: make(chan struct{}), closed: make(chan struct{})}
+	c := newGatedConn(conn, time.Second)
 	close(c.opened)
 	c.upgraded = true
 

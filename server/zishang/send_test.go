@@ -359,6 +359,27 @@ func TestQuickPong(t *testing.T) {
 	}
 }
 
+// A client that says goodbye is gone, whatever waits for it.
+func TestCloseOfStalledClient(t *testing.T) {
+	opts := defaults()
+	opts.MaxOutbox = 100 << 20
+	opts.PingInterval, opts.PingTimeout = 5*time.Minute, 5*time.Minute // nothing else would notice in time
+	s := serve(t, opts)
+	c, r := s.join()
+	for range 20 {
+		if err := r.Emit(big, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if reason := r.waitClosed(); reason != reasonTransport {
+		t.Errorf("closed for %q", reason)
+	}
+	eventually(t, "it is gone", func() bool { n, _ := s.engine.Connections(); return n == 0 })
+}
+
 // Large messages leave little for the garbage collector, on their way in and
 // out: the library's buffers would be five times of what arrives.
 func TestLargeMessagesAreNoGarbage(t *testing.T) {

@@ -77,6 +77,11 @@ func newSession(e *engine, conn eio.Socket) *session {
 	_ = conn.On("data", s.onData)
 	s.watchPackets()
 	s.websocket.SetPingHandler(s.onPing)
+	answer := s.websocket.CloseHandler()
+	s.websocket.SetCloseHandler(func(code int, text string) error {
+		s.transport.refuse()
+		return answer(code, text)
+	})
 	s.tap = &tap{Socket: conn, session: s}
 	sio.NewClient(e.client, s.tap)
 	return s

@@ -70,11 +70,13 @@ func (s *eioServer) CreateTransport(_ string, ctx *types.HttpContext) (transport
 // follow; receive's limit leaves room to say why.
 const maxAnnounced = 1 << 40
 
-// refuse has nothing more queued, as behind a Close frame.
+// refuse drops what is queued, and has nothing more queued: a Close frame is next,
+// or was the last.
 func (t *transport) refuse() {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.over = true
-	t.mu.Unlock()
+	t.queue.Drop()
 }
 
 // finish waits for the transport's goroutines, which end with its connection.
