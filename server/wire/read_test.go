@@ -401,7 +401,7 @@ func TestAnnouncedLengthIsNotAllocated(t *testing.T) {
 
 // What waits to be read is read in large steps, wherever they cut the messages.
 func TestReadsAreLarge(t *testing.T) {
-	const total = 150_000 // fits the kernel's buffers
+	const total = 100_000 // fits the kernel's buffers
 	for _, size := range []int{20, 300, 3_000, 10_000, 50_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			onSockets(t, func(t *testing.T, n network) {
