@@ -50,12 +50,18 @@ func (s *socket) send(batch *wire.Batch, t PacketType, id int64, data []byte, at
 		return s.client.session.Send(batch, wire.Message{Prefix: head, Payload: data})
 	}
 	head := appendPacketHead([]byte(MessagePrefix), t, len(attachments), s.namespace, id)
+	return s.client.session.Send(batch, Messages(head, data, attachments)...)
+}
+
+// Messages are what a packet is sent as: a text message of head and data, and a
+// binary one for each attachment. Nothing may come between them.
+func Messages(head, data []byte, attachments [][]byte) []wire.Message {
 	messages := make([]wire.Message, 1, 1+len(attachments))
 	messages[0] = wire.Message{Prefix: head, Payload: data}
 	for _, a := range attachments {
 		messages = append(messages, wire.Message{Binary: true, Payload: a})
 	}
-	return s.client.session.Send(batch, messages...)
+	return messages
 }
 
 func (s *socket) Disconnect() {

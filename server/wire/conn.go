@@ -74,7 +74,7 @@ type Conn struct {
 	detached bool       // the loop reads no more; guarded by reading
 
 	mu         sync.Mutex
-	out        Queue // queued
+	out        Queue // what waits to be written
 	inflight   int   // bytes that are being written
 	state      connState
 	writing    bool // somebody writes, and will write what is queued meanwhile

@@ -49,7 +49,7 @@ func (s *session) sendLocked(p []byte, attachments [][]byte) error {
 	if s.closing {
 		return socketio.ErrClosed
 	}
-	messages := asMessages(p, attachments)
+	messages := socketio.Messages(messagePrefix, p, attachments)
 	size := 0
 	for i := range messages {
 		size += messages[i].FrameSize()
@@ -70,16 +70,6 @@ func (s *session) admit(size int) error {
 	s.closeLocked(wire.CloseNormal, reasonTransport)
 	s.gate.conn.reset()
 	return socketio.ErrSlow
-}
-
-// asMessages are what a packet is sent as. Nothing comes between them.
-func asMessages(p []byte, attachments [][]byte) []wire.Message {
-	all := make([]wire.Message, 1, 1+len(attachments))
-	all[0] = wire.Message{Prefix: messagePrefix, Payload: p}
-	for _, a := range attachments {
-		all = append(all, wire.Message{Binary: true, Payload: a})
-	}
-	return all
 }
 
 var messagePrefix = []byte(socketio.MessagePrefix)
