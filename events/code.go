@@ -16,7 +16,7 @@ const (
 	RateLimited
 	UserNotAllowed
 	Unauthorized
-	Unavailable // the server is shutting down
+	Unavailable // the server cannot do this now
 
 	// Of Volli's family only.
 	InvalidFormat
@@ -38,7 +38,7 @@ var shared = [codes]string{
 	RateLimited:    "Rate limit exceeded",
 	UserNotAllowed: "User ID not allowed",
 	Unauthorized:   "Unauthorized",
-	Unavailable:    "Server is shutting down",
+	Unavailable:    "Server unavailable",
 	InvalidFormat:  "Invalid message format",
 	UnknownType:    "Unknown message type",
 	MissingFields:  "Missing required fields",

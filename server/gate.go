@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 
@@ -14,104 +13,76 @@ import (
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/oodaa"
 	"github.com/oodaa/signaling/server/socketio"
-	"github.com/oodaa/signaling/server/wire"
 )
 
 // gate decides who may connect, for all protocols.
 type gate struct {
 	server      *Server
 	connections atomic.Int64
-	limited     atomic.Int64
-	refused     atomic.Uint64 // WebSockets of Socket.IO clients that came too often
 }
 
-const (
-	// maxLimited bounds the connections that are opened only to be told that
-	// they came too often.
-	maxLimited = 1000
-	// limitedTimeout is how long such a connection may take to hear it.
-	limitedTimeout = 5 * time.Second
-)
+// retryAfter is when clients are asked to try again that are refused for want
+// of room, or because the server stops. Another instance may take them at once.
+const retryAfter = "1"
 
 // enter counts a new connection in, if there is room for one.
 func (g *gate) enter() *socketio.Refusal {
 	if g.server.draining.Load() {
-		return &socketio.Refusal{Status: http.StatusServiceUnavailable, Message: events.Unavailable.OodaaText(0, nil)}
+		return unavailable(events.Unavailable.OodaaText(0, nil))
 	}
 	limit := int64(g.server.opts.MaxConnections)
 	if n := g.connections.Add(1); limit > 0 && n > limit {
 		g.connections.Add(-1)
-		return &socketio.Refusal{Status: http.StatusServiceUnavailable, Message: "Too many connections"}
+		return unavailable("Too many connections")
 	}
 	return nil
 }
 
+func unavailable(message string) *socketio.Refusal {
+	return &socketio.Refusal{
+		Status:  http.StatusServiceUnavailable,
+		Header:  http.Header{"Retry-After": {retryAfter}},
+		Message: message,
+	}
+}
+
 func (g *gate) leave() { g.connections.Add(-1) }
 
-// Admit decides about a Socket.IO session. A WebSocket that comes too often is
-// let in only to be refused in words that its client understands.
-func (g *gate) Admit(r *http.Request, transport string) (socketio.Admission, *socketio.Refusal) {
+// Admit decides about a Socket.IO session.
+func (g *gate) Admit(r *http.Request) (socketio.Admission, *socketio.Refusal) {
+	refusal := g.enter()
+	if refusal != nil {
+		return socketio.Admission{}, refusal
+	}
 	var info oodaa.Info
 	if g.server.tokens != nil {
 		info.Token = auth.Bearer(r)
 	}
+	if g.server.opts.MessageRate > 0 {
+		info.Address = middleware.LimitKey(middleware.Addr(r))
+	}
 	if g.server.log.Enabled(r.Context(), slog.LevelDebug) {
 		info.Request = chimiddleware.GetReqID(r.Context())
 	}
-	var admission socketio.Admission
-	if info != (oodaa.Info{}) {
-		admission.Info = info
+	if info == (oodaa.Info{}) {
+		return socketio.Admission{}, nil // an empty interface costs a connection nothing
 	}
-	if transport == "websocket" {
-		if ok, retry := g.server.limiter.Allow(r); !ok {
-			g.refused.Add(1)
-			if g.limited.Add(1) > maxLimited {
-				g.limited.Add(-1)
-				return admission, &socketio.Refusal{
-					Status:  http.StatusTooManyRequests,
-					Header:  http.Header{"Retry-After": {middleware.RetryAfter(retry)}},
-					Message: events.RateLimited.OodaaText(0, nil),
-				}
-			}
-			info.Limited = true
-			admission = socketio.Admission{Info: info, ConnectTimeout: limitedTimeout}
-		}
-	}
-	refusal := g.enter()
-	if refusal != nil && info.Limited {
-		g.limited.Add(-1)
-	}
-	return admission, refusal
+	return socketio.Admission{Info: info}, nil
 }
 
 // Release counts a Socket.IO session out.
-func (g *gate) Release(a socketio.Admission) {
-	if info, _ := a.Info.(oodaa.Info); info.Limited {
-		g.limited.Add(-1)
-	}
-	g.leave()
-}
+func (g *gate) Release(socketio.Admission) { g.leave() }
 
 func isSocketIO(r *http.Request) bool {
 	return r.URL.Path == socketIOPath || strings.HasPrefix(r.URL.Path, socketIOPath+"/")
 }
 
 // unlimited tells which requests the limit on HTTP requests does not count:
-// those of monitors, those of long-polling sessions, WebSocket handshakes of
-// Socket.IO clients, which the gate counts, and the files of a page, since the
-// page itself was counted and would be broken without them.
+// those of monitors, those that a long-polling session makes after its
+// handshake, and the files of a page, since the page itself was counted and
+// would be broken without them.
 func (s *Server) unlimited(r *http.Request) bool {
-	switch {
-	case isProbe(r) || s.isPageFile(r):
-		return true
-	case !isSocketIO(r):
-		return false
-	case s.engine.Established(r):
-		return true
-	}
-	query := r.URL.Query()
-	return s.opts.WebSocket && wire.IsUpgrade(r) && r.Method == http.MethodGet &&
-		query.Get("transport") == "websocket" && query.Get("EIO") == "4" && query.Get("sid") == ""
+	return isProbe(r) || s.isPageFile(r) || isSocketIO(r) && s.engine.Established(r)
 }
 
 // routine tells which requests are logged only at debug.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -36,7 +37,15 @@ func (s *Server) newTURN() (err error) {
 func (s *Server) iceServers(w http.ResponseWriter, r *http.Request) {
 	user := ""
 	if s.tokens != nil {
-		grant, err := s.tokens.Verify(auth.Bearer(r))
+		token := auth.Bearer(r)
+		grant, err := s.tokens.Verify(token)
+		if errors.Is(err, auth.ErrUndecided) {
+			grant, err = s.tokens.Await(token)
+		}
+		if errors.Is(err, auth.ErrUnavailable) {
+			unavailable(events.Unavailable.OodaaText(0, nil)).Write(w)
+			return
+		}
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			answer(w, http.StatusUnauthorized, map[string]string{"error": events.Unauthorized.OodaaText(0, nil)})

@@ -186,6 +186,7 @@ func (s *Server) newVolli() {
 		RegisterTimeout: s.opts.RegisterTimeout,
 		Rate:            s.rate(),
 		Left:            s.gate.leave,
+		Refuse:          unavailable(events.Unavailable.OodaaText(0, nil)).Write,
 		Panicked:        s.panicked,
 	})
 }
@@ -209,7 +210,7 @@ func (s *Server) newEngine() error {
 	opts := socketio.Options{
 		PingInterval:   s.opts.PingInterval,
 		PingTimeout:    s.opts.PingTimeout,
-		ConnectTimeout: s.opts.RegisterTimeout,
+		ConnectTimeout: s.connectTimeout(),
 		MaxPayload:     s.opts.MaxMessage,
 		MaxOutbox:      s.opts.MaxOutbox,
 		WebSocket:      s.opts.WebSocket,
@@ -230,6 +231,16 @@ func (s *Server) newEngine() error {
 	}
 	s.engine = socketio.New(opts)
 	return nil
+}
+
+// connectTimeout is how long a Socket.IO session may be in no namespace, as with
+// stock socket.io.
+func (s *Server) connectTimeout() time.Duration {
+	const stock = 45 * time.Second
+	if s.opts.RegisterTimeout > 0 {
+		return min(stock, s.opts.RegisterTimeout)
+	}
+	return stock
 }
 
 // socketIOPath is where Socket.IO clients connect, whatever follows it.

@@ -55,7 +55,11 @@ func (c *config) describe() (lines [][2]string) {
 	add("proxies", "%s", orElse(c.Proxies.String(), "none trusted: X-Forwarded-For is ignored"))
 	add("limits", "%s requests a minute and client IP, %s events a second and connection, %d bytes a message, %d bytes waiting, %s connections",
 		limit(c.RateLimit), limit(c.MessageRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections))
-	add("heartbeat", "every %s, %s to answer; %s to register", c.PingInterval, c.PingTimeout, c.RegisterTimeout)
+	register := "any time"
+	if c.RegisterTimeout > 0 {
+		register = c.RegisterTimeout.String()
+	}
+	add("heartbeat", "every %s, %s to answer; %s to register", c.PingInterval, c.PingTimeout, register)
 	add("presence", "%s", map[bool]string{true: "everybody is told of everybody", false: "nobody is told of anybody"}[c.Presence])
 	add("tokens", "%s", c.describeTokens())
 	add("key proof", "%s", [...]string{"never", "for names that are held", "always"}[c.KeyProof])
@@ -98,7 +102,7 @@ func (c *config) warnings(getenv func(string) string) (warnings []string) {
 		}
 	}
 	trusts := c.Proxies.String() != ""
-	tokens := len(c.Tokens.Secrets) > 0 || c.Tokens.JWKS != ""
+	tokens := c.needsTokens()
 	warn(c.production && slices.Contains(c.Origins, "*"),
 		"CORS_ORIGINS=* in production: pages of any site may use this server with their visitors' addresses")
 	warn(c.production && slices.Contains(c.Origins, "http://localhost:3000"),

@@ -37,6 +37,9 @@ type config struct {
 	metricsAddr       string
 }
 
+// needsTokens reports whether clients need a token.
+func (c *config) needsTokens() bool { return len(c.Tokens.Secrets) > 0 || c.Tokens.JWKS != "" }
+
 // secure reports whether the server speaks TLS.
 func (c *config) secure() bool { return c.certFile != "" || len(c.acme.Domains) > 0 }
 
@@ -103,8 +106,8 @@ var settings = []setting{
 	{"PING_TIMEOUT", "20s", "how long it may take to say so", func(c *config, v string) error {
 		return setDuration(&c.PingTimeout, v)
 	}},
-	{"REGISTER_TIMEOUT", "60s", "how long a client may take to register", func(c *config, v string) error {
-		return setDuration(&c.RegisterTimeout, v)
+	{"REGISTER_TIMEOUT", "0", "how long a client may take to register; 0 is forever; 60s where clients need tokens", func(c *config, v string) error {
+		return setDurationOrZero(&c.RegisterTimeout, v)
 	}},
 	{"INACTIVITY_TIMEOUT", "5m", "how long a client may send nothing at all, heartbeats included", func(c *config, v string) error {
 		return setDuration(&c.InactivityTimeout, v)
@@ -270,6 +273,17 @@ var settings = []setting{
 	}},
 }
 
+// implied are the defaults that depend on other settings or on the platform; ""
+// is the default of settings.
+var implied = map[string]func(c *config, getenv func(string) string) string{
+	"REGISTER_TIMEOUT": func(c *config, _ func(string) string) string {
+		if c.needsTokens() {
+			return "60s"
+		}
+		return ""
+	},
+}
+
 // flagName is the flag that belongs to an environment variable.
 func flagName(variable string) string {
 	return strings.ReplaceAll(strings.ToLower(variable), "_", "-")
@@ -295,6 +309,7 @@ func load(flags *flag.FlagSet, getenv func(string) string) (*config, error) {
 		value := flags.Lookup(name).Value.String()
 		if fromEnv := getenv(s.name); !given[name] && fromEnv != "" {
 			value = fromEnv
+			given[name] = true
 		}
 		if err := s.set(c, value); err != nil {
 			if secret[s.name] {
@@ -302,6 +317,17 @@ func load(flags *flag.FlagSet, getenv func(string) string) (*config, error) {
 			}
 			problems = append(problems, fmt.Errorf("%s=%q: %w", s.name, value, err))
 			_ = s.set(c, s.value) // the default, for what depends on it
+		}
+	}
+	for _, s := range settings {
+		value := implied[s.name]
+		if value == nil || given[flagName(s.name)] {
+			continue
+		}
+		if v := value(c, getenv); v != "" {
+			if err := s.set(c, v); err != nil {
+				panic(err) // a default of ours
+			}
 		}
 	}
 	problems = append(problems, c.validate()...)
@@ -388,6 +414,14 @@ func setDuration(dst *time.Duration, v string) error {
 	}
 	*dst = d
 	return nil
+}
+
+func setDurationOrZero(dst *time.Duration, v string) error {
+	if v == "0" {
+		*dst = 0
+		return nil
+	}
+	return setDuration(dst, v)
 }
 
 func oneOf(v string, values ...string) error {

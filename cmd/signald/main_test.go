@@ -210,10 +210,33 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	if c.address() != ":3001" || c.RateLimit != 100 || c.MessageRate != 50 || c.MessageBurst != 200 ||
 		c.MaxMessage != 1000000 || c.MaxOutbox != 4194304 || c.MaxConnections != 0 ||
 		c.PingInterval != 25*time.Second || c.PingTimeout != 20*time.Second ||
-		c.RegisterTimeout != time.Minute || c.InactivityTimeout != 5*time.Minute ||
+		c.RegisterTimeout != 0 || c.InactivityTimeout != 5*time.Minute ||
 		!c.Presence || !c.WebSocket || !c.Polling || c.Engine != "native" || !c.StatusPages || c.shutdownTimeout != 10*time.Second ||
 		c.production || len(c.Origins) != 1 || c.Origins[0] != "http://localhost:3000" {
 		t.Errorf("%+v", c)
+	}
+}
+
+func TestImpliedDefaults(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		env  map[string]string
+		want time.Duration // of REGISTER_TIMEOUT
+	}{
+		{"tokens", map[string]string{"AUTH_JWT_SECRET": "s"}, time.Minute},
+		{"a key set", map[string]string{"AUTH_JWKS": "keys.json"}, time.Minute},
+		{"tokens, and set", map[string]string{"AUTH_JWKS": "keys.json", "REGISTER_TIMEOUT": "5s"}, 5 * time.Second},
+		{"tokens, and off", map[string]string{"AUTH_JWKS": "keys.json", "REGISTER_TIMEOUT": "0"}, 0},
+	} {
+		flags := flag.NewFlagSet("", flag.ContinueOnError)
+		define(flags)
+		c, err := load(flags, func(name string) string { return tt.env[name] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.RegisterTimeout != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, c.RegisterTimeout, tt.want)
+		}
 	}
 }
 

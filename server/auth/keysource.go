@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,9 +20,11 @@ type pace struct {
 	interval time.Duration // between two readings at most
 }
 
+// The gap bounds what tokens of unknown keys, which anybody can send, cost the
+// issuer. It is short enough for such a token to wait for a reading.
 var (
-	fetchPace = pace{gap: 10 * time.Second, interval: 5 * time.Minute}
-	filePace  = pace{gap: 5 * time.Second, interval: 5 * time.Second}
+	fetchPace = pace{gap: time.Second, interval: 5 * time.Minute}
+	filePace  = pace{gap: time.Second, interval: 5 * time.Second}
 )
 
 // A keySource keeps a key set current. A set that cannot be had, or is none,
@@ -35,11 +39,14 @@ type keySource struct {
 	done chan struct{} // closed when run has ended
 
 	keys   atomic.Pointer[keySet] // nil until there was one
+	down   atomic.Bool            // the last reading failed
 	wanted chan struct{}          // holds one wish to have it read early
+
+	mu   sync.Mutex
+	next chan struct{} // closed when the next reading to begin is complete
 
 	// owned by who calls refresh: openKeySource, then run
 	last []byte // what keys was parsed from
-	down bool
 }
 
 // openKeySource reads the key set, and starts to keep it current. The caller
@@ -47,7 +54,7 @@ type keySource struct {
 func openKeySource(location string, fetch, file pace, log *slog.Logger) (*keySource, error) {
 	if !isURL(location) {
 		s := newKeySource(location, fileReader(location), file, log)
-		if err := s.refresh(context.Background()); err != nil {
+		if err := s.reload(context.Background()); err != nil {
 			return nil, err
 		}
 		s.start()
@@ -60,7 +67,7 @@ func openKeySource(location string, fetch, file pace, log *slog.Logger) (*keySou
 	// What else a URL holds may be secret.
 	name := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	s := newKeySource(name.String(), urlReader(location), fetch, log)
-	s.report(s.refresh(context.Background()))
+	_ = s.refresh(context.Background()) // reported, and tried again
 	s.start()
 	return s, nil
 }
@@ -73,6 +80,7 @@ func newKeySource(name string, read func(context.Context) ([]byte, error), p pac
 		log:    log,
 		done:   make(chan struct{}),
 		wanted: make(chan struct{}, 1),
+		next:   make(chan struct{}),
 	}
 }
 
@@ -92,11 +100,7 @@ func (s *keySource) close() {
 func (s *keySource) run(ctx context.Context) {
 	defer close(s.done)
 	for s.pause(ctx) {
-		err := s.refresh(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		s.report(err)
+		_ = s.refresh(ctx) // reported
 	}
 }
 
@@ -109,7 +113,7 @@ func (s *keySource) pause(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-	if s.down {
+	if s.down.Load() {
 		return true
 	}
 	rest := time.NewTimer(s.pace.interval - s.pace.gap)
@@ -127,14 +131,25 @@ func (s *keySource) pause(ctx context.Context) bool {
 // refresh reads the set once. It logs only that it changed.
 func (s *keySource) refresh(ctx context.Context) error {
 	select {
-	case <-s.wanted: // by whom this reading will do for
+	case <-s.wanted: // this reading answers that wish
 	default:
 	}
+	s.mu.Lock()
+	complete := s.next
+	s.next = make(chan struct{})
+	s.mu.Unlock()
+	err := s.reload(ctx)
+	s.report(err)
+	close(complete)
+	return err
+}
+
+func (s *keySource) reload(ctx context.Context) error {
 	data, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
-	if s.last != nil && !s.down && bytes.Equal(data, s.last) {
+	if s.last != nil && !s.down.Load() && bytes.Equal(data, s.last) {
 		return nil
 	}
 	set, err := parseKeySet(data)
@@ -142,7 +157,7 @@ func (s *keySource) refresh(ctx context.Context) error {
 		return err
 	}
 	s.keys.Store(set)
-	s.last, s.down = data, false
+	s.last = data
 	level := slog.LevelInfo
 	if len(set.keys) == 0 {
 		level = slog.LevelWarn
@@ -151,18 +166,31 @@ func (s *keySource) refresh(ctx context.Context) error {
 	return nil
 }
 
-// report notes whether the set could be read, and logs the first failure of a row.
+// report notes whether the set could be read, and logs the first failure of a
+// row. That Close interrupted the reading is not a failure.
 func (s *keySource) report(err error) {
-	if err != nil && !s.down {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	if err != nil && !s.down.Swap(true) {
 		s.log.Warn("key set unavailable", "source", s.name, "error", err)
 	}
-	s.down = err != nil
+	if err == nil {
+		s.down.Store(false)
+	}
 }
 
 var (
-	errNoKeys     = errors.New("no key set was read yet")
-	errUnknownKey = errors.New("no such key in the key set")
+	errNoKeys     = fmt.Errorf("%w: no key set was read yet", ErrUndecided)
+	errUnknownKey = fmt.Errorf("%w: no such key in the key set", ErrUndecided)
 )
+
+// reading is closed when a reading that begins from now on is complete.
+func (s *keySource) reading() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
 
 // find returns the key of that algorithm and id. If there is none the set is
 // read again soon, but never sooner than the pace allows.

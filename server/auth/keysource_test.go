@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 func TestKeyFileRotates(t *testing.T) {
@@ -51,7 +53,7 @@ func TestKeyFileRotates(t *testing.T) {
 		for range 2 { // the second time nothing has changed
 			before := log.String()
 			step.change()
-			v.source.report(v.source.refresh(t.Context()))
+			_ = v.source.refresh(t.Context()) // logged
 			if got := accepts(v, old)(); got != step.old {
 				t.Errorf("%s: old key: %v", step.name, got)
 			}
@@ -306,6 +308,7 @@ func TestPace(t *testing.T) {
 		}
 	}
 	nothing := func(*fakeSet, *keySource) {}
+	const half = 500 * time.Millisecond // of the gap
 	for name, steps := range map[string][]step{
 		"regular": {
 			{299 * time.Second, nothing, 1},
@@ -314,31 +317,31 @@ func TestPace(t *testing.T) {
 		},
 		"failing": {
 			{1 * time.Second, fails, 1},
-			{301 * time.Second, nothing, 2},
-			{309 * time.Second, unknown, 2},
-			{311 * time.Second, nothing, 3},
-			{321 * time.Second, works, 4},
-			{331 * time.Second, nothing, 5},
+			{300*time.Second + half, nothing, 2},
+			{300*time.Second + 2*half - 1, unknown, 2},
+			{301*time.Second + half, nothing, 3},
+			{302*time.Second + half, works, 4},
+			{303*time.Second + half, nothing, 5},
 			{600 * time.Second, nothing, 5},
 		},
 		"unknown key": {
 			{60 * time.Second, unknown, 1},
-			{61 * time.Second, unknown, 2}, // at once, then not before the gap has passed
-			{69 * time.Second, unknown, 2},
-			{71 * time.Second, nothing, 3},
+			{60*time.Second + 1, unknown, 2}, // at once, then not before the gap has passed
+			{61*time.Second - 1, unknown, 2},
+			{61*time.Second + 1, nothing, 3},
 			{300 * time.Second, nothing, 3},
 		},
 		"unknown key soon after the start": {
-			{1 * time.Second, unknown, 1},
-			{9 * time.Second, nothing, 1},
-			{11 * time.Second, nothing, 2},
+			{half, unknown, 1},
+			{2*half - 1, nothing, 1},
+			{2*half + 1, nothing, 2},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				set := &fakeSet{data: keySetJSON(publicJWK(testKeys().ed))}
 				s := newKeySource("test", set.read, fetchPace, new(journal).logger())
-				s.report(s.refresh(t.Context()))
+				_ = s.refresh(t.Context()) // logged
 				s.start()
 				defer s.close()
 				start := time.Now()
@@ -355,15 +358,75 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// A token of a key that the set does not hold yet waits for the set.
+func TestAwait(t *testing.T) {
+	k := testKeys()
+	known, rotated := keySetJSON(publicJWK(k.rsa, "kid", "old")), keySetJSON(publicJWK(k.rsa, "kid", "old"), publicJWK(k.ed, "kid", "new"))
+	token := sign("EdDSA", k.ed, object{"sub": "alice"}, "kid", "new")
+	tests := []struct {
+		name  string
+		start []byte                               // the set at the start; nil: it cannot be read
+		after func(f *fakeSet, at time.Time) error // what happens while the token waits
+		want  error
+		took  time.Duration
+	}{
+		{"rotated", known, func(f *fakeSet, _ time.Time) error { f.data = rotated; return nil }, nil, time.Second},
+		{"unknown key", known, nil, ErrUndecided, time.Second},
+		{"cannot be read", known, func(f *fakeSet, _ time.Time) error { return errors.New("down") }, ErrUnavailable, awaitTimeout},
+		{"never read", nil, func(f *fakeSet, _ time.Time) error { return errors.New("down") }, ErrUnavailable, awaitTimeout},
+		{"read just in time", nil, func(f *fakeSet, at time.Time) error {
+			if f.data = rotated; time.Since(at) < 1500*time.Millisecond {
+				return errors.New("down")
+			}
+			return nil
+		}, nil, 1900 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				set := &fakeSet{data: tt.start}
+				set.down.Store(tt.start == nil)
+				s := newKeySource("test", set.read, pace{gap: time.Second, interval: time.Hour}, new(journal).logger())
+				_ = s.refresh(t.Context()) // logged
+				s.start()
+				defer s.close()
+				if tt.start == nil {
+					time.Sleep(100 * time.Millisecond) // so that a reading is not due with the timeout
+				}
+				v := &Verifier{source: s, claim: "sub", parser: jwt.NewParser(jwt.WithValidMethods([]string{algRSA, algEd25519}))}
+				if _, err := v.Verify(token); !errors.Is(err, ErrUndecided) {
+					t.Fatalf("Verify: %v", err)
+				}
+				start := time.Now()
+				if tt.after != nil {
+					set.during = func() error { return tt.after(set, start) }
+				}
+				grant, err := v.Await(token)
+				if !errors.Is(err, tt.want) || err == nil && grant.UserID != "alice" {
+					t.Errorf("%q, %v; want %v", grant.UserID, err, tt.want)
+				}
+				if took := time.Since(start); took != tt.took {
+					t.Errorf("took %v, want %v", took, tt.took)
+				}
+			})
+		})
+	}
+}
+
 // A fakeSet is read in a bubble, while the test waits.
 type fakeSet struct {
-	data  []byte
-	down  atomic.Bool
-	times atomic.Int64
+	data   []byte
+	during func() error // what happens as it is read; nil: nothing
+	down   atomic.Bool
+	times  atomic.Int64
 }
 
 func (f *fakeSet) read(context.Context) ([]byte, error) {
 	f.times.Add(1)
+	if f.during != nil {
+		err := f.during()
+		return f.data, err
+	}
 	if f.down.Load() {
 		return nil, errors.New("down")
 	}

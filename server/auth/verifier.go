@@ -131,10 +131,49 @@ func (g *Grant) Ends(now time.Time) time.Time {
 // Over reports whether the grant has expired.
 func (g *Grant) Over(now time.Time) bool { return !g.Expires.IsZero() && !now.Before(g.Expires) }
 
-// Verify checks a token, and never waits. The error is for the log at most: it
-// holds nothing of the token, and clients are told no reason. A token signed
-// with a key that the set does not hold yet is refused, and the set is fetched
-// again soon, so that the next attempt finds the key.
+var (
+	// ErrUndecided says that a token's key is not in the key set as it was last
+	// read. Await decides.
+	ErrUndecided = errors.New("key not known yet")
+	// ErrUnavailable says that a token cannot be checked, because the key set
+	// cannot be read.
+	ErrUnavailable = errors.New("key set unavailable")
+)
+
+// awaitTimeout is how long Await waits.
+const awaitTimeout = 2 * time.Second
+
+// Await is Verify for a token that was ErrUndecided: it waits for the key set to
+// be read again, 2 seconds at most. Its error is ErrUnavailable where the set
+// could not be read, which says nothing about the token.
+func (v *Verifier) Await(token string) (Grant, error) {
+	timeout := time.NewTimer(awaitTimeout)
+	defer timeout.Stop()
+	for {
+		read := v.source.reading()
+		grant, err := v.Verify(token) // which asks for a reading
+		if !errors.Is(err, ErrUndecided) {
+			return grant, err
+		}
+		select {
+		case <-read:
+		case <-timeout.C:
+			return Grant{}, ErrUnavailable
+		}
+		if v.source.down.Load() {
+			continue
+		}
+		if grant, err = v.Verify(token); errors.Is(err, ErrUndecided) {
+			return Grant{}, err // of a key that the issuer does not have either
+		}
+		return grant, err
+	}
+}
+
+// Verify checks a token, and never waits. The error is for the log only: it
+// holds nothing of the token, and clients get no reason. It is ErrUndecided for a
+// token signed with a key that the set does not hold; the set is then read again
+// soon.
 func (v *Verifier) Verify(token string) (Grant, error) {
 	if token == "" {
 		return Grant{}, errors.New("no token")

@@ -4,6 +4,7 @@
 package oodaa
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -31,7 +32,7 @@ type Gateway struct {
 	Guarded bool
 
 	// RegisterTimeout is how long after its handshake a client may go without
-	// having registered.
+	// having registered; 0 is forever.
 	RegisterTimeout time.Duration
 	// Rate limits the events of one client.
 	Rate wire.RateLimit
@@ -40,43 +41,54 @@ type Gateway struct {
 	// MaxOutbox is the most bytes that may wait for a client. A relay that has
 	// more by itself is refused, where it would cost its target the connection.
 	MaxOutbox int
+
+	abuse strikes
 }
 
 // Info is what the engine's gate knows of a client (socketio.Admission.Info).
 type Info struct {
-	// Limited clients came too often; they get a connect error.
-	Limited bool
 	// Token is the one of the handshake's headers.
 	Token string
 	// Request is the id of the handshake's request, for the log.
 	Request string
+	// Address is what counts as one client where clients are limited.
+	Address string
 }
 
 // Connect accepts a socket. authJSON is what the client gave with its CONNECT
 // packet.
 func (g *Gateway) Connect(s socketio.Socket, authJSON []byte) (socketio.Receiver, error) {
 	info, _ := s.Info().(Info)
-	if info.Limited {
-		return nil, g.refuse(events.RateLimited)
-	}
 	p := &peer{gateway: g, socket: s}
-	if g.Tokens != nil {
-		token := events.StringField(authJSON, "token")
-		if token == "" {
-			token = info.Token
-		}
-		grant, err := g.Tokens.Verify(token)
-		if err != nil {
-			g.Log.Debug("token refused", "socket", s.ID(), "reason", err.Error())
-			return nil, g.refuse(events.Unauthorized)
-		}
-		p.grant = &grant
+	if g.Tokens == nil {
+		return p, nil
 	}
-	return p, nil
+	token := events.StringField(authJSON, "token")
+	if token == "" {
+		token = info.Token
+	}
+	grant, err := g.Tokens.Verify(token)
+	if errors.Is(err, auth.ErrUndecided) {
+		return nil, &socketio.Deferred{Connect: func() (socketio.Receiver, error) {
+			grant, err := g.Tokens.Await(token)
+			return p.admit(grant, err)
+		}}
+	}
+	return p.admit(grant, err)
 }
 
-// refuse is the connect error of a client that will not be served.
-func (g *Gateway) refuse(code events.Code) error {
-	g.Handlers.Counts.OodaaError(code, 0)
-	return &socketio.ConnectError{Message: code.OodaaText(0, nil), Close: true}
+// admit accepts the socket if its token was good.
+func (p *peer) admit(grant auth.Grant, err error) (socketio.Receiver, error) {
+	if err == nil {
+		p.grant = &grant
+		return p, nil
+	}
+	g := p.gateway
+	g.Log.Debug("token refused", "socket", p.socket.ID(), "reason", err.Error())
+	if errors.Is(err, auth.ErrUnavailable) {
+		g.Handlers.Counts.OodaaError(events.Unavailable, 0)
+		return nil, socketio.ErrClosed // it tries again
+	}
+	g.Handlers.Counts.OodaaError(events.Unauthorized, 0)
+	return nil, &socketio.ConnectError{Message: events.Unauthorized.OodaaText(0, nil), Close: true}
 }

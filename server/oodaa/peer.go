@@ -23,6 +23,8 @@ type peer struct {
 	ends     atomic.Int64  // Unix nanoseconds of when the token ends the registration; 0: never
 
 	// owned by the caller of Event
+	known   bool   // it has registered
+	early   *early // nil: it has sent nothing before that
 	rate    wire.Rate
 	renewal *wire.Repeat // nil: it has not asked for ICE servers
 }
@@ -31,17 +33,19 @@ type peer struct {
 func (p *peer) Opened() {
 	g := p.gateway
 	g.Hub.Join(&p.Member, p, p)
-	g.Deadlines.Set(&p.deadline, p.socket.Opened().Add(g.RegisterTimeout), p)
+	if g.RegisterTimeout > 0 {
+		g.Deadlines.Set(&p.deadline, p.socket.Opened().Add(g.RegisterTimeout), p)
+	}
 	info, _ := p.socket.Info().(Info)
 	g.Log.Debug("connected", "socket", p.socket.ID(), "request_id", info.Request)
 }
 
-// Expired disconnects a client that has not registered in time, and ends the
-// registration of one whose token has expired.
+// Expired closes the connection of a client that has not registered in time, or
+// whose token has expired.
 func (p *peer) Expired(at time.Time) {
 	if p.User() == nil {
 		p.gateway.Log.Debug("not registered in time", "socket", p.socket.ID())
-		p.socket.Disconnect()
+		p.socket.Close("register timeout")
 		return
 	}
 	if ends := p.ends.Load(); ends == 0 || at.UnixNano() < ends {
@@ -49,8 +53,8 @@ func (p *peer) Expired(at time.Time) {
 	}
 	p.gateway.Log.Debug("token expired", "socket", p.socket.ID())
 	p.gateway.Hub.Release(&p.Member)
-	p.gateway.Deadlines.Set(&p.deadline, at.Add(p.gateway.RegisterTimeout), p)
 	p.fail(&socketio.Event{Ack: socketio.NoAck}, events.Unauthorized, 0, nil)
+	p.socket.Close("token expired")
 }
 
 // Closed makes the client one that is gone.
@@ -58,6 +62,9 @@ func (p *peer) Closed(reason string) {
 	g := p.gateway
 	g.Deadlines.Stop(&p.deadline)
 	p.renewal.Stop()
+	if p.early != nil {
+		g.Deadlines.Stop(&p.early.deadline)
+	}
 	g.Hub.Leave(&p.Member)
 	g.Log.Debug("disconnected", "socket", p.socket.ID(), "reason", reason)
 }
@@ -74,8 +81,7 @@ func (p *peer) Event(e *socketio.Event) error {
 	if g.Rate.PerSecond > 0 {
 		ok, over := p.rate.Take(g.Rate, e.Batch.Begun())
 		if over {
-			g.Log.Info("disconnected", "socket", p.socket.ID(), "reason", "over the message rate")
-			p.socket.Disconnect()
+			p.endForAbuse("over the message rate")
 			return nil
 		}
 		if !ok {
@@ -110,6 +116,22 @@ func (p *peer) Event(e *socketio.Event) error {
 		counts.Event(events.AskedOther)
 	}
 	return nil
+}
+
+// endForAbuse ends the connection. A client that keeps abusing the server is told
+// not to reconnect.
+func (p *peer) endForAbuse(reason string) {
+	p.gateway.Log.Info("disconnected", "socket", p.socket.ID(), "reason", reason)
+	info, _ := p.socket.Info().(Info)
+	o := offender{address: info.Address}
+	if u := p.User(); u != nil {
+		o.user = u.ID
+	}
+	if p.gateway.abuse.out(o, time.Now()) {
+		p.socket.Disconnect()
+	} else {
+		p.socket.Close(reason)
+	}
 }
 
 func (p *peer) register(e *socketio.Event) error {
@@ -158,8 +180,9 @@ func (p *peer) bind(claim hub.Claim, batch *wire.Batch) events.Code {
 func (p *peer) registered(e *socketio.Event, id string, code events.Code) {
 	if code != events.OK {
 		p.fail(e, code, 0, nil)
+		p.refuseEarly(e.Batch)
 		if code == events.Unavailable { // it may try elsewhere, or again
-			p.socket.Disconnect()
+			p.socket.Close("unavailable")
 		}
 		return
 	}
@@ -170,8 +193,10 @@ func (p *peer) registered(e *socketio.Event, id string, code events.Code) {
 	} else {
 		p.gateway.Deadlines.Stop(&p.deadline)
 	}
+	p.known = true
 	p.gateway.Log.Debug("registered", "socket", p.socket.ID(), "user", id)
 	p.ack(e, "")
+	p.handleEarly(e.Batch)
 }
 
 // relays lends what a relay needs while it is handled.
@@ -194,6 +219,10 @@ func (p *peer) relayWith(r *events.Relay, e *socketio.Event, kind events.Kind) e
 		if r.Body, r.Attachments, ok = events.Attach(r.Body, e.Attachments); !ok {
 			return socketio.ErrMalformed
 		}
+	}
+	if code == events.OK && !p.known {
+		p.awaitRegister(e, kind)
+		return nil
 	}
 	g := p.gateway
 	if code == events.OK {

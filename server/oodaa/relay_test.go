@@ -202,6 +202,7 @@ func TestCounts(t *testing.T) {
 		t.Error(err)
 	}
 	b.TooLarge()
+	b.Receiver.(*peer).refuseEarly(nil) // no register came
 	wantRelays := map[string]uint64{"offer": 0, "answer": 0, "ice-candidate": 0, "custom-message": 2}
 	if got := s.gateway.Handlers.Counts.Relays(); !maps.Equal(got, wantRelays) {
 		t.Errorf("relays %v, want %v", got, wantRelays)

@@ -163,14 +163,17 @@ func (c *client) queue(what string, attachments [][]byte, _ *wire.Batch) error {
 	return nil
 }
 
-// Disconnect ends the client: what follows fails.
-func (c *client) Disconnect() {
+// Disconnect and Close end the client: what follows fails.
+func (c *client) Disconnect()  { c.end("disconnect") }
+func (c *client) Close(string) { c.end("close") }
+
+func (c *client) end(how string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
 		c.ended = true
 		c.err = socketio.ErrClosed
-		c.heard = append(c.heard, "disconnect")
+		c.heard = append(c.heard, how)
 	}
 }
 

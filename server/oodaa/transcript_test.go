@@ -29,7 +29,8 @@ import (
 //	wait 30s, drain       time passes, the server stops
 //	A < ["event",…]       A gets an event; before its next one in the file
 //	A <7 […]              A gets an acknowledgement
-//	A < disconnect        A is disconnected
+//	A < disconnect        A is disconnected for good: it gets a DISCONNECT packet
+//	A < close             A's transport is closed: it may come back
 //	A malformed           A's connection is closed for what it sent
 //	with name=value       the server's options
 func TestTranscripts(t *testing.T) {

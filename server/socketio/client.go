@@ -105,28 +105,44 @@ func (c *client) connect(p *Packet, batch *wire.Batch) error {
 	name := string(p.Namespace)
 	namespace := c.server.opts.Namespaces[name]
 	if namespace == nil {
-		return c.refuse(name, &ConnectError{Message: "Invalid namespace"}, batch)
+		c.refuse(name, &ConnectError{Message: "Invalid namespace"}, batch)
+		return nil
 	}
 	s := &socket{client: c, id: NewID(), namespace: name}
-	var err error
-	if s.receiver, err = namespace.Connect(s, p.Data); err != nil {
-		return c.refuse(name, err, batch)
+	receiver, err := namespace.Connect(s, p.Data)
+	if deferred, ok := errors.AsType[*Deferred](err); ok {
+		return &wire.Hold{Do: func() {
+			receiver, err := deferred.Connect()
+			c.connected(s, receiver, err, nil)
+		}}
 	}
-	if c.sockets == nil {
-		c.sockets = make(map[string]*socket, 1)
-	}
-	c.sockets[name] = s
-	c.session.engine.deadlines.Stop(&c.timeout)
-	c.server.add(s)
-	if err := s.send(batch, PacketConnect, NoAck, []byte(`{"sid":"`+s.id+`"}`), nil); err != nil {
-		return nil // its end is on the way
-	}
-	s.receiver.Opened()
+	c.connected(s, receiver, err, batch)
 	return nil
 }
 
-// refuse answers with a CONNECT_ERROR packet.
-func (c *client) refuse(namespace string, err error, batch *wire.Batch) error {
+// connected answers the CONNECT packet of s, as its namespace decided.
+func (c *client) connected(s *socket, receiver Receiver, err error, batch *wire.Batch) {
+	if err != nil {
+		c.refuse(s.namespace, err, batch)
+		return
+	}
+	s.receiver = receiver
+	if c.sockets == nil {
+		c.sockets = make(map[string]*socket, 1)
+	}
+	c.sockets[s.namespace] = s
+	c.session.engine.deadlines.Stop(&c.timeout)
+	if s.send(batch, PacketConnect, NoAck, []byte(`{"sid":"`+s.id+`"}`), nil) == nil {
+		s.receiver.Opened()
+	} // else its end is on the way
+}
+
+// refuse answers with a CONNECT_ERROR packet, or ends the session.
+func (c *client) refuse(namespace string, err error, batch *wire.Batch) {
+	if errors.Is(err, ErrClosed) {
+		c.session.Close("unavailable")
+		return
+	}
 	var refusal *ConnectError
 	if !errors.As(err, &refusal) {
 		refusal = &ConnectError{Message: err.Error()}
@@ -136,13 +152,11 @@ func (c *client) refuse(namespace string, err error, batch *wire.Batch) error {
 	if refusal.Close {
 		c.session.Close("refused")
 	}
-	return nil
 }
 
 // leave ends a socket whose client goes on.
 func (c *client) leave(s *socket, reason string) {
 	delete(c.sockets, s.namespace)
-	c.server.remove(s)
 	s.closed.Store(true)
 	s.receiver.Closed(reason)
 	if len(c.sockets) == 0 {
@@ -152,11 +166,7 @@ func (c *client) leave(s *socket, reason string) {
 
 // await starts the time for which the client may be in no namespace.
 func (c *client) await(from time.Time) {
-	timeout := c.server.opts.ConnectTimeout
-	if own := c.session.Admission().ConnectTimeout; own > 0 {
-		timeout = own
-	}
-	if timeout > 0 {
+	if timeout := c.server.opts.ConnectTimeout; timeout > 0 {
 		c.session.engine.deadlines.Set(&c.timeout, from.Add(timeout), c)
 	}
 }
@@ -174,7 +184,6 @@ func (c *client) TooLarge() {
 func (c *client) Closed(reason string) {
 	c.session.engine.deadlines.Stop(&c.timeout)
 	for _, s := range c.sockets {
-		c.server.remove(s)
 		s.closed.Store(true)
 		c.session.guard(func() { s.receiver.Closed(reason) })
 	}

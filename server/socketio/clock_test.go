@@ -222,36 +222,33 @@ func TestUpgradeTimeout(t *testing.T) {
 func TestConnectTimeout(t *testing.T) {
 	const never = 0
 	tests := []struct {
-		name      string
-		timeout   time.Duration // of the options
-		admission time.Duration
-		client    func(w watch, s *socketSite, c *engineio.WebSocket)
-		want      time.Duration
+		name    string
+		timeout time.Duration // of the options
+		client  func(w watch, s *socketSite, c *engineio.WebSocket)
+		want    time.Duration
 	}{
-		{"never connected", time.Minute, 0, func(watch, *socketSite, *engineio.WebSocket) {}, time.Minute},
-		{"no timeout", 0, 0, func(watch, *socketSite, *engineio.WebSocket) {}, never},
-		{"the gate's timeout", time.Minute, 5 * time.Second, func(watch, *socketSite, *engineio.WebSocket) {}, 5 * time.Second},
-		{"the gate's timeout alone", 0, 5 * time.Second, func(watch, *socketSite, *engineio.WebSocket) {}, 5 * time.Second},
-		{"connected late", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
+		{"never connected", time.Minute, func(watch, *socketSite, *engineio.WebSocket) {}, time.Minute},
+		{"no timeout", 0, func(watch, *socketSite, *engineio.WebSocket) {}, never},
+		{"connected late", time.Minute, func(w watch, _ *socketSite, c *engineio.WebSocket) {
 			w.sleep(time.Minute - time.Nanosecond)
 			c.Send("40")
 		}, never},
-		{"refused", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
+		{"refused", time.Minute, func(w watch, _ *socketSite, c *engineio.WebSocket) {
 			w.sleep(30 * time.Second)
 			c.Send("40/random")
 		}, time.Minute},
-		{"left", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
+		{"left", time.Minute, func(w watch, _ *socketSite, c *engineio.WebSocket) {
 			c.Send("40")
 			w.sleep(100 * time.Second)
 			c.Send("41")
 			synctest.Wait()
 		}, 160 * time.Second},
-		{"left one of two", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
+		{"left one of two", time.Minute, func(w watch, _ *socketSite, c *engineio.WebSocket) {
 			c.Send("40", "40/other")
 			w.sleep(100 * time.Second)
 			c.Send("41")
 		}, never},
-		{"left and came back", time.Minute, 0, func(w watch, _ *socketSite, c *engineio.WebSocket) {
+		{"left and came back", time.Minute, func(w watch, _ *socketSite, c *engineio.WebSocket) {
 			c.Send("40", "41")
 			w.sleep(30 * time.Second)
 			c.Send("40")
@@ -264,7 +261,6 @@ func TestConnectTimeout(t *testing.T) {
 					o.PingInterval = 100 * time.Hour
 					o.ConnectTimeout = tt.timeout
 				})
-				s.gate.timeout = tt.admission
 				c := s.OpenWebSocket()
 				end := make(chan time.Duration, 1)
 				go func() { // read, so that everything is taken

@@ -38,10 +38,11 @@ type Engine interface {
 	// when ctx ends. It does not wait for their ends.
 	Dismiss(ctx context.Context, over time.Duration)
 
-	// Shutdown refuses new sessions, sends every socket a DISCONNECT packet,
-	// flushes what is queued, closes every session (WebSocket code 1001) and
-	// returns when the last one has ended. When ctx ends first, the remaining
-	// connections are cut, and ctx's error is returned.
+	// Shutdown refuses new sessions, flushes what is queued and closes every
+	// session's transport (WebSocket code 1001; Engine.IO close packet while
+	// polling). It sends no DISCONNECT packet, after which stock clients would
+	// not reconnect. It returns when the last session has ended. When ctx ends
+	// first, the remaining connections are cut, and ctx's error is returned.
 	Shutdown(ctx context.Context) error
 }
 
@@ -50,7 +51,7 @@ type Engine interface {
 type Gate interface {
 	// Admit is asked before a session is opened. r must not be kept. A nil
 	// refusal opens the session; each admitted session is released once.
-	Admit(r *http.Request, transport string) (Admission, *Refusal)
+	Admit(r *http.Request) (Admission, *Refusal)
 
 	// Release is called once when an admitted session has ended.
 	Release(Admission)
@@ -60,8 +61,6 @@ type Gate interface {
 type Admission struct {
 	// Info is the gate's own; Socket.Info returns it.
 	Info any
-	// ConnectTimeout, where not zero, replaces Options.ConnectTimeout.
-	ConnectTimeout time.Duration
 }
 
 // A Refusal is the HTTP answer to a request that opens no session.
@@ -75,10 +74,21 @@ type Refusal struct {
 type Namespace interface {
 	// Connect is called for a CONNECT packet, before it is answered. auth is
 	// its payload, a JSON object, or nil; it is valid during the call only. An
-	// error is answered with CONNECT_ERROR: a *ConnectError as it says, any
-	// other with its text.
+	// error is answered with CONNECT_ERROR, after which stock clients do not
+	// reconnect: a *ConnectError as it says, any other with its text. ErrClosed
+	// closes the session without an answer, and stock clients try again. A
+	// *Deferred delays the answer.
 	Connect(s Socket, auth []byte) (Receiver, error)
 }
+
+// A Deferred is what Namespace.Connect returns where it has to wait: the engine
+// calls Connect in its place, from a goroutine that may wait, and handles nothing
+// more of the session meanwhile.
+type Deferred struct {
+	Connect func() (Receiver, error)
+}
+
+func (*Deferred) Error() string { return "deferred" }
 
 // A Receiver takes what one socket sends. The engine calls it from one
 // goroutine at a time, in the order of arrival, and never again after Closed.
@@ -146,8 +156,12 @@ type Socket interface {
 	Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error
 
 	// Disconnect sends a DISCONNECT packet and closes the session once all
-	// that was queued has been written.
+	// that was queued has been written. A stock client does not reconnect.
 	Disconnect()
+
+	// Close closes the session's transport once all that was queued has been
+	// written. A stock client reconnects by itself.
+	Close(reason string)
 }
 
 var (

@@ -92,7 +92,7 @@ var (
 	errBadRequest       = &engineError{http.StatusBadRequest, 3, "Bad request"}
 	errVersion          = &engineError{http.StatusBadRequest, 5, "Unsupported protocol version"}
 	errPayloadTooLarge  = &engineError{http.StatusRequestEntityTooLarge, 3, "Payload too large"}
-	errDraining         = &engineError{http.StatusServiceUnavailable, 3, "Server is shutting down"}
+	errDraining         = &engineError{http.StatusServiceUnavailable, 3, "Server unavailable"}
 )
 
 func (e *engineError) Error() string { return e.message }
@@ -169,7 +169,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, transport s
 	var admission Admission
 	if e.opts.Gate != nil {
 		var refusal *Refusal
-		if admission, refusal = e.opts.Gate.Admit(r, transport); refusal != nil {
+		if admission, refusal = e.opts.Gate.Admit(r); refusal != nil {
 			refusal.Write(w)
 			return nil
 		}
@@ -274,7 +274,7 @@ func (e *EngineIO) insert(s *Session) {
 	draining, cutting := e.draining, e.cutting
 	e.mu.Unlock()
 	if draining {
-		s.end(reasonShutdown, wire.CloseGoingAway, true)
+		s.dismiss()
 	}
 	if cutting {
 		s.cut()
@@ -296,12 +296,22 @@ func (e *EngineIO) forget(s *Session) {
 	e.ended.Done()
 }
 
-// refuse opens no more sessions.
-func (e *EngineIO) refuse() {
+// drain opens no more sessions, and returns those that there are.
+func (e *EngineIO) drain() []*Session {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.draining = true
-	e.mu.Unlock()
+	return slices.Collect(maps.Values(e.sessions))
 }
+
+// Dismiss closes all sessions' transports, one after another over the given
+// time, or when ctx ends. It does not wait for their ends.
+func (e *EngineIO) Dismiss(ctx context.Context, over time.Duration) {
+	sessions := e.drain()
+	wire.Pace(ctx, len(sessions), over, func(i int) { sessions[i].dismiss() })
+}
+
+func (s *Session) dismiss() { s.end(reasonShutdown, wire.CloseGoingAway, true) }
 
 // reasonShutdown is why sessions end that the server ends.
 const reasonShutdown = "server shutting down"
@@ -309,12 +319,8 @@ const reasonShutdown = "server shutting down"
 // Shutdown closes all sessions and waits for their ends, at most until ctx
 // ends; then it cuts them.
 func (e *EngineIO) Shutdown(ctx context.Context) error {
-	e.refuse()
-	e.mu.Lock()
-	sessions := slices.Collect(maps.Values(e.sessions))
-	e.mu.Unlock()
-	for _, s := range sessions {
-		s.end(reasonShutdown, wire.CloseGoingAway, true)
+	for _, s := range e.drain() {
+		s.dismiss()
 	}
 	ended := make(chan struct{})
 	go func() {

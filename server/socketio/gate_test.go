@@ -4,14 +4,12 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"time"
 )
 
 // A gateSpy is a Gate that admits whom it likes, and checks the releases.
 type gateSpy struct {
 	t       testing.TB
 	refusal *Refusal
-	timeout time.Duration // ConnectTimeout of the admissions
 
 	mu       sync.Mutex
 	admitted int
@@ -20,10 +18,7 @@ type gateSpy struct {
 
 func newGate(t testing.TB) *gateSpy { return &gateSpy{t: t, out: make(map[int]bool)} }
 
-func (g *gateSpy) Admit(r *http.Request, transport string) (Admission, *Refusal) {
-	if got := r.URL.Query().Get("transport"); got != transport {
-		g.t.Errorf("Admit is told %s, the request says %s", transport, got)
-	}
+func (g *gateSpy) Admit(*http.Request) (Admission, *Refusal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.refusal != nil {
@@ -31,7 +26,7 @@ func (g *gateSpy) Admit(r *http.Request, transport string) (Admission, *Refusal)
 	}
 	g.admitted++
 	g.out[g.admitted] = true
-	return Admission{Info: g.admitted, ConnectTimeout: g.timeout}, nil
+	return Admission{Info: g.admitted}, nil
 }
 
 func (g *gateSpy) Release(a Admission) {

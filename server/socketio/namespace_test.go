@@ -31,11 +31,6 @@ func sockets(t testing.TB, n network, change func(*Options)) *socketSite {
 		_ = s.Server.Shutdown(cutNow())
 		s.gate.balanced()
 		s.room.empty()
-		s.Server.mu.Lock()
-		defer s.Server.mu.Unlock()
-		if n := len(s.Server.sockets); n > 0 {
-			t.Errorf("%d sockets are left", n)
-		}
 	})
 	return s
 }

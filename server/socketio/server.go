@@ -2,27 +2,19 @@ package socketio
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
-	"sync"
 	"time"
-
-	"github.com/oodaa/signaling/server/wire"
 )
 
 // Server is the Engine of this package.
 type Server struct {
 	opts     Options
 	engineIO *EngineIO
-
-	mu      sync.Mutex
-	sockets map[*socket]struct{}
 }
 
 // New starts an engine. Shutdown ends it.
 func New(opts Options) *Server {
-	s := &Server{opts: opts, sockets: make(map[*socket]struct{})}
+	s := &Server{opts: opts}
 	s.engineIO = NewEngineIO(opts, s.open)
 	return s
 }
@@ -50,39 +42,7 @@ func (s *Server) SlowConsumers() uint64 { return s.engineIO.wire.SlowConsumers()
 func (s *Server) Waiting() int64 { return s.engineIO.Waiting() }
 
 // Dismiss ends all sessions, one after another; see Engine.
-func (s *Server) Dismiss(ctx context.Context, over time.Duration) {
-	s.engineIO.refuse()
-	sockets := s.all()
-	wire.Pace(ctx, len(sockets), over, func(i int) {
-		if sockets[i].dismiss() {
-			sockets[i].client.session.end(reasonShutdown, wire.CloseGoingAway, true)
-		}
-	})
-}
+func (s *Server) Dismiss(ctx context.Context, over time.Duration) { s.engineIO.Dismiss(ctx, over) }
 
 // Shutdown ends all sessions; see Engine.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.engineIO.refuse()
-	for _, socket := range s.all() {
-		socket.dismiss()
-	}
-	return s.engineIO.Shutdown(ctx)
-}
-
-func (s *Server) all() []*socket {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.sockets))
-}
-
-func (s *Server) add(socket *socket) {
-	s.mu.Lock()
-	s.sockets[socket] = struct{}{}
-	s.mu.Unlock()
-}
-
-func (s *Server) remove(socket *socket) {
-	s.mu.Lock()
-	delete(s.sockets, socket)
-	s.mu.Unlock()
-}
+func (s *Server) Shutdown(ctx context.Context) error { return s.engineIO.Shutdown(ctx) }

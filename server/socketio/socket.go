@@ -65,20 +65,15 @@ func Messages(head, data []byte, attachments [][]byte) []wire.Message {
 }
 
 func (s *socket) Disconnect() {
-	if s.dismiss() {
-		s.client.session.Close("server namespace disconnect")
-	}
-}
-
-// dismiss queues the last packet of the socket, unless it is closed already.
-func (s *socket) dismiss() bool {
 	if s.closed.Swap(true) {
-		return false
+		return
 	}
 	head := appendPacketHead([]byte(MessagePrefix), PacketDisconnect, 0, s.namespace, NoAck)
 	_ = s.client.session.Send(nil, wire.Message{Prefix: head})
-	return true
+	s.client.session.Close("server namespace disconnect")
 }
+
+func (s *socket) Close(reason string) { s.client.session.Close(reason) }
 
 // event hands an event over.
 func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error {

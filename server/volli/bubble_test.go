@@ -507,7 +507,7 @@ func TestShutdown(t *testing.T) {
 		if conn != nil || answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("upgrade while stopping: %s", answer.Status)
 		}
-		expectJSON(t, body, `{"error":"Server is shutting down"}`)
+		expectJSON(t, body, `{"error":"Server unavailable"}`)
 		if answer, _, _, _ := s.request(http.MethodGet, "/ready"); answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("/ready while stopping: %s", answer.Status)
 		}

@@ -39,13 +39,16 @@ type Options struct {
 	// Proof is when clients have to prove that they hold their key.
 	Proof Proof
 
-	// RegisterTimeout is how long a client may go without having registered.
+	// RegisterTimeout is how long a client may go without having registered; 0
+	// is forever.
 	RegisterTimeout time.Duration
 	// Rate limits the messages of one client.
 	Rate wire.RateLimit
 
 	// Left is called once for each connection that was served, at its end.
 	Left func()
+	// Refuse answers a request that comes after the server began to stop.
+	Refuse func(http.ResponseWriter)
 	// Panicked is told of a panic while a message was handled; its connection
 	// is closed.
 	Panicked func(v any, stack []byte)
@@ -95,7 +98,7 @@ func (g *Gateway) Connections() int {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !g.reserve() {
 		g.Left()
-		http.Error(w, events.Unavailable.OodaaText(0, nil), http.StatusServiceUnavailable)
+		g.Refuse(w)
 		return
 	}
 	conn, err := wire.Upgrade(w, r, g.Wire)

@@ -57,12 +57,14 @@ func newPeer(g *Gateway, conn *wire.Conn) *peer {
 	}
 	g.Hub.Join(&p.Member, p, nil)
 	g.Deadlines.Set(&p.heartbeat, p.opened.Add(g.PingInterval), (*heartbeat)(p))
-	g.Deadlines.Set(&p.register, p.opened.Add(g.RegisterTimeout), p)
+	if g.RegisterTimeout > 0 {
+		g.Deadlines.Set(&p.register, p.opened.Add(g.RegisterTimeout), p)
+	}
 	return p
 }
 
-// Expired closes a client that has not registered in time, and ends the
-// registration of one whose token has expired.
+// Expired closes the connection of a client that has not registered in time, or
+// whose token has expired.
 func (p *peer) Expired(at time.Time) {
 	g := p.gateway
 	if p.User() == nil {
@@ -74,9 +76,9 @@ func (p *peer) Expired(at time.Time) {
 	}
 	g.Log.Debug("token expired", "connection", p.id)
 	g.Hub.Release(&p.Member)
-	g.Deadlines.Set(&p.register, at.Add(g.RegisterTimeout), p)
 	g.Handlers.Counts.VolliError(events.Unauthorized)
 	_ = p.conn.Send(nil, wire.Message{Payload: appendError(nil, events.Unauthorized.VolliText(nil))}) // as in send
+	p.conn.Close(wire.ClosePolicyViolation, "token expired")
 }
 
 // heartbeat is a peer as the owner of its heartbeat's deadline.
@@ -170,11 +172,7 @@ func (p *peer) Message(payload []byte, binary bool) error {
 		return p.handleDiscover(&m)
 	case events.GetICEServers:
 		counts.Event(events.AskedICEServers)
-		if !p.admitted() {
-			p.fail(events.Unauthorized, nil)
-			return nil
-		}
-		p.sendICEServers()
+		return p.ifAdmitted(func() error { p.sendICEServers(); return nil })
 	case "proof":
 		counts.Event(events.AskedProof)
 		if p.gateway.Proof != ProofOff {
@@ -192,14 +190,13 @@ func (p *peer) Message(payload []byte, binary bool) error {
 	return nil
 }
 
-// admitted reports whether the client may ask for what only those with a token
-// are told: it is registered, or came with one.
-func (p *peer) admitted() bool {
+// ifAdmitted calls then if the client may ask for what only clients with a token
+// get: it is registered, or brought one with its handshake.
+func (p *peer) ifAdmitted(then func() error) error {
 	if p.gateway.Tokens == nil || p.User() != nil {
-		return true
+		return then()
 	}
-	_, err := p.gateway.Tokens.Verify(p.bearer)
-	return err == nil
+	return p.checkToken(p.bearer, func(*auth.Grant) error { return then() })
 }
 
 func (p *peer) handleDiscover(m *message) error {
@@ -208,10 +205,10 @@ func (p *peer) handleDiscover(m *message) error {
 		p.fail(events.MissingFields, nil)
 		return nil
 	}
-	if !p.admitted() {
-		p.fail(events.Unauthorized, nil)
-		return nil
-	}
+	return p.ifAdmitted(func() error { return p.discover(id) })
+}
+
+func (p *peer) discover(id string) error {
 	g := p.gateway
 	u := g.Hub.Find([]byte(id))
 	if u != nil || g.Cluster == nil {

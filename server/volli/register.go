@@ -1,6 +1,7 @@
 package volli
 
 import (
+	"errors"
 	"time"
 
 	"github.com/oodaa/signaling/events"
@@ -24,10 +25,26 @@ func (p *peer) handleRegister(m *message, payload []byte) error {
 		return nil
 	}
 	p.challenge = nil
-	if code := p.checkToken(id, payload); code != events.OK {
-		p.fail(code, nil)
-		return nil
+	if p.gateway.Tokens == nil {
+		return p.handleAdmitted(id, key)
 	}
+	token := events.StringField(payload, "token")
+	if token == "" {
+		token = p.bearer
+	}
+	return p.checkToken(token, func(grant *auth.Grant) error {
+		if grant.UserID != id {
+			p.fail(events.UserNotAllowed, nil)
+			return nil
+		}
+		p.grant.Store(grant)
+		return p.handleAdmitted(id, key)
+	})
+}
+
+// handleAdmitted registers a client whose token, where it needs one, allows the
+// name.
+func (p *peer) handleAdmitted(id, key string) error {
 	g := p.gateway
 	switch g.Proof {
 	case ProofOff:
@@ -43,25 +60,38 @@ func (p *peer) handleRegister(m *message, payload []byte) error {
 	return p.takeOrAsk(id, key, holder)
 }
 
-// checkToken checks whether the client may have the name.
-func (p *peer) checkToken(id string, payload []byte) events.Code {
-	if p.gateway.Tokens == nil {
-		return events.OK
+// checkToken calls then if the token is good, and answers the client if not. Where
+// that takes a while, the result is a Hold.
+func (p *peer) checkToken(token string, then func(*auth.Grant) error) error {
+	tokens := p.gateway.Tokens
+	grant, err := tokens.Verify(token)
+	if errors.Is(err, auth.ErrUndecided) {
+		return &wire.Hold{Do: func() {
+			grant, err := tokens.Await(token)
+			_ = wire.Finish(p.checkedToken(&grant, err, then))
+		}}
 	}
-	token := events.StringField(payload, "token")
-	if token == "" {
-		token = p.bearer
+	return p.checkedToken(&grant, err, then)
+}
+
+func (p *peer) checkedToken(grant *auth.Grant, err error, then func(*auth.Grant) error) error {
+	switch {
+	case err == nil:
+		return then(grant)
+	case errors.Is(err, auth.ErrUnavailable):
+		p.turnAway()
+	default:
+		p.fail(events.Unauthorized, nil)
 	}
-	grant, err := p.gateway.Tokens.Verify(token)
-	if err != nil {
-		p.gateway.Log.Debug("token refused", "connection", p.id, "reason", err.Error())
-		return events.Unauthorized
-	}
-	if grant.UserID != id {
-		return events.UserNotAllowed
-	}
-	p.grant.Store(&grant)
-	return events.OK
+	p.gateway.Log.Debug("token refused", "connection", p.id, "reason", err.Error())
+	return nil
+}
+
+// turnAway closes the connection of a client that cannot be served now, and may
+// try again.
+func (p *peer) turnAway() {
+	p.fail(events.Unavailable, nil)
+	p.conn.Close(wire.CloseTryAgainLater, "unavailable")
 }
 
 // takeOrAsk takes a name that nobody else holds, and asks for a proof
@@ -136,9 +166,10 @@ func (p *peer) bind(claim hub.Claim) events.Code {
 // registered goes on after a registration.
 func (p *peer) registered(id string, code events.Code) {
 	if code != events.OK {
-		p.fail(code, nil)
-		if code == events.Unavailable { // it may try elsewhere, or again
-			p.dismiss()
+		if code == events.Unavailable {
+			p.turnAway()
+		} else {
+			p.fail(code, nil)
 		}
 		return
 	}

@@ -15,6 +15,7 @@ const (
 	ClosePolicyViolation uint16 = 1008
 	CloseTooBig          uint16 = 1009
 	CloseInternalError   uint16 = 1011
+	CloseTryAgainLater   uint16 = 1013 // IANA WebSocket Close Code Number Registry
 )
 
 // closeNoStatus stands for a Close frame without a body; it is never sent.

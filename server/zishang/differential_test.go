@@ -93,7 +93,7 @@ func newSubject(t testing.TB, construct func(socketio.Options) (socketio.Engine,
 const runHeader = "X-Run"
 
 // Admit finds the recording that a session is for.
-func (s *subject) Admit(r *http.Request, _ string) (socketio.Admission, *socketio.Refusal) {
+func (s *subject) Admit(r *http.Request) (socketio.Admission, *socketio.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return socketio.Admission{Info: s.recordings[r.Header.Get(runHeader)]}, nil

@@ -141,7 +141,7 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g := &gate{ResponseWriter: w, engine: e}
 	defer g.pass()
 	if e.opts.Gate != nil {
-		admission, refusal := e.opts.Gate.Admit(r, transports.WEBSOCKET)
+		admission, refusal := e.opts.Gate.Admit(r)
 		if refusal != nil {
 			writeRefusal(w, refusal)
 			return
@@ -180,7 +180,7 @@ func (e *engine) open(conn eio.Socket) {
 	draining := e.draining
 	e.mu.Unlock()
 	if draining {
-		s.shutdown()
+		s.dismiss()
 	}
 }
 
@@ -217,7 +217,7 @@ func (e *engine) Waiting() (bytes int64) {
 func (e *engine) Dismiss(ctx context.Context, over time.Duration) {
 	e.refuse()
 	sessions := e.all()
-	wire.Pace(ctx, len(sessions), over, func(i int) { sessions[i].shutdown() })
+	wire.Pace(ctx, len(sessions), over, func(i int) { sessions[i].dismiss() })
 }
 
 func (e *engine) refuse() {
@@ -230,7 +230,7 @@ func (e *engine) refuse() {
 func (e *engine) Shutdown(ctx context.Context) error {
 	e.refuse()
 	for _, s := range e.all() {
-		s.shutdown()
+		s.dismiss()
 	}
 
 	done := make(chan struct{})

@@ -24,7 +24,7 @@ var (
 	errMethod    = &engineError{2, "Bad handshake method"}
 	errRequest   = &engineError{3, "Bad request"}
 	errProtocol  = &engineError{5, "Unsupported protocol version"}
-	errDraining  = &engineError{3, "Server is shutting down"}
+	errDraining  = &engineError{3, "Server unavailable"}
 )
 
 // verify returns what is wrong with a handshake, or nil. The library verifies

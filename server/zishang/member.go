@@ -110,6 +110,9 @@ func (s *session) enter(ns socketio.Namespace, name string, socket *sio.Socket, 
 		gone:      make(chan struct{}),
 	}
 	receiver, err := ns.Connect(m, s.joining.auth)
+	if deferred, ok := errors.AsType[*socketio.Deferred](err); ok {
+		receiver, err = deferred.Connect() // on the goroutine that reads the connection
+	}
 	if err != nil {
 		s.refuse(name, err)
 		return
@@ -136,6 +139,10 @@ func (s *session) admitLocked() {
 // refuse answers a CONNECT packet. The library would add a "data" to it, and
 // escape characters that need no escape.
 func (s *session) refuse(namespace string, err error) {
+	if errors.Is(err, socketio.ErrClosed) {
+		s.close(wire.CloseNormal, reasonRefused)
+		return
+	}
 	var refusal *socketio.ConnectError
 	if !errors.As(err, &refusal) {
 		refusal = &socketio.ConnectError{Message: err.Error()}
@@ -178,7 +185,7 @@ func (s *session) leave(m *member) {
 	case <-s.ended:
 	}
 	if s.timer != nil && len(s.members) == 0 {
-		s.timer.Reset(s.connectTimeout())
+		s.timer.Reset(s.engine.opts.ConnectTimeout)
 	}
 	m.receiver.Closed(reasonClient)
 }
@@ -220,11 +227,16 @@ func (m *member) Disconnect() {
 		return
 	}
 	m.answerLocked()
-	s.transport.put(m.disconnectMessage())
+	p := socketio.AppendPacket(nil, socketio.PacketDisconnect, 0, m.namespace, socketio.NoAck, nil)
+	s.transport.put(wire.Message{Prefix: messagePrefix, Payload: p})
 	s.closeLocked(wire.CloseNormal, reasonServer)
 }
 
-func (m *member) disconnectMessage() wire.Message {
-	p := socketio.AppendPacket(nil, socketio.PacketDisconnect, 0, m.namespace, socketio.NoAck, nil)
-	return wire.Message{Prefix: messagePrefix, Payload: p}
+// Close implements socketio.Socket.
+func (m *member) Close(reason string) {
+	s := m.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.answerLocked()
+	s.closeLocked(wire.CloseNormal, reason)
 }

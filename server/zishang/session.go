@@ -68,7 +68,7 @@ func newSession(e *engine, conn eio.Socket) *session {
 	s.recv.Lock() // the timer waits for the rest
 	defer s.recv.Unlock()
 	s.gate.session = s
-	if timeout := s.connectTimeout(); timeout > 0 {
+	if timeout := e.opts.ConnectTimeout; timeout > 0 {
 		s.timer = time.AfterFunc(timeout, s.expire)
 	}
 	// Before the library's own listeners, so that whoever finds a socket of a
@@ -85,13 +85,6 @@ func newSession(e *engine, conn eio.Socket) *session {
 	s.tap = &tap{Socket: conn, session: s}
 	sio.NewClient(e.client, s.tap)
 	return s
-}
-
-func (s *session) connectTimeout() time.Duration {
-	if d := s.gate.admission.ConnectTimeout; d != 0 {
-		return d
-	}
-	return s.engine.opts.ConnectTimeout
 }
 
 // expire is called by the timer.
@@ -125,19 +118,8 @@ func (s *session) cut(reason string) {
 	s.gate.conn.abort()
 }
 
-// shutdown sends every socket a DISCONNECT packet and ends the session.
-func (s *session) shutdown() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return
-	}
-	for _, m := range s.members {
-		m.answerLocked()
-		s.transport.put(m.disconnectMessage())
-	}
-	s.closeLocked(wire.CloseGoingAway, reasonShutdown)
-}
+// dismiss ends the session because the server stops.
+func (s *session) dismiss() { s.close(wire.CloseGoingAway, reasonShutdown) }
 
 func (s *session) isClosing() bool {
 	s.mu.Lock()

@@ -23,7 +23,7 @@ const texts = [
   'Missing required fields',
   'User bob is not online',
   'Invalid proof',
-  'Server is shutting down',
+  'Server unavailable',
 ];
 
 test('every error of the contract has words of its own', async () => {

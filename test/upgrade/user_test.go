@@ -237,7 +237,7 @@ func (u *user) takeVolli(text []byte) (registered bool, err error) {
 // tooLate takes an error in answer to a registration. There is one that may
 // come, and who gets it stays until it is told to go. u.mu is held.
 func (u *user) tooLate(text string) error {
-	if text != "Server is shutting down" {
+	if text != "Server unavailable" {
 		return fmt.Errorf("unexpected error %q", text)
 	}
 	u.late++

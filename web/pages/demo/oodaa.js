@@ -16,7 +16,7 @@ import { SocketIO } from './socketio.js';
 const bodies = { offer: 'offer', answer: 'answer', 'ice-candidate': 'candidate' };
 
 // Errors that pass by themselves.
-const passing = new Set(['Rate limit exceeded', 'Server is shutting down', 'Not connected', 'Connection lost']);
+const passing = new Set(['Rate limit exceeded', 'Server unavailable', 'Not connected', 'Connection lost']);
 
 export class Oodaa extends SocketIO {
   static label = 'Socket.IO';

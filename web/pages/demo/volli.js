@@ -115,7 +115,7 @@ export class Volli extends Reconnecting {
     const [, to] = /^User (.*) is not online$/s.exec(text) ?? [];
     if (to !== undefined) this.onlost(to);
     else if (this.#registered) return;
-    else if (text === 'Rate limit exceeded' || text === 'Server is shutting down') this.lose({});
+    else if (text === 'Rate limit exceeded' || text === 'Server unavailable') this.lose({});
     else this.end(text);
   }
 

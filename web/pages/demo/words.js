@@ -13,7 +13,7 @@ const words = {
   'User ID not allowed': 'Your token is for another name, or somebody with a key holds this one.',
   Unauthorized: 'This server lets in only who has a token. There is none here, or it is not good any more.',
   'Invalid namespace': 'The server has no such room.',
-  'Server is shutting down': 'The server is being stopped.',
+  'Server unavailable': 'The server cannot do this now.',
   'Invalid message format': 'The server could not read what this page sent.',
   'Unknown message type': 'The server does not know what this page asked for.',
   'Missing required fields': 'Something is missing in what this page sent, or it is too long.',
