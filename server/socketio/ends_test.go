@@ -271,26 +271,56 @@ func TestConnections(t *testing.T) {
 	count(0, 0)
 }
 
+// Established requests are those that a long-polling client makes after its
+// handshake, and no others.
 func TestEstablished(t *testing.T) {
 	b := bare(t, loopback{}, nil, nil)
 	p, m := b.polled()
-	established := func(query string) bool {
-		r, err := http.NewRequest("GET", "http://server/?"+query, nil)
+	established := func(method, query string, upgrade bool) bool {
+		r, err := http.NewRequest(method, "http://server/?"+query, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if upgrade {
+			r.Header.Set("Upgrade", "websocket")
+		}
 		return b.Established(r)
 	}
-	for query, want := range map[string]bool{p.Query: true, "sid=" + m.ID(): true, "": false, "sid=": false, "sid=unknown": false} {
-		if established(query) != want {
-			t.Errorf("%q: %v", query, !want)
+	const poll, probe = "EIO=4&transport=polling&sid=", "EIO=4&transport=websocket&sid="
+	_, direct := b.dialled()
+	for _, tt := range []struct {
+		method, query string
+		upgrade, want bool
+	}{
+		{"GET", poll + m.ID(), false, true},
+		{"POST", poll + m.ID(), false, true},
+		{"GET", probe + m.ID(), true, true},
+		{"DELETE", poll + m.ID(), false, false},
+		{"GET", poll + m.ID(), true, false},
+		{"GET", probe + m.ID(), false, false},
+		{"POST", probe + m.ID(), true, false},
+		{"GET", "sid=" + m.ID(), false, false},
+		{"GET", "EIO=3&transport=polling&sid=" + m.ID(), false, false},
+		{"GET", "EIO=4&transport=pigeon&sid=" + m.ID(), false, false},
+		{"GET", poll, false, false},
+		{"GET", poll + "unknown", false, false},
+		{"GET", poll + direct.ID(), false, false},
+		{"GET", probe + direct.ID(), true, false},
+	} {
+		if got := established(tt.method, tt.query, tt.upgrade); got != tt.want {
+			t.Errorf("%s %s, upgrade %v: %v", tt.method, tt.query, tt.upgrade, got)
 		}
 	}
 	if opened := m.Opened(); time.Since(opened) > time.Minute || opened.IsZero() {
 		t.Errorf("opened at %v", opened)
 	}
+	p.Probe().Close()
+	if established("GET", probe+m.ID(), true) {
+		t.Error("a second probe is established")
+	}
 	p.Send("1")
-	if established(p.Query) {
+	p.Expect("6")
+	if established("GET", p.Query, false) {
 		t.Error("established after its end")
 	}
 }

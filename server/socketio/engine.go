@@ -19,8 +19,9 @@ import (
 type Engine interface {
 	http.Handler
 
-	// Established reports whether r belongs to a live session, as the requests
-	// of a long-polling client after its handshake do.
+	// Established reports whether r is one of the requests that a long-polling
+	// client makes after its handshake: a poll, a post, or its first probe of a
+	// WebSocket.
 	Established(r *http.Request) bool
 
 	// Connections counts the live sessions by transport.
@@ -123,7 +124,7 @@ type Event struct {
 	Rest []byte
 	// Attachments are the binary values that Args' placeholders stand for.
 	Attachments [][]byte
-	// Ack is the acknowledgement id that was asked for, or NoAck.
+	// Ack is the acknowledgement id that was asked for, or NoAck; see Packet.ID.
 	Ack int64
 	// Batch may be passed to Emit and Ack while the event is handled.
 	Batch *wire.Batch

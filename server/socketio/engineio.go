@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"sync"
@@ -142,13 +143,28 @@ func (e *EngineIO) serve(w http.ResponseWriter, r *http.Request) *engineError {
 	if r.Method != http.MethodGet {
 		return errHandshakeMethod
 	}
-	return e.handshake(w, r, transport)
+	return e.handshake(w, r, query)
 }
 
-// Established reports whether r names a live session.
+// Established reports whether r is a poll, a post or the first probe of a live
+// long-polling session.
 func (e *EngineIO) Established(r *http.Request) bool {
-	sid := r.URL.Query().Get("sid")
-	return sid != "" && e.session(sid) != nil
+	query := r.URL.Query()
+	if query.Get("EIO") != "4" {
+		return false
+	}
+	s := e.session(query.Get("sid"))
+	if s == nil || s.polling == nil {
+		return false
+	}
+	get, upgrade := r.Method == http.MethodGet, wire.IsUpgrade(r)
+	switch query.Get("transport") {
+	case "polling":
+		return !upgrade && (get || r.Method == http.MethodPost)
+	case "websocket":
+		return upgrade && get && e.opts.WebSocket && !s.wasProbed()
+	}
+	return false
 }
 
 func (e *EngineIO) session(sid string) *Session {
@@ -165,7 +181,7 @@ func (e *EngineIO) Connections() (websocket, polling int) {
 }
 
 // handshake opens a session.
-func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, transport string) *engineError {
+func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.Values) *engineError {
 	var admission Admission
 	if e.opts.Gate != nil {
 		var refusal *Refusal
@@ -181,7 +197,8 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, transport s
 		return errDraining
 	}
 	s := &Session{engine: e, id: NewID(), admission: admission, opened: time.Now()}
-	if transport == "polling" {
+	s.textOnly = query.Get("b64") != ""
+	if query.Get("transport") == "polling" {
 		s.polling = newPolling()
 		if e.opts.WebSocket {
 			s.start(nil, "websocket")

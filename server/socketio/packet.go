@@ -27,7 +27,7 @@ type Packet struct {
 	Type        PacketType
 	Attachments int
 	Namespace   []byte
-	ID          int64 // NoAck if it has none
+	ID          int64 // NoAck if it has none; the bits of a uint64, which has room for 19 digits
 	// Data is the JSON payload as it came, or empty. Only its first bytes
 	// have been looked at.
 	Data []byte
@@ -46,8 +46,8 @@ func DecodePacket(b []byte) (Packet, error) {
 	b = b[1:]
 
 	if p.Type == PacketBinaryEvent || p.Type == PacketBinaryAck {
-		n, rest := number(b)
-		if n < 0 || len(rest) == 0 || rest[0] != '-' {
+		n, rest, ok := number(b)
+		if !ok || len(rest) == len(b) || len(rest) == 0 || rest[0] != '-' {
 			return p, fmt.Errorf("%w: attachment count", ErrMalformed)
 		}
 		if n > MaxAttachments {
@@ -62,11 +62,11 @@ func DecodePacket(b []byte) (Packet, error) {
 			p.Namespace, b = b, nil
 		}
 	}
-	if id, rest := number(b); len(rest) < len(b) {
-		if id < 0 {
+	if id, rest, ok := number(b); len(rest) < len(b) {
+		if !ok {
 			return p, fmt.Errorf("%w: acknowledgement id", ErrMalformed)
 		}
-		p.ID, b = id, rest
+		p.ID, b = int64(id), rest
 	}
 	b = events.SkipSpace(b)
 	p.Data = b
@@ -92,20 +92,23 @@ func DecodePacket(b []byte) (Packet, error) {
 	return p, fmt.Errorf("%w: invalid payload", ErrMalformed)
 }
 
-// number reads the digits at the start of b. n is negative if there are none,
-// or too many of them to count with.
-func number(b []byte) (n int64, rest []byte) {
+// maxDigits is how many digits of a number fit a uint64, whatever they are.
+const maxDigits = 19
+
+// number reads the digits at the start of b. ok is false where they are too many
+// to count with.
+func number(b []byte) (n uint64, rest []byte, ok bool) {
 	i := 0
 	for i < len(b) && b[i] >= '0' && b[i] <= '9' {
 		i++
 	}
-	if i == 0 || i > 15 {
-		return -1, b[i:]
+	if i > maxDigits {
+		return 0, b[i:], false
 	}
 	for _, c := range b[:i] {
-		n = n*10 + int64(c-'0')
+		n = n*10 + uint64(c-'0')
 	}
-	return n, b[i:]
+	return n, b[i:], true
 }
 
 // EventName reads the first element of an EVENT's or BINARY_EVENT's Data: a
@@ -160,7 +163,7 @@ func appendPacketHead(dst []byte, t PacketType, attachments int, namespace strin
 		dst = append(append(dst, namespace...), ',')
 	}
 	if id != NoAck {
-		dst = strconv.AppendInt(dst, id, 10)
+		dst = strconv.AppendUint(dst, uint64(id), 10)
 	}
 	return dst
 }

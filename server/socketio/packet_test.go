@@ -107,7 +107,8 @@ func TestDecodePacket(t *testing.T) {
 		{`611-12["x"]`, nil},
 		{"6", nil},
 
-		{`29999999999999999["a"]`, nil}, // no JavaScript number counts that far
+		{`29999999999999999999["a"]`, packet(PacketEvent, 0, "/", -8446744073709551617, `["a"]`)}, // as a uint64
+		{`299999999999999999999["a"]`, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {

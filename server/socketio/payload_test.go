@@ -63,6 +63,68 @@ func TestPayload(t *testing.T) {
 	}
 }
 
+// lenientBase64 is what Node's Buffer.from(text, "base64") returns.
+func lenientBase64(text string) []byte {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '-':
+			return '+'
+		case r == '_':
+			return '/'
+		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r == '+', r == '/':
+			return r
+		}
+		return -1
+	}, text)
+	if len(text)%4 == 1 {
+		text = text[:len(text)-1]
+	}
+	data, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+// TestDecodeBase64 has the forms that clients send: values are those of Node 20.
+func TestDecodeBase64(t *testing.T) {
+	lines := strings.Repeat("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n", 3)
+	for text, want := range map[string]string{
+		"+//+Pg==": "\xfb\xff\xfe\x3e", "+//+Pg": "\xfb\xff\xfe\x3e", "+//+Pg=": "\xfb\xff\xfe\x3e", "+//+Pg===": "\xfb\xff\xfe\x3e",
+		"-__-Pg==": "\xfb\xff\xfe\x3e", "-__-Pg": "\xfb\xff\xfe\x3e", "+//+\r\nPg==\n": "\xfb\xff\xfe\x3e", "+//+ Pg==": "\xfb\xff\xfe\x3e",
+		"": "", "=": "", "A": "", "AAAA A": "\x00\x00\x00", "!\x00\xff€": "", lines: strings.Repeat("\x07", 3*57),
+	} {
+		if got := string(DecodeBase64([]byte(text))); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+		if got := string(lenientBase64(text)); got != want {
+			t.Errorf("%q: the oracle has %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestToUTF8 has the examples of the Unicode standard, section 3.9, tables 3-8 to
+// 3-11, and others.
+func TestToUTF8(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                     "",
+		"ä€😀":                                  "ä€😀",
+		"\xff":                                 "\ufffd",
+		"a\xff\xfeb":                           "a\ufffd\ufffdb",
+		"\xc0\xaf\xe0\x80\xbf\xf0\x81\x82A":    "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdA",
+		"\xed\xa0\x80\xed\xbf\xbf\xed\xafA":    "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdA",
+		"\xf4\x91\x92\x93\xffA\x80\xbfB":       "\ufffd\ufffd\ufffd\ufffd\ufffdA\ufffd\ufffdB",
+		"\xe1\x80\xe2\xf0\x91\x92\xf1\xbfA":    "\ufffd\ufffd\ufffd\ufffdA",
+		"\xe2\x82":                             "\ufffd",
+		"\xf0\x9f\x98":                         "\ufffd",
+		"\xef\xbf\xbd is what it is, \xe2\x28": "\ufffd is what it is, \ufffd(",
+	} {
+		if got := string(toUTF8([]byte(text))); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 // Any payload at all: nothing panics, and the messages in it, sent back, make a
 // payload with the same messages in it.
 func FuzzPayload(f *testing.F) {
@@ -98,13 +160,8 @@ func FuzzPayload(f *testing.F) {
 			case '4':
 				want = append(want, wire.Message{Payload: []byte(rest)})
 			case 'b':
-				data, err := base64.StdEncoding.DecodeString(rest)
-				if err != nil {
-					wantErr = ErrMalformed
-					break packets
-				}
-				want = append(want, wire.Message{Binary: true, Payload: data})
-			case '3':
+				want = append(want, wire.Message{Binary: true, Payload: lenientBase64(rest)})
+			case '3', '0', '5', '6':
 			case '1':
 				wantErr = errClientClose
 				break packets

@@ -2,14 +2,13 @@ package socketio
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -28,13 +27,25 @@ type polling struct {
 	size     int                      // of the queue
 	sending  int                      // of the answer that is being written
 	answer   *http.ResponseController // which that is; nil if there is none
-	waiting  bool                     // a poll waits, or is about to fetch
+	waiting  bool                     // a poll waits, or is being answered
 	posting  bool
 	last     byte // the packet that ends the session, 0 while it is open
+	lastHeld bool // last waits until the upgrade under way is over
+	probing  bool // a WebSocket is about to be, or is, probe; there is one at a time
+	tried    bool // there was a probe
 	probe    *wire.Conn
-	probed   bool
+	probed   bool      // its probe was answered: polls are released, so that it can upgrade
+	released time.Time // when a poll was last released for that
 	upgraded bool
 }
+
+// releaseInterval is how often polls are released while a client upgrades. A
+// stock client polls on until its upgrade goes through.
+const releaseInterval = 100 * time.Millisecond
+
+// lateTimeout is how long a poll may come behind the client's own close packet,
+// and how long the end of a session waits for an upgrade.
+const lateTimeout = time.Second
 
 func newPolling() *polling {
 	return &polling{wake: make(chan struct{}, 1)}
@@ -48,7 +59,7 @@ func (s *Session) sendPolling(batch *wire.Batch, packets []wire.Message) error {
 	s.mu.Lock()
 	if conn := s.conn.Load(); conn != nil {
 		s.mu.Unlock()
-		return sendError(conn.Send(batch, packets...))
+		return s.sendWebSocket(conn, batch, packets)
 	}
 	if s.closed.Load() {
 		s.mu.Unlock()
@@ -111,10 +122,21 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		return errSessionUnknown
 	}
 	p.waiting = true
-	for len(p.queue) == 0 && p.last == 0 && !p.probed && !p.upgraded {
+	for len(p.queue) == 0 && !p.over() && !p.upgraded {
+		var release <-chan time.Time
+		if p.probed {
+			now := time.Now()
+			wait := p.released.Add(releaseInterval).Sub(now)
+			if wait <= 0 {
+				p.released = now
+				break
+			}
+			release = time.After(wait)
+		}
 		s.mu.Unlock()
 		select {
 		case <-p.wake:
+		case <-release:
 		case <-r.Context().Done():
 			s.pollFailed("transport close")
 			return nil
@@ -125,20 +147,23 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 	payload, last := p.take()
 	p.sending, p.answer = sending, http.NewResponseController(w)
 	s.mu.Unlock()
-
-	err := s.respond(w, "text/plain; charset=UTF-8", payload)
-	s.mu.Lock()
-	p.waiting = false
-	p.sending, p.answer = 0, nil
-	s.mu.Unlock()
-	switch {
-	case err != nil:
+	err := s.respond(w, "text/plain; charset=UTF-8", payload, func() {
+		s.mu.Lock()
+		p.waiting = false
+		p.sending, p.answer = 0, nil
+		s.mu.Unlock()
+		if last {
+			s.forget()
+		}
+	})
+	if err != nil {
 		s.pollFailed("transport error")
-	case last:
-		s.forget()
 	}
 	return nil
 }
+
+// over reports whether the last packet may be fetched. Session.mu is held.
+func (p *polling) over() bool { return p.last != 0 && !p.lastHeld }
 
 // pollFailed ends a session whose client did not take the answer to its poll,
 // unless it has moved to a WebSocket meanwhile.
@@ -158,7 +183,7 @@ func (s *Session) pollFailed(reason string) {
 // held.
 func (p *polling) take() (payload []byte, last bool) {
 	if len(p.queue) == 0 {
-		if p.last != 0 {
+		if p.over() {
 			return []byte{p.last}, true
 		}
 		return []byte{engineNoop}, false
@@ -169,7 +194,7 @@ func (p *polling) take() (payload []byte, last bool) {
 			payload = append(payload, recordSeparator)
 		}
 		if m.Binary {
-			payload = base64.StdEncoding.AppendEncode(append(payload, 'b'), m.Payload)
+			payload = appendBinary(payload, m.Payload)
 		} else {
 			payload = append(payload, m.Payload...)
 		}
@@ -178,15 +203,29 @@ func (p *polling) take() (payload []byte, last bool) {
 	return payload, false
 }
 
-// respond writes a whole answer, to a client that may not read it.
-func (s *Session) respond(w http.ResponseWriter, contentType string, body []byte) error {
+// respond writes a whole answer, to a client that may not read it. It calls
+// settle, where not nil, before the last byte: once the client has that, its next
+// request may come before respond returns.
+func (s *Session) respond(w http.ResponseWriter, contentType string, body []byte, settle func()) error {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(s.engine.patience()))
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
-	_, err := w.Write(body)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	var err error
+	if most := len(body) - 1; settle != nil {
+		if most > 0 {
+			if _, err = w.Write(body[:most]); err == nil {
+				err = control.Flush()
+			}
+		}
+		settle()
+		body = body[most:]
+	}
 	if err == nil {
-		err = control.Flush()
+		if _, err = w.Write(body); err == nil {
+			err = control.Flush()
+		}
 	}
 	_ = control.SetWriteDeadline(time.Time{})
 	return err
@@ -221,7 +260,7 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) *engineError {
 	if failure != nil {
 		return failure
 	}
-	if err := s.respond(w, "text/html", []byte("ok")); err != nil {
+	if err := s.respond(w, "text/html", []byte("ok"), nil); err != nil {
 		s.abort("transport error")
 	}
 	return nil
@@ -239,7 +278,7 @@ func (s *Session) postClosed(w http.ResponseWriter, r *http.Request) *engineErro
 			s.forget()
 		}
 	}
-	if err := s.respond(w, "text/html", []byte("ok")); err != nil {
+	if err := s.respond(w, "text/html", []byte("ok"), nil); err != nil {
 		s.forget()
 	}
 	return nil
@@ -260,11 +299,8 @@ func (s *Session) takePayload(w http.ResponseWriter, r *http.Request) *engineErr
 	case err != nil:
 		s.abort("transport close")
 		return errBadRequest
-	case !utf8.Valid(body):
-		s.abort("parse error")
-		return errBadRequest
 	}
-	return s.receiveWith(func() error { return s.receivePayload(body) })
+	return s.receiveWith(func() error { return s.receivePayload(toUTF8(body)) })
 }
 
 // receivePayload handles the packets of a payload, in order.
@@ -275,15 +311,7 @@ func (s *Session) receivePayload(body []byte) error {
 	for more := true; more && !s.closed.Load(); {
 		var packet []byte
 		packet, body, more = bytes.Cut(body, []byte{recordSeparator})
-		binary := len(packet) > 0 && packet[0] == 'b'
-		if binary {
-			data, err := base64.StdEncoding.AppendDecode(nil, packet[1:])
-			if err != nil {
-				return ErrMalformed
-			}
-			packet = data
-		}
-		if err := s.receive(packet, binary, &batch); err != nil {
+		if err := s.receive(packet, false, &batch); err != nil {
 			batch.Flush()
 			if err = wire.Finish(err); err != nil {
 				return err
@@ -337,12 +365,19 @@ func (s *Session) receiveWith(f func() error) *engineError {
 }
 
 // endPolling ends the session's polling with a last packet: for the poll that
-// waits, or, where what is queued is to be flushed, for the next one. s.closed
-// is set. s.mu is held, and released.
+// waits or, where what is queued is to be flushed or the client closed the
+// session itself, for the next one. A client whose probe was answered gets it
+// behind its upgrade instead: in a poll it would not notice it. s.closed is set.
+// s.mu is held, and released.
 func (s *Session) endPolling(flush bool, last byte) {
 	p := s.polling
 	p.last = last
-	keep := flush || p.waiting
+	p.lastHeld = flush && p.probed
+	keep := flush || p.waiting || last == engineNoop
+	timeout := wire.DefaultCloseTimeout
+	if p.lastHeld || last == engineNoop && !p.waiting {
+		timeout = lateTimeout
+	}
 	if !flush && !p.waiting {
 		p.queue, p.size = nil, 0
 	}
@@ -352,13 +387,26 @@ func (s *Session) endPolling(flush bool, last byte) {
 	}
 	p.wakePoll()
 	if keep {
-		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
+		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(timeout), s)
 	}
 	s.mu.Unlock()
 	if !keep {
 		s.forget()
 	}
 	s.finishPolling()
+}
+
+// releaseLast lets polls fetch a last packet that waited for an upgrade, and
+// reports whether there was one. s.mu is held.
+func (s *Session) releaseLast() bool {
+	p := s.polling
+	if p == nil || !p.lastHeld {
+		return false
+	}
+	p.lastHeld = false
+	p.wakePoll()
+	s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
+	return true
 }
 
 // finishPolling tells the handler of the end of a session that polled, if that
@@ -381,19 +429,34 @@ func (s *Session) finishPolling() {
 	}
 }
 
-// probe lets conn try to take the session over.
-func (s *Session) probe(conn *wire.Conn) bool {
+// beginProbe reserves the session for a WebSocket that is about to try to take
+// it over. endProbe ends that, with or without a connection.
+func (s *Session) beginProbe() bool {
 	p := s.polling
 	if p == nil {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.upgraded || p.probe != nil || s.closed.Load() {
+	if p.upgraded || p.probing || s.closed.Load() {
 		return false
 	}
-	p.probe = conn
+	p.probing, p.tried = true, true
 	return true
+}
+
+// wasProbed reports whether the session's first probe has come.
+func (s *Session) wasProbed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.polling.tried
+}
+
+// setProbe lets conn try to take the session over.
+func (s *Session) setProbe(conn *wire.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.probe = conn
 }
 
 // probed lets the client's poll return, so that it can stop polling.
@@ -406,17 +469,13 @@ func (s *Session) probed(conn *wire.Conn) {
 	}
 }
 
-// unprobe forgets a connection that did not take the session over.
-func (s *Session) unprobe(conn *wire.Conn) {
-	p := s.polling
-	if p == nil {
-		return
-	}
+// endProbe forgets a connection that did not take the session over.
+func (s *Session) endProbe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.probe == conn {
-		p.probe, p.probed = nil, false
-	}
+	p := s.polling
+	p.probing, p.probe, p.probed = false, nil, false
+	s.releaseLast()
 }
 
 // upgrade makes conn the session's transport. What is queued goes there. It is
@@ -431,15 +490,16 @@ func (s *Session) upgrade(conn *wire.Conn) bool {
 	if p.probe != conn || !p.probed {
 		return false
 	}
-	if err := conn.Send(conn.Batch(), p.queue...); err != nil {
+	if err := s.sendWebSocket(conn, conn.Batch(), p.queue); err != nil {
 		return false
 	}
 	p.queue, p.size = nil, 0
 	if s.closed.Load() { // the client had stopped polling; now it has the rest
 		conn.Close(s.code, "")
+		s.releaseLast()
 		return false
 	}
-	p.probe, p.probed, p.upgraded = nil, false, true
+	p.probing, p.probe, p.probed, p.upgraded = false, nil, false, true
 	p.wakePoll()
 	s.conn.Store(conn)
 	s.engine.countUpgrade(s)

@@ -31,6 +31,7 @@ type Session struct {
 	opened    time.Time
 	handler   MessageHandler
 	polling   *polling // nil if the session began as a WebSocket
+	textOnly  bool     // binary messages go out in base64, over WebSocket too
 
 	// conn is the WebSocket that the session is on, nil while it polls.
 	conn atomic.Pointer[wire.Conn]
@@ -86,12 +87,19 @@ func (s *Session) start(batch *wire.Batch, upgrades ...string) {
 // return. The error is nil, ErrClosed or ErrSlow; see Socket.Emit for batch.
 func (s *Session) Send(batch *wire.Batch, packets ...wire.Message) error {
 	if conn := s.conn.Load(); conn != nil {
-		return sendError(conn.Send(batch, packets...))
+		return s.sendWebSocket(conn, batch, packets)
 	}
 	if s.polling == nil {
 		return ErrClosed
 	}
 	return s.sendPolling(batch, packets)
+}
+
+func (s *Session) sendWebSocket(conn *wire.Conn, batch *wire.Batch, packets []wire.Message) error {
+	if s.textOnly {
+		packets = TextMessages(packets)
+	}
+	return sendError(conn.Send(batch, packets...))
 }
 
 // MessagePrefix begins a text message.
@@ -122,8 +130,12 @@ func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) error {
 	case enginePong:
 		s.pong()
 		return nil
+	case BinaryPrefix:
+		return s.handler.Message(DecodeBase64(p[1:]), true, batch)
 	case engineClose:
 		return errClientClose
+	case engineOpen, engineUpgrade, engineNoop:
+		return nil // not a client's to send, but some do: Swift's a noop behind its upgrade
 	}
 	return ErrMalformed
 }
@@ -145,8 +157,11 @@ func (s *Session) pong() {
 func (s *Session) Expired(at time.Time) {
 	s.mu.Lock()
 	if s.closed.Load() {
+		held := s.releaseLast()
 		s.mu.Unlock()
-		s.forget() // a polling client that has not come for the rest
+		if !held {
+			s.forget() // a polling client that has not come for the rest
+		}
 		return
 	}
 	late := s.awaitPong

@@ -74,12 +74,11 @@ func TestShutdown(t *testing.T) {
 // Those that do not go are cut when the context ends, and no later.
 func TestShutdownInTime(t *testing.T) {
 	stays := map[string]func(b *bareSite){
-		"polling":         func(b *bareSite) { b.polled() },
-		"websocket":       func(b *bareSite) { b.dialled() },
-		"upgraded":        func(b *bareSite) { p, m := b.polled(); p.Upgrade(); synctest.Wait(); b.upgraded(m) },
-		"upgrading":       func(b *bareSite) { p, _ := b.polled(); p.Upgrade() },
-		"probe":           func(b *bareSite) { p, _ := b.polled(); p.Probe() },
-		"refused upgrade": func(b *bareSite) { p, _ := b.polled(); p.Probe(); p.Probe() },
+		"polling":   func(b *bareSite) { b.polled() },
+		"websocket": func(b *bareSite) { b.dialled() },
+		"upgraded":  func(b *bareSite) { p, m := b.polled(); p.Upgrade(); synctest.Wait(); b.upgraded(m) },
+		"upgrading": func(b *bareSite) { p, _ := b.polled(); p.Upgrade() },
+		"probe":     func(b *bareSite) { p, _ := b.polled(); p.Probe() },
 		"closed before": func(b *bareSite) {
 			_, m := b.dialled()
 			m.Close("enough")

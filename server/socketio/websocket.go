@@ -87,22 +87,22 @@ func (ws *webSocket) Closed(err error) {
 // serveUpgrade takes a WebSocket for a session that polls (Engine.IO protocol
 // 4, "Upgrade").
 func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineError {
+	if !s.beginProbe() {
+		return errBadRequest
+	}
 	if !s.engine.hold(s) {
+		s.endProbe()
 		return errSessionUnknown
 	}
 	conn, err := wire.Upgrade(w, r, &s.engine.wire)
 	if err != nil {
+		s.endProbe()
 		s.engine.ended.Done()
 		return nil
 	}
 	p := &probe{session: s, conn: conn}
-	if s.probe(conn) {
-		s.engine.deadlines.Set(&p.deadline, time.Now().Add(upgradeTimeout), p)
-	} else {
-		// As Node's engine does: taken, and closed at once.
-		conn.Close(wire.CloseNormal, "")
-		p.refused = true
-	}
+	s.setProbe(conn)
+	s.engine.deadlines.Set(&p.deadline, time.Now().Add(upgradeTimeout), p)
 	s.engine.run(conn, p)
 	return nil
 }
@@ -116,9 +116,7 @@ type probe struct {
 	conn     *wire.Conn
 	deadline wire.Deadline // for upgrading
 
-	// owned by the connection's reader
-	refused  bool
-	upgraded bool
+	upgraded bool // owned by the connection's reader
 }
 
 var errProbe = &wire.CloseError{Code: wire.CloseProtocolError, Reason: "no probe"}
@@ -126,9 +124,6 @@ var errProbe = &wire.CloseError{Code: wire.CloseProtocolError, Reason: "no probe
 func (p *probe) Message(payload []byte, binary bool) error {
 	if p.upgraded {
 		return (*webSocket)(p.session).Message(payload, binary)
-	}
-	if p.refused {
-		return nil
 	}
 	switch {
 	case !binary && string(payload) == "2probe":
@@ -171,5 +166,5 @@ func (p *probe) Closed(err error) {
 		return
 	}
 	p.session.engine.deadlines.Stop(&p.deadline)
-	p.session.unprobe(p.conn)
+	p.session.endProbe()
 }

@@ -15,16 +15,33 @@ func IsUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
+// Subprotocol is the first subprotocol that r offers, or "".
+func Subprotocol(r *http.Request) string {
+	first, _, _ := strings.Cut(r.Header.Get("Sec-Websocket-Protocol"), ",")
+	return strings.TrimSpace(first)
+}
+
 // upgradeTimeout is how long a client may take for the answer to its handshake:
 // it waits where the client has yet to read those to earlier requests.
 const upgradeTimeout = 5 * time.Second
 
 // Upgrade answers the WebSocket handshake r (RFC 6455, section 4.2) with the
-// headers that w holds already, and takes the connection over. On an error the
+// headers that w holds already, and takes the connection over. Of the
+// subprotocols that the client offers it answers the first. On an error the
 // request has been answered and its connection closed. The caller must call
 // Serve.
 func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config) (*Conn, error) {
-	nc, rw, _, err := ws.HTTPUpgrader{Header: w.Header(), Timeout: upgradeTimeout}.Upgrade(r, w)
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+		// A proxy that speaks HTTP/1.0 to its upstream passes the 101 on all the
+		// same, as nginx does without proxy_http_version.
+		r = r.WithContext(r.Context())
+		r.ProtoMinor = 1
+	}
+	nc, rw, _, err := ws.HTTPUpgrader{
+		Header:   w.Header(),
+		Timeout:  upgradeTimeout,
+		Protocol: func(string) bool { return true },
+	}.Upgrade(r, w)
 	if err != nil {
 		if nc != nil {
 			nc.Close()

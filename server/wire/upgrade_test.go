@@ -106,6 +106,44 @@ func TestUpgrade(t *testing.T) {
 	})
 }
 
+// Clients that offer subprotocols get the first; a proxy may speak HTTP/1.0.
+func TestUpgradeVariants(t *testing.T) {
+	for _, tt := range []struct {
+		name, request, protocol string
+		status                  int
+	}{
+		{"HTTP/1.0", strings.Replace(upgradeRequest, "HTTP/1.1", "HTTP/1.0", 1), "", http.StatusSwitchingProtocols},
+		{"HTTP/1.0, close", "GET / HTTP/1.0\r\nConnection: close\r\nHost: x\r\nUpgrade: %s\r\nSec-WebSocket-Version: %s\r\nSec-WebSocket-Key: %s\r\n\r\n", "", http.StatusBadRequest},
+		{"a subprotocol", offering("json"), "json", http.StatusSwitchingProtocols},
+		{"several", offering("v2.json, chat"), "v2.json", http.StatusSwitchingProtocols},
+		{"several headers", offering("chat\r\nSec-WebSocket-Protocol: json"), "chat", http.StatusSwitchingProtocols},
+		{"an empty offer", offering(""), "", http.StatusBadRequest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onSockets(t, func(t *testing.T, n network) {
+				r := newRecorder(t)
+				p := dial(t, serveHTTP(t, n, r))
+				p.write(fmt.Appendf(nil, tt.request, "websocket", "13", "dGhlIHNhbXBsZSBub25jZQ=="))
+				answer, err := http.ReadResponse(p.r, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := answer.Header.Get("Sec-Websocket-Protocol"); answer.StatusCode != tt.status || got != tt.protocol {
+					t.Fatalf("status %d, subprotocol %q, want %d, %q", answer.StatusCode, got, tt.status, tt.protocol)
+				}
+				if tt.status == http.StatusSwitchingProtocols {
+					p.write(text("hello"))
+					r.saw("text hello")
+				}
+			})
+		})
+	}
+}
+
+func offering(protocols string) string {
+	return strings.TrimSuffix(upgradeRequest, "\r\n") + "Sec-WebSocket-Protocol: " + protocols + "\r\n\r\n"
+}
+
 // Frames may follow the handshake at once, even in the same segment.
 func TestUpgradeWithFrames(t *testing.T) {
 	onSockets(t, func(t *testing.T, n network) {

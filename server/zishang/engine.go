@@ -125,6 +125,12 @@ func newEngine(opts socketio.Options) *engine {
 	}
 	e.server = newServer(o)
 	// Not client.Bind, which would give the connection to the library's decoder.
+	e.server.Use(func(ctx *types.HttpContext, next func(error)) {
+		if protocol := wire.Subprotocol(ctx.Request()); protocol != "" {
+			ctx.ResponseHeaders.Set("Sec-Websocket-Protocol", protocol)
+		}
+		next(nil)
+	})
 	e.server.On("connection", func(args ...any) { e.open(args[0].(eio.Socket)) })
 	return e
 }

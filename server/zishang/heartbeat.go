@@ -93,10 +93,7 @@ func (s *session) watchPackets() {
 			s.heartbeat.pong()
 		case packet.CLOSE:
 			s.close(wire.CloseNormal, reasonTransport)
-		case packet.OPEN, packet.UPGRADE, packet.NOOP:
-			// Not a client's to send; the library ignores them.
-			s.close(wire.CloseNormal, reasonParse)
-		default:
+		default: // the library ignores what is not a client's to send
 			forward(p)
 		}
 	})

@@ -27,6 +27,7 @@ type transport struct {
 	conn       *types.WebSocketConn
 	gated      *gatedConn // below it
 	maxMessage int64
+	textOnly   bool // the client takes no binary frames
 
 	mu       sync.Mutex
 	queue    wire.Queue
@@ -54,6 +55,7 @@ func (s *eioServer) CreateTransport(_ string, ctx *types.HttpContext) (transport
 		conn:       ctx.Websocket,
 		gated:      ctx.Response().(*gate).conn,
 		maxMessage: s.Opts().MaxHttpBufferSize(),
+		textOnly:   ctx.Query().Peek("b64") != "",
 		idle:       make(chan struct{}, 1),
 	}
 	t.conn.SetReadLimit(maxAnnounced)
@@ -123,6 +125,8 @@ func (t *transport) receive(kind int, message io.Reader) error {
 		t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: types.NewBytesBuffer(p)})
 	case len(p) > 0 && p[0] == socketio.MessagePrefix[0]:
 		t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: types.NewStringBuffer(p[1:])})
+	case len(p) > 0 && p[0] == socketio.BinaryPrefix:
+		t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: types.NewBytesBuffer(socketio.DecodeBase64(p[1:]))})
 	default:
 		t.OnData(types.NewStringBuffer(p))
 	}
@@ -163,6 +167,9 @@ func (t *transport) waiting() int {
 // put queues messages, with nothing between them, and sees to it that they are
 // written. Their bytes are the caller's again on return.
 func (t *transport) put(messages ...wire.Message) {
+	if t.textOnly {
+		messages = socketio.TextMessages(messages)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.over {

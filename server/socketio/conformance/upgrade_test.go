@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,9 +30,7 @@ func TestUpgrade(t *testing.T) {
 		c.Expect("4still here")
 	})
 	t.Run("a second WebSocket", func(t *testing.T) {
-		other := p.Probe()
-		other.Send("2probe")
-		other.Closed()
+		notUpgraded(p.Client, p.SID)
 		c.Send("4still here")
 		c.Expect("4still here")
 	})
@@ -108,9 +107,7 @@ func TestUpgradeRefused(t *testing.T) {
 		first := p.Probe()
 		first.Send("2probe")
 		first.Expect("3probe")
-		second := p.Probe()
-		second.Send("2probe")
-		second.Closed()
+		notUpgraded(p.Client, p.SID)
 		first.Send("5", "4x")
 		first.Expect("4x")
 	})
@@ -118,12 +115,18 @@ func TestUpgradeRefused(t *testing.T) {
 		s := engineIO(t)
 		c := s.Dial("")
 		sid := engineio.ParseOpen(t, c.Next()).SID
-		second := s.Dial(sid)
-		second.Send("2probe")
-		second.Closed()
+		notUpgraded(s.Client, sid)
 		c.Send("4x")
 		c.Expect("4x")
 	})
+}
+
+// notUpgraded expects a WebSocket for the session to be refused.
+func notUpgraded(c *engineio.Client, sid string) {
+	c.T.Helper()
+	if ws, err := c.TryDial(sid); err == nil || !strings.Contains(err.Error(), "400") {
+		c.T.Errorf("not refused: %v, %v", ws, err)
+	}
 }
 
 // goesOn expects the session to poll as before, and to be upgraded later.
@@ -144,15 +147,15 @@ func goesOn(p *engineio.Poller) {
 	}
 	// The server may not have noticed the end of the former probe yet.
 	for end := time.Now().Add(patience); ; {
-		c := p.Probe()
-		c.Send("2probe")
-		m, err := c.Read()
+		c, err := p.TryDial(p.SID)
 		if err != nil && time.Now().Before(end) {
 			continue
 		}
-		if m != "3probe" {
-			p.T.Fatalf("got %q, %v", m, err)
+		if err != nil {
+			p.T.Fatal(err)
 		}
+		c.Send("2probe")
+		c.Expect("3probe")
 		c.Send("5", "4x")
 		c.Expect("4x")
 		return

@@ -1,0 +1,247 @@
+package socketio
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/oodaa/signaling/test/rig/engineio"
+)
+
+// What some clients in the field send, and stock socket.io takes.
+
+// unhurried sessions have no heartbeat while a test runs.
+func unhurried(o *Options) { o.PingInterval = time.Hour }
+
+// TestIgnoredPackets has a client send packets that are the server's to send.
+func TestIgnoredPackets(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	p, m := b.polled()
+	c, direct := b.dialled()
+	for _, packet := range []string{"0", `0{"sid":"x"}`, "5", "6", "6probe"} {
+		c.Send(packet, "4"+packet)
+		if got := receive(t, "message", direct.got); got != packet {
+			t.Errorf("behind %q: got %q", packet, got)
+		}
+		p.Send(packet + "\x1e4" + packet)
+		if got := receive(t, "message", m.got); got != packet {
+			t.Errorf("behind %q while polling: got %q", packet, got)
+		}
+	}
+	upgraded := p.Upgrade() // and Swift's noop right behind it
+	upgraded.Send("6", "4on")
+	if got := receive(t, "message", m.got); got != "on" {
+		t.Errorf("behind the upgrade: got %q", got)
+	}
+}
+
+// TestTextOnly has clients that take and send binary messages in base64.
+func TestTextOnly(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	for _, textOnly := range []bool{false, true} {
+		t.Run(fmt.Sprint(textOnly), func(t *testing.T) {
+			// A session's handshake decides, whatever transport it moves to.
+			query, want := "EIO=4&transport=polling", "b:\x00\xff"
+			if textOnly {
+				query, want = query+"&b64=1", "bAP8="
+			}
+			answer := b.Do("GET", query, "")
+			p := b.Poller(engineio.ParseOpen(t, answer.Body).SID)
+			m := b.next()
+			send := func() {
+				if err := m.Send(nil, Messages([]byte(MessagePrefix), []byte("head"), [][]byte{{0, 255}})...); err != nil {
+					t.Error(err)
+				}
+			}
+			send()
+			p.Expect("4head", "bAP8=")
+			send()
+			c := p.Probe()
+			c.Send("2probe")
+			c.Expect("3probe")
+			p.Expect("4head", "bAP8=") // released by the probe, and there was something
+			send()
+			c.Send("5")
+			c.Expect("4head", want)
+			send()
+			c.Expect("4head", want)
+			c.Send("bAP8", "b_-8=\r\n", "b!")
+			for _, want := range []string{"b:\x00\xff", "b:\xff\xef", "b:"} {
+				if got := receive(t, "message", m.got); got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestInvalidUTF8 posts what is not UTF-8.
+func TestInvalidUTF8(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	p, m := b.polled()
+	p.Send("4a\xffb\xe2\x82\x1e4c")
+	for _, want := range []string{"a\ufffdb\ufffd", "c"} {
+		if got := receive(t, "message", m.got); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestContentLength has answers that proxies and clients know the length of.
+func TestContentLength(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	p, m := b.polled()
+	if err := m.text(strings.Repeat("x", 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []engineio.Answer{p.Get(), p.Post("4a")} {
+		if got := a.Header.Get("Content-Length"); a.Status != http.StatusOK || got != fmt.Sprint(len(a.Body)) {
+			t.Errorf("Content-Length %q for %d bytes, status %d", got, len(a.Body), a.Status)
+		}
+	}
+}
+
+// TestProbeReleases has a client poll on while its probe is answered, as it does
+// behind a proxy that holds the answer back.
+func TestProbeReleases(t *testing.T) {
+	inBubble(t, func(t *testing.T, w watch) {
+		p, _ := bare(t, pipes{}, unhurried, nil).polled()
+		c := p.Probe()
+		c.Send("2probe")
+		c.Expect("3probe")
+		w.is(0)
+		for i := range 30 {
+			p.Expect("6")
+			w.is(time.Duration(i) * releaseInterval)
+		}
+		c.Send("5", "4x")
+		synctest.Wait()
+	})
+}
+
+// TestOneProbe has a second WebSocket for the same session refused before it is
+// one.
+func TestOneProbe(t *testing.T) {
+	b := bare(t, loopback{}, nil, nil)
+	p, m := b.polled()
+	refused := func(what string) {
+		t.Helper()
+		if c, err := b.TryDial(p.SID); err == nil || !strings.Contains(err.Error(), "400") {
+			t.Errorf("%s: %v, %v", what, c, err)
+		}
+	}
+	first := p.Probe()
+	refused("while there is a probe")
+	first.Send("2probe")
+	first.Expect("3probe")
+	refused("while a probe is answered")
+	first.Close()
+	var second *engineio.WebSocket
+	within(t, "a new probe, once the first is gone", func() bool {
+		c, err := b.TryDial(p.SID)
+		second = c
+		return err == nil
+	})
+	second.Send("2probe")
+	second.Expect("3probe")
+	second.Send("5")
+	b.upgraded(m)
+	refused("upgraded")
+}
+
+// TestLatePoll has a poll arrive behind the client's own close packet, as it does
+// where both are sent at once.
+func TestLatePoll(t *testing.T) {
+	inBubble(t, func(t *testing.T, w watch) {
+		b := bare(t, pipes{}, unhurried, nil)
+		p, m := b.polled()
+		p.Send("1")
+		if reason := reasonOf(m); reason != "transport close" {
+			t.Errorf("closed by %q", reason)
+		}
+		w.sleep(lateTimeout - time.Nanosecond)
+		p.Expect("6")
+		p.ExpectGone()
+
+		p, _ = b.polled()
+		p.Send("1")
+		w.sleep(2*lateTimeout - time.Nanosecond)
+		p.ExpectGone()
+	})
+}
+
+// TestShutdownDuringUpgrade stops the server after a probe was answered. The
+// client is told behind its upgrade: in a poll, stock clients do not notice.
+func TestShutdownDuringUpgrade(t *testing.T) {
+	probed := func(b *bareSite) (*engineio.Poller, *bareSession, *engineio.WebSocket) {
+		p, m := b.polled()
+		c := p.Probe()
+		c.Send("2probe")
+		c.Expect("3probe")
+		p.Expect("6")
+		if err := m.text("queued"); err != nil {
+			t.Error(err)
+		}
+		return p, m, c
+	}
+	shutdown := func(b *bareSite) <-chan error {
+		shut := make(chan error, 1)
+		go func() { shut <- b.Shutdown(context.Background()) }()
+		synctest.Wait()
+		return shut
+	}
+	t.Run("upgrades", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			b := bare(t, pipes{}, unhurried, nil)
+			_, m, c := probed(b)
+			shut := shutdown(b)
+			w.sleep(lateTimeout - time.Nanosecond)
+			c.Send("5")
+			c.Expect("4queued")
+			c.ExpectClosed(websocket.CloseGoingAway)
+			if reason := reasonOf(m); reason != reasonShutdown {
+				t.Errorf("closed by %q", reason)
+			}
+			if err := <-shut; err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("polls on", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			b := bare(t, pipes{}, unhurried, nil)
+			p, _, _ := probed(b)
+			p.Expect("4queued")
+			shut := shutdown(b)
+			for p.Next() == "6" {
+			}
+			w.is(lateTimeout)
+			if err := <-shut; err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("gives its upgrade up", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w watch) {
+			b := bare(t, pipes{}, unhurried, nil)
+			p, _, c := probed(b)
+			p.Expect("4queued")
+			shut := shutdown(b)
+			c.Close()
+			for p.Next() == "6" {
+			}
+			if took := time.Since(w.start); took >= lateTimeout {
+				t.Errorf("took %v", took)
+			}
+			if err := <-shut; err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
