@@ -2,11 +2,14 @@ package middleware
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	chimw "github.com/go-chi/chi/v5/middleware"
 )
@@ -75,6 +78,20 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
+// Trust reports whether what the peer of the connection says of its client is
+// believed.
+func (p Proxies) Trust(r *http.Request) bool {
+	if p.hops > 0 {
+		return true
+	}
+	return p.contain(peerAddr(r))
+}
+
+func (p Proxies) contain(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	return slices.ContainsFunc(p.prefixes, func(prefix netip.Prefix) bool { return prefix.Contains(addr) })
+}
+
 // ClientIP finds the address of the client of each request, for [Addr] to tell.
 //
 //   - Without proxies, it is the peer of the connection, and X-Forwarded-For is
@@ -85,21 +102,82 @@ func parsePrefix(s string) (netip.Prefix, error) {
 //     the proxies may be able to reach the server then; and a number greater
 //     than the true one lets clients choose their address.
 //
-// Where that finds none (no header, too short a one, an entry that is no
-// address), it is the peer of the connection: clients behind a proxy that does
-// not name them share one address rather than having none.
-func ClientIP(trusted Proxies) func(http.Handler) http.Handler {
+// Entries may have a port or brackets around their address, as some proxies write
+// them. Where there is no client to be found (no header, too short a one, an
+// entry that is not an address), it is the peer of the connection: clients behind
+// a proxy that does not name them share one address rather than having none.
+//
+// An entry of a trusted proxy that cannot be read, and a header from a peer that
+// is not trusted, are logged, once each.
+func ClientIP(trusted Proxies, log *slog.Logger) func(http.Handler) http.Handler {
+	find := chimw.ClientIPFromRemoteAddr
 	switch {
 	case trusted.hops > 0:
-		return chimw.ClientIPFromXFFTrustedProxies(trusted.hops)
+		find = chimw.ClientIPFromXFFTrustedProxies(trusted.hops)
 	case len(trusted.prefixes) > 0:
 		prefixes := make([]string, len(trusted.prefixes))
 		for i, p := range trusted.prefixes {
 			prefixes[i] = p.String()
 		}
-		return chimw.ClientIPFromXFF(prefixes...)
+		find = chimw.ClientIPFromXFF(prefixes...)
 	}
-	return chimw.ClientIPFromRemoteAddr
+	var unreadable, untrusted sync.Once
+	return func(next http.Handler) http.Handler {
+		next = find(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			forwarded := r.Header["X-Forwarded-For"]
+			switch {
+			case len(forwarded) == 0 && r.Header["Via"] == nil:
+			case !trusted.Trust(r):
+				untrusted.Do(func() {
+					log.Warn("client addresses from an untrusted proxy ignored, its clients share one rate limit",
+						"peer", peerAddr(r).String(), "setting", "TRUSTED_PROXIES="+peerAddr(r).WithZone("").String())
+				})
+			default:
+				plainAddrs(forwarded)
+				if entry := trusted.unreadable(forwarded); entry != "" {
+					unreadable.Do(func() {
+						log.Warn("X-Forwarded-For has an entry that is not an address", "entry", clip(entry), "peer", peerAddr(r).String())
+					})
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// plainAddrs takes ports and brackets off the addresses of X-Forwarded-For, in
+// place.
+func plainAddrs(headers []string) {
+	for i, header := range headers {
+		entries := strings.Split(header, ",")
+		for j, entry := range entries {
+			entry = strings.TrimSpace(entry)
+			if withPort, err := netip.ParseAddrPort(entry); err == nil {
+				entries[j] = withPort.Addr().String()
+			} else if inner, ok := strings.CutPrefix(entry, "["); ok {
+				entries[j] = strings.TrimSuffix(inner, "]")
+			}
+		}
+		headers[i] = strings.Join(entries, ",")
+	}
+}
+
+// unreadable is the entry of X-Forwarded-For at which the search for the client
+// ends because it is not an address, or "". What stands left of the client is the
+// client's own word.
+func (p Proxies) unreadable(headers []string) string {
+	entries := strings.Split(strings.Join(headers, ","), ",")
+	for n, entry := range slices.Backward(entries) {
+		addr, err := netip.ParseAddr(strings.TrimSpace(entry))
+		if err != nil {
+			return strings.TrimSpace(entry)
+		}
+		if p.hops > 0 && len(entries)-n >= p.hops || p.hops == 0 && !p.contain(addr) {
+			return ""
+		}
+	}
+	return ""
 }
 
 // Addr returns the address of the client of r as [ClientIP] found it, or else
@@ -109,6 +187,11 @@ func Addr(r *http.Request) netip.Addr {
 	if addr := chimw.GetClientIPAddr(r.Context()); addr.IsValid() {
 		return addr
 	}
+	return peerAddr(r)
+}
+
+// peerAddr is the address of the peer of the connection, as Addr returns it.
+func peerAddr(r *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr

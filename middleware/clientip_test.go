@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -20,7 +21,7 @@ func proxies(t testing.TB, s string) Proxies {
 
 // clientOf returns what Addr says behind ClientIP.
 func clientOf(trusted Proxies, r *http.Request) (addr netip.Addr) {
-	h := ClientIP(trusted)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { addr = Addr(r) }))
+	h := ClientIP(trusted, slog.New(slog.DiscardHandler))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { addr = Addr(r) }))
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	return addr
 }
@@ -117,6 +118,11 @@ func TestClientIP(t *testing.T) {
 		{"one hop, garbage", "1", "10.0.0.1:5000", []string{"203.0.113.7, unknown"}, "10.0.0.1"},
 		{"one hop, Unix socket", "1", "@", []string{"203.0.113.7"}, "203.0.113.7"},
 		{"two hops", "2", "10.0.0.1:5000", []string{"203.0.113.7, 10.9.9.9"}, "203.0.113.7"},
+		{"one hop, with a port", "1", "10.0.0.1:5000", []string{"203.0.113.7:41007"}, "203.0.113.7"},
+		{"one hop, IPv6 with a port", "1", "10.0.0.1:5000", []string{"[2001:db9::7]:443"}, "2001:db9::7"},
+		{"one hop, IPv6 in brackets", "1", "10.0.0.1:5000", []string{"198.51.100.9, [2001:db9::7]"}, "2001:db9::7"},
+		{"one hop, half a bracket", "1", "10.0.0.1:5000", []string{"2001:db9::7]:443"}, "10.0.0.1"},
+		{"prefixes, with ports", internal, "10.0.0.1:5000", []string{"203.0.113.7:41007, 10.0.0.2:5", "[2001:db8::1]:443"}, "203.0.113.7"},
 		{"two hops, too short a header", "2", "10.0.0.1:5000", []string{"203.0.113.7"}, "10.0.0.1"},
 	}
 	for _, tt := range tests {
@@ -125,6 +131,43 @@ func TestClientIP(t *testing.T) {
 			r.Header["X-Forwarded-For"] = tt.xff
 			if got := clientOf(proxies(t, tt.proxies), r); got.String() != tt.want {
 				t.Errorf("= %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// What is wrong with proxies is logged, once.
+func TestClientIPLogs(t *testing.T) {
+	const unreadable, untrusted = "entry that is not an address", "untrusted proxy"
+	for _, tt := range []struct {
+		name, proxies string
+		header        []string
+		want          string // "": nothing
+	}{
+		{"no header", "", nil, ""},
+		{"nobody trusted", "", []string{"X-Forwarded-For", "203.0.113.7"}, untrusted},
+		{"nobody trusted, Via", "", []string{"Via", "1.1 proxy"}, untrusted},
+		{"another one trusted", "10.9.0.0/16", []string{"X-Forwarded-For", "203.0.113.7"}, untrusted},
+		{"trusted", "10.0.0.1", []string{"X-Forwarded-For", "203.0.113.7:5", "Via", "1.1 proxy"}, ""},
+		{"one hop", "1", []string{"X-Forwarded-For", "203.0.113.7"}, ""},
+		{"garbage", "1", []string{"X-Forwarded-For", "unknown"}, unreadable},
+		{"garbage by the client", "1", []string{"X-Forwarded-For", "unknown, 203.0.113.7"}, ""},
+		{"garbage by the first of two", "2", []string{"X-Forwarded-For", "unknown, 203.0.113.7"}, unreadable},
+		{"garbage of a trusted one", "10.0.0.0/8", []string{"X-Forwarded-For", "unknown, 10.0.0.2"}, unreadable},
+		{"garbage left of the client", "10.0.0.0/8", []string{"X-Forwarded-For", "unknown, 203.0.113.7"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var logged strings.Builder
+			h := ClientIP(proxies(t, tt.proxies), slog.New(slog.NewTextHandler(&logged, nil)))(ok)
+			for range 3 {
+				h.ServeHTTP(httptest.NewRecorder(), request("10.0.0.1:5000", tt.header...))
+			}
+			lines := strings.Count(logged.String(), "\n")
+			if tt.want == "" && lines > 0 || tt.want != "" && (lines != 1 || !strings.Contains(logged.String(), tt.want)) {
+				t.Errorf("want %q once, logged %s", tt.want, &logged)
+			}
+			if tt.want == untrusted && !strings.Contains(logged.String(), "TRUSTED_PROXIES=10.0.0.1") {
+				t.Errorf("does not name the setting: %s", &logged)
 			}
 		})
 	}
@@ -239,6 +282,6 @@ func FuzzParseProxies(f *testing.F) {
 				t.Errorf("%q: prefix %v", s, prefix)
 			}
 		}
-		ClientIP(p) // chi panics at what it does not take
+		ClientIP(p, slog.New(slog.DiscardHandler)) // chi panics at what it does not take
 	})
 }

@@ -36,7 +36,9 @@ func TestCORS(t *testing.T) {
 		{"own host is not granted", []string{app}, "GET", []string{"Origin", "http://signal.example.com"}, nil},
 		{"no origin", []string{app}, "GET", nil, nil},
 		{"no origin, all", []string{"*"}, "GET", nil, nil},
-		{"null", []string{app, "null"}, "GET", []string{"Origin", "null"}, nil},
+		{"null", []string{app}, "GET", []string{"Origin", "null"}, nil},
+		{"null listed", []string{app, "null"}, "GET", []string{"Origin", "null"}, granted("null")},
+		{"pattern", []string{"https://*.example.com"}, "GET", []string{"Origin", app}, granted(app)},
 		{"two origins", []string{app}, "GET", []string{"Origin", app, "Origin", "https://evil.example"}, nil},
 		{"nobody", nil, "GET", []string{"Origin", app}, nil},
 		{"all", []string{"*"}, "GET", []string{"Origin", "https://any.example"}, granted("https://any.example")},
@@ -49,7 +51,7 @@ func TestCORS(t *testing.T) {
 			r.Method = tt.method
 			rec := httptest.NewRecorder()
 			reached := false
-			CORS(tt.origins)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true })).ServeHTTP(rec, r)
+			CORS(NewOrigins(tt.origins), nobody)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true })).ServeHTTP(rec, r)
 			if !reached {
 				t.Error("the handler was not reached")
 			}
@@ -91,7 +93,7 @@ func TestCORSPreflight(t *testing.T) {
 			r := request("192.0.2.1:5000", tt.headers...)
 			r.Method = http.MethodOptions
 			rec := httptest.NewRecorder()
-			CORS(tt.origins)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			CORS(NewOrigins(tt.origins), nobody)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 				t.Error("a preflight reached the handler")
 			})).ServeHTTP(rec, r)
 			if rec.Code != http.StatusNoContent {
@@ -109,9 +111,35 @@ func TestCORSPassesOptionsThatIsNoPreflight(t *testing.T) {
 	r := request("192.0.2.1:5000")
 	r.Method = http.MethodOptions
 	rec := httptest.NewRecorder()
-	CORS(nil)(http.NotFoundHandler()).ServeHTTP(rec, r)
+	CORS(Origins{}, nobody)(http.NotFoundHandler()).ServeHTTP(rec, r)
 	if rec.Code != http.StatusNotFound {
 		t.Errorf("status = %d, want the handler's 404", rec.Code)
+	}
+}
+
+func nobody(*http.Request) bool { return false }
+
+// Where all may read figures, nobody needs cookies for it.
+func TestCORSWithoutCredentials(t *testing.T) {
+	isStats := func(r *http.Request) bool { return r.URL.Path == "/stats" }
+	for _, tt := range []struct {
+		origins, path string
+		credentials   string
+	}{
+		{"*", "/stats", ""},
+		{"*", "/ice-servers", "true"},
+		{"https://app.example.com", "/stats", "true"},
+	} {
+		for _, method := range []string{"GET", "OPTIONS"} {
+			r := request("192.0.2.1:5000", "Origin", "https://app.example.com", "Access-Control-Request-Method", "GET")
+			r.Method, r.URL.Path = method, tt.path
+			rec := httptest.NewRecorder()
+			CORS(NewOrigins([]string{tt.origins}), isStats)(ok).ServeHTTP(rec, r)
+			h := rec.Header()
+			if h.Get("Access-Control-Allow-Origin") != "https://app.example.com" || h.Get("Access-Control-Allow-Credentials") != tt.credentials {
+				t.Errorf("CORS_ORIGINS=%s, %s %s: %v", tt.origins, method, tt.path, h)
+			}
+		}
 	}
 }
 

@@ -46,11 +46,11 @@ func TestHeadersAreOnEveryAnswer(t *testing.T) {
 	limiter := NewLimiter(1, nil)
 	quietLog := slog.New(slog.DiscardHandler)
 	mux := chi.NewRouter()
-	mux.Use(Headers(), ClientIP(Proxies{}), RequestLog(quietLog, nil), Recover(quietLog), CORS([]string{"https://app.example.com"}))
+	mux.Use(Headers(), ClientIP(Proxies{}, quietLog), RequestLog(quietLog, nil), Recover(quietLog), CORS(NewOrigins([]string{"https://app.example.com"}), nobody))
 	mux.Get("/", ok)
 	mux.Get("/panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
 	mux.With(limiter.Handler(nil)).Get("/limited", ok)
-	mux.With(Origin(nil)).Get("/origin", ok)
+	mux.With(Origin(Origins{}, OwnHosts{}, quietLog)).Get("/origin", ok)
 	srv := serve(t, mux)
 
 	tests := []struct {

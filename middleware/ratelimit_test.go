@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -202,7 +203,7 @@ func TestLimiterHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(2, nil)
 		health := func(r *http.Request) bool { return r.URL.Path == "/health" }
-		h := ClientIP(Proxies{hops: 1})(l.Handler(health)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := ClientIP(Proxies{hops: 1}, slog.New(slog.DiscardHandler))(l.Handler(health)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusAccepted)
 		})))
 		ask := func(path, client string) *httptest.ResponseRecorder {

@@ -27,7 +27,7 @@ const retryAfter = "1"
 
 // enter counts a new connection in, if there is room for one.
 func (g *gate) enter() *socketio.Refusal {
-	if g.server.draining.Load() {
+	if g.server.stopping.Load() {
 		return unavailable(events.Unavailable.OodaaText(0, nil))
 	}
 	limit := int64(g.server.opts.MaxConnections)
@@ -88,6 +88,12 @@ func (s *Server) unlimited(r *http.Request) bool {
 // routine tells which requests are logged only at debug.
 func (s *Server) routine(r *http.Request) bool {
 	return isProbe(r) || r.URL.Path == "/metrics" || isSocketIO(r) || s.isPageFile(r)
+}
+
+// isMonitor reports whether somebody asks for figures, which hold nothing that a
+// visitor's cookies could be needed for.
+func isMonitor(r *http.Request) bool {
+	return isProbe(r) || r.URL.Path == "/stats" || r.URL.Path == "/metrics"
 }
 
 // isProbe reports whether somebody asks how the server is.

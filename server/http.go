@@ -1,10 +1,17 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"runtime"
+	"strings"
 	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/oodaa/signaling/middleware"
 )
 
 // answer writes v as JSON.
@@ -33,6 +40,44 @@ func upgradeRequired(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusUpgradeRequired, map[string]string{"error": "WebSocket upgrade required"})
 }
 
+// below has all routes stand below a path: what comes for another is not found.
+func (s *Server) below(base string) func(http.Handler) http.Handler {
+	outside := chi.Chain(middleware.RequestLog(s.log, nil), s.limiter.Handler(nil)).HandlerFunc(notFound)
+	return func(next http.Handler) http.Handler {
+		if base == "" {
+			return next
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			path, ok := strings.CutPrefix(r.URL.Path, base)
+			if !ok || path != "" && path[0] != '/' {
+				outside.ServeHTTP(w, r)
+				return
+			}
+			r = r.WithContext(r.Context())
+			r.URL = &url.URL{Path: cmp.Or(path, "/"), RawQuery: r.URL.RawQuery}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// clientScripts are the files of the JavaScript client that stock socket.io
+// serves itself.
+var clientScripts = [...]string{"socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"}
+
+// clientScript redirects to one of them.
+func (s *Server) clientScript(w http.ResponseWriter, r *http.Request) {
+	target := s.opts.ClientScripts
+	if target == "" {
+		notFound(w, r)
+		return
+	}
+	if strings.HasSuffix(target, "/") {
+		target += strings.TrimPrefix(r.URL.Path, socketIOPath+"/")
+	}
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusFound)
+}
+
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	endpoints := map[string]string{
 		"health": "/health", "ready": "/ready", "stats": "/stats",
@@ -43,6 +88,9 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	}
 	if s.opts.StatusPages {
 		endpoints["demo"], endpoints["status"] = demoPath, statusPath
+	}
+	for name, path := range endpoints {
+		endpoints[name] = s.opts.BasePath + path
 	}
 	answer(w, http.StatusOK, struct {
 		Name        string            `json:"name"`

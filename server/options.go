@@ -17,8 +17,10 @@ const (
 
 // Options configure a Server. There are no defaults here: every field counts.
 type Options struct {
-	Origins []string           // allowed Origins of web clients; "*" for all
-	Proxies middleware.Proxies // whose X-Forwarded-For is believed
+	Origins     []string           // allowed Origins of web clients; "*" for all
+	PublicHosts []string           // names that clients reach the server by
+	BasePath    string             // prefix of all routes, such as "/signal"; may be empty
+	Proxies     middleware.Proxies // whose X-Forwarded-For is believed
 
 	RateLimit    int // requests and connections a minute and client IP; 0 no limit
 	MessageRate  int // events a second and connection; 0 no limit
@@ -29,7 +31,7 @@ type Options struct {
 	MaxConnections int // 0 no limit
 
 	PingInterval, PingTimeout time.Duration
-	RegisterTimeout           time.Duration
+	RegisterTimeout           time.Duration // 0 none
 	// InactivityTimeout is at least PingInterval + PingTimeout, and so holds
 	// by the heartbeat: who sends nothing at all misses that first.
 	InactivityTimeout time.Duration
@@ -62,4 +64,8 @@ type Options struct {
 	CertificateExpires func() time.Time
 
 	StatusPages bool // serve the pages for people: /demo and /status
+
+	// ClientScripts is where /socket.io/socket.io.js redirects to: a file, or a
+	// directory with that file, which ends with a slash. Empty: nowhere.
+	ClientScripts string
 }

@@ -53,7 +53,8 @@ type Server struct {
 	feed      *feed // of the status page; nil without the pages
 	census    sync.WaitGroup
 	stop      chan struct{}
-	draining  atomic.Bool
+	draining  atomic.Bool // load balancers are to send nobody any more
+	stopping  atomic.Bool // new connections are refused
 }
 
 // New builds a server. Shutdown ends it.
@@ -95,8 +96,9 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
 		// Whoever answers later, or more than once, sets deadlines of their own.
-		WriteTimeout:   30 * time.Second,
-		IdleTimeout:    time.Minute,
+		WriteTimeout: 30 * time.Second,
+		// Longer than load balancers keep a connection that they may still use.
+		IdleTimeout:    75 * time.Second,
 		MaxHeaderBytes: 32 << 10,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -248,19 +250,22 @@ const socketIOPath = "/socket.io"
 
 // routes is all that the server answers.
 func (s *Server) routes() http.Handler {
+	origins := middleware.NewOrigins(s.opts.Origins)
+	fromHere := middleware.Origin(origins, middleware.OwnHosts{Public: s.opts.PublicHosts, Proxies: s.opts.Proxies}, s.log)
 	r := chi.NewRouter()
 	r.Use(
 		chimiddleware.RequestID,
 		middleware.Headers(),
-		middleware.ClientIP(s.opts.Proxies),
+		middleware.ClientIP(s.opts.Proxies, s.log),
+		s.below(s.opts.BasePath),
 		middleware.RequestLog(s.log, func(r *http.Request) bool {
 			return s.routine(r) || isVolli(r)
 		}),
 		middleware.Recover(s.log),
 		impatient,
-		middleware.CORS(s.opts.Origins),
+		middleware.CORS(origins, isMonitor),
 		s.limiter.Handler(s.unlimited),
-		s.volliUpgrade,
+		s.volliUpgrade(fromHere),
 		chimiddleware.GetHead,
 	)
 	r.NotFound(notFound)
@@ -279,8 +284,11 @@ func (s *Server) routes() http.Handler {
 	if s.opts.StatusPages {
 		s.pages(r)
 	}
+	for _, name := range clientScripts {
+		r.Get(socketIOPath+"/"+name, s.clientScript)
+	}
 	r.Group(func(r chi.Router) {
-		r.Use(middleware.Origin(s.opts.Origins))
+		r.Use(fromHere)
 		r.Handle(socketIOPath, s.engine)
 		r.Handle(socketIOPath+"/*", s.engine)
 	})
@@ -303,21 +311,23 @@ func impatient(next http.Handler) http.Handler {
 
 // volliUpgrade takes the WebSocket upgrades of Volli's clients out of what is
 // served at their paths.
-func (s *Server) volliUpgrade(next http.Handler) http.Handler {
-	upgrade := middleware.Origin(s.opts.Origins)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (s *Server) volliUpgrade(fromHere func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	upgrade := fromHere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refusal := s.gate.enter(); refusal != nil {
 			refusal.Write(w)
 			return
 		}
 		s.volli.ServeHTTP(w, r)
 	}))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isVolli(r) {
-			upgrade.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isVolli(r) {
+				upgrade.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // isVolli reports whether a client of Volli's wants to connect.
@@ -336,11 +346,16 @@ func (s *Server) Metrics() http.Handler { return s.metrics }
 // http.ErrServerClosed, or until the listener fails.
 func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
 
-// Shutdown stops the server: it turns unready, refuses newcomers, tells every
-// client, flushes what waits for them, and closes. It takes no longer than ctx
-// lasts; what was not sent by then is dropped, and ctx's error returned.
+// Drain turns the server unready, so that load balancers send nobody any more.
+// Everything else goes on until Shutdown.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Shutdown stops the server: it turns unready, refuses new connections, flushes
+// what waits for clients, closes their transports, and closes. It takes no longer
+// than ctx lasts; what was not sent by then is dropped, and ctx's error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.draining.Store(true)
+	s.Drain()
+	s.stopping.Store(true)
 	s.hub.Drain()
 	if s.feed != nil {
 		s.feed.Close()

@@ -6,17 +6,18 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // report prints what would run with this configuration, and what in it is
 // likely to be wrong.
-func (c *config) report(w io.Writer, getenv func(string) string) error {
+func (c *config) report(w io.Writer, env environment) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, "configuration ok")
 	for _, line := range c.describe() {
 		fmt.Fprintf(&b, "  %-12s %s\n", line[0], line[1])
 	}
-	for _, warning := range c.warnings(getenv) {
+	for _, warning := range c.warnings(env) {
 		fmt.Fprintf(&b, "warning: %s\n", warning)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -36,6 +37,9 @@ func (c *config) describe() (lines [][2]string) {
 		scheme = "https with certificates by ACME for " + strings.Join(c.acme.Domains, ", ")
 	}
 	add("listens", "%s, %s", c.address(), scheme)
+	if c.BasePath != "" {
+		add("below", "%s", c.BasePath)
+	}
 	if c.redirectAddr != "" {
 		add("redirect", "%s to https", c.redirectAddr)
 	}
@@ -52,12 +56,20 @@ func (c *config) describe() (lines [][2]string) {
 	}
 	add("engine", "%s, %s", c.Engine, strings.Join(transports, " and "))
 	add("origins", "%s", orElse(strings.Join(c.Origins, ", "), "only its own"))
+	if len(c.PublicHosts) > 0 {
+		add("hosts", "%s", strings.Join(c.PublicHosts, ", "))
+	}
 	add("proxies", "%s", orElse(c.Proxies.String(), "none trusted: X-Forwarded-For is ignored"))
 	add("limits", "%s requests a minute and client IP, %s events a second and connection, %d bytes a message, %d bytes waiting, %s connections",
 		limit(c.RateLimit), limit(c.MessageRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections))
 	register := "any time"
 	if c.RegisterTimeout > 0 {
 		register = c.RegisterTimeout.String()
+	}
+	if c.drainDelay > 0 {
+		add("stop", "%s after SIGTERM, then up to %s", c.drainDelay, c.shutdownTimeout)
+	} else {
+		add("stop", "up to %s", c.shutdownTimeout)
 	}
 	add("heartbeat", "every %s, %s to answer; %s to register", c.PingInterval, c.PingTimeout, register)
 	add("presence", "%s", map[bool]string{true: "everybody is told of everybody", false: "nobody is told of anybody"}[c.Presence])
@@ -90,12 +102,8 @@ func (c *config) describeTokens() string {
 	return fmt.Sprintf("needed, by %s; claim %s names the user", strings.Join(from, " and "), c.Tokens.Claim)
 }
 
-// platforms are where a proxy stands in front of every server, and the variable
-// that tells.
-var platforms = [][2]string{{"Heroku", "DYNO"}, {"Railway", "RAILWAY_ENVIRONMENT_NAME"}, {"Railway", "RAILWAY_ENVIRONMENT"}}
-
 // warnings are combinations that work, and are rarely meant.
-func (c *config) warnings(getenv func(string) string) (warnings []string) {
+func (c *config) warnings(env environment) (warnings []string) {
 	warn := func(when bool, text string) {
 		if when {
 			warnings = append(warnings, text)
@@ -107,11 +115,18 @@ func (c *config) warnings(getenv func(string) string) (warnings []string) {
 		"CORS_ORIGINS=* in production: pages of any site may use this server with their visitors' addresses")
 	warn(c.production && slices.Contains(c.Origins, "http://localhost:3000"),
 		"CORS_ORIGINS allows http://localhost:3000 in production: set it to your own site's")
-	for _, p := range platforms {
-		if !trusts && getenv(p[1]) != "" {
-			warn(true, "TRUSTED_PROXIES is not set behind "+p[0]+"'s proxy: all clients share one address, and its rate limit; set it to 1")
-			break
-		}
+	where := platform(env)
+	warn(where != "" && !trusts,
+		"TRUSTED_PROXIES is empty behind "+where+"'s router: all clients share one address, and its rate limit; set it to 1")
+	warn(!slices.Contains([]string{"production", "development", "test"}, c.environment),
+		fmt.Sprintf("NODE_ENV=%s is not known: logs are as for development", c.environment))
+	stop, patience := c.drainDelay+c.shutdownTimeout, 30*time.Second
+	if where == "Heroku" {
+		patience = 25 * time.Second // it kills after 30
+	}
+	warn(stop > patience, fmt.Sprintf("DRAIN_DELAY + SHUTDOWN_TIMEOUT is %s: platforms such as Heroku and Kubernetes kill a process 30s after SIGTERM", stop))
+	for name, meant := range env.misspelled() {
+		warn(true, fmt.Sprintf("%s is not a setting: is %s meant?", name, meant))
 	}
 	warn(tokens && !c.secure() && !trusts,
 		"tokens travel over plain HTTP: set TLS_CERT_FILE or ACME_DOMAINS, or put a proxy with TLS in front (TRUSTED_PROXIES)")

@@ -10,8 +10,7 @@ import (
 func check(t *testing.T, env map[string]string) string {
 	t.Helper()
 	var out strings.Builder
-	getenv := func(name string) string { return env[name] }
-	if err := run(context.Background(), []string{"-check"}, getenv, &out, io.Discard); err != nil {
+	if err := run(context.Background(), []string{"-check"}, environ(env), &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -48,9 +47,18 @@ func TestCheckWarns(t *testing.T) {
 		"any origin":              {map[string]string{"CORS_ORIGINS": "*"}, ""},
 		"any origin, production":  {map[string]string{"CORS_ORIGINS": "*", "NODE_ENV": "production"}, "CORS_ORIGINS=*"},
 		"default origin":          {map[string]string{"NODE_ENV": "production"}, "localhost:3000"},
-		"Heroku":                  {map[string]string{"DYNO": "web.1"}, "Heroku"},
-		"Heroku, one hop":         {map[string]string{"DYNO": "web.1", "TRUSTED_PROXIES": "1"}, ""},
-		"Railway":                 {map[string]string{"RAILWAY_ENVIRONMENT_NAME": "production"}, "Railway"},
+		"Heroku":                  {map[string]string{"DYNO": "web.1"}, ""},
+		"Heroku, long stop":       {map[string]string{"DYNO": "web.1", "DRAIN_DELAY": "16s"}, "SHUTDOWN_TIMEOUT is 26s"},
+		"long stop":               {map[string]string{"DRAIN_DELAY": "21s"}, "SHUTDOWN_TIMEOUT is 31s"},
+		"stop of 30 s":            {map[string]string{"DRAIN_DELAY": "20s"}, ""},
+		"Railway":                 {map[string]string{"RAILWAY_ENVIRONMENT_NAME": "production"}, ""},
+		"environment":             {map[string]string{"NODE_ENV": "prod"}, "NODE_ENV=prod"},
+		"test environment":        {map[string]string{"NODE_ENV": "test"}, ""},
+		"a letter missing":        {map[string]string{"MAX_CONNECTION": "5"}, "MAX_CONNECTION is not a setting: is MAX_CONNECTIONS meant?"},
+		"a letter too many":       {map[string]string{"REDIS_URLS": "redis://h"}, "is REDIS_URL meant?"},
+		"two letters":             {map[string]string{"SHUTDOWN_TIMOUTS": "5s"}, "is SHUTDOWN_TIMEOUT meant?"},
+		"lower case":              {map[string]string{"Cors_Origin": "*"}, "is CORS_ORIGINS meant?"},
+		"others' variables":       {map[string]string{"HOSTNAME": "a", "PORTS": "1", "REDIS_TLS_URL": "rediss://h", "NODE_VERSION": "20", "HOSTS": "x"}, ""},
 		"tokens without TLS":      {map[string]string{"AUTH_JWT_SECRET": jwt}, "plain HTTP"},
 		"tokens behind a proxy":   {map[string]string{"AUTH_JWT_SECRET": jwt, "TRUSTED_PROXIES": "10.0.0.0/8"}, ""},
 		"no limit on requests":    {map[string]string{"RATE_LIMIT": "0"}, "RATE_LIMIT=0"},
@@ -72,10 +80,8 @@ func TestCheckWarns(t *testing.T) {
 }
 
 func TestConfigurationErrorsShowNoSecrets(t *testing.T) {
-	getenv := func(name string) string {
-		return map[string]string{"REDIS_URL": "http://:hunter2@redis", "TURN_URLS": "turn:a", "PORT": "x"}[name]
-	}
-	err := run(context.Background(), []string{"-check"}, getenv, io.Discard, io.Discard)
+	env := environment{"REDIS_URL=http://:hunter2@redis", "TURN_URLS=turn:a", "PORT=x"}
+	err := run(context.Background(), []string{"-check"}, env, io.Discard, io.Discard)
 	if err == nil || strings.Contains(err.Error(), "hunter") {
 		t.Errorf("%v", err)
 	}

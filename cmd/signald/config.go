@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,8 +28,10 @@ type config struct {
 
 	host            string
 	port            int
+	environment     string // NODE_ENV
 	production      bool
 	logLevel        slog.Level
+	drainDelay      time.Duration
 	shutdownTimeout time.Duration
 	debugAddr       string
 
@@ -52,6 +56,10 @@ type setting struct {
 // secret are the settings whose values must not be shown.
 var secret = map[string]bool{"REDIS_URL": true, "AUTH_JWT_SECRET": true, "TURN_SECRET": true}
 
+// clientScripts is Socket.IO's own public CDN, at the version of the client that
+// the tests use.
+const clientScripts = "https://cdn.socket.io/4.8.4/"
+
 // settings holds every setting with its default.
 var settings = []setting{
 	{"PORT", "3001", "port to listen on; 0 takes any free one", func(c *config, v string) error {
@@ -64,12 +72,28 @@ var settings = []setting{
 		}
 		return nil
 	}},
-	{"CORS_ORIGINS", "http://localhost:3000", "origins of web clients, comma-separated; * allows all", func(c *config, v string) error {
+	{"CORS_ORIGINS", "http://localhost:3000", "origins of web clients, comma-separated, such as https://*.example.com; * allows all", func(c *config, v string) error {
 		c.Origins = list(v)
 		return middleware.ValidateOrigins(c.Origins)
 	}},
+	{"PUBLIC_HOSTS", "", "names that clients reach the server by, comma-separated: pages of these hosts may use it", func(c *config, v string) error {
+		c.PublicHosts = list(strings.ToLower(v))
+		for _, host := range c.PublicHosts {
+			if strings.ContainsAny(host, "/:*@ ") {
+				return fmt.Errorf("has %q, which is not a name such as signal.example.com", host)
+			}
+		}
+		return nil
+	}},
+	{"BASE_PATH", "", "prefix of all routes, such as /signal, behind a proxy that does not strip it", func(c *config, v string) error {
+		c.BasePath = strings.TrimRight(v, "/")
+		if u, err := url.Parse(c.BasePath); c.BasePath != "" && (err != nil || c.BasePath[0] != '/' || u.EscapedPath() != c.BasePath || path.Clean(c.BasePath) != c.BasePath) {
+			return errors.New(`must be a path such as "/signal"`)
+		}
+		return nil
+	}},
 	{"NODE_ENV", "development", "production: logs in JSON", func(c *config, v string) error {
-		c.production = v == "production"
+		c.environment, c.production = v, v == "production"
 		return nil
 	}},
 	{"LOG_LEVEL", "info", "debug, info, warn or error", func(c *config, v string) error {
@@ -158,7 +182,20 @@ var settings = []setting{
 		c.StatusPages = v == "on"
 		return oneOf(v, "on", "off")
 	}},
-	{"SHUTDOWN_TIMEOUT", "10s", "how long a stop may take", func(c *config, v string) error {
+	{"CLIENT_SCRIPT_URL", clientScripts, "where /socket.io/socket.io.js redirects to: a file, or a directory with a slash at its end; off: nowhere", func(c *config, v string) error {
+		if c.ClientScripts = v; v == "off" {
+			c.ClientScripts = ""
+			return nil
+		}
+		if u, err := url.Parse(v); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return errors.New("must be a URL or off")
+		}
+		return nil
+	}},
+	{"DRAIN_DELAY", "0", "how long a stop waits, with /ready at 503, before it begins", func(c *config, v string) error {
+		return setDurationOrZero(&c.drainDelay, v)
+	}},
+	{"SHUTDOWN_TIMEOUT", "10s", "how long a stop may take, after DRAIN_DELAY", func(c *config, v string) error {
 		return setDuration(&c.shutdownTimeout, v)
 	}},
 	{"DEBUG_ADDR", "", "address to serve profiles on; a mere :port is on loopback", func(c *config, v string) error {
@@ -275,13 +312,30 @@ var settings = []setting{
 
 // implied are the defaults that depend on other settings or on the platform; ""
 // is the default of settings.
-var implied = map[string]func(c *config, getenv func(string) string) string{
-	"REGISTER_TIMEOUT": func(c *config, _ func(string) string) string {
+var implied = map[string]func(c *config, env environment) string{
+	"TRUSTED_PROXIES": func(_ *config, env environment) string {
+		if platform(env) != "" {
+			return "1" // its router, which names the client
+		}
+		return ""
+	},
+	"REGISTER_TIMEOUT": func(c *config, _ environment) string {
 		if c.needsTokens() {
 			return "60s"
 		}
 		return ""
 	},
+}
+
+// platform is where the server runs, if that is known, and behind a router then.
+func platform(env environment) string {
+	switch {
+	case env.get("DYNO") != "":
+		return "Heroku"
+	case env.get("RAILWAY_ENVIRONMENT_NAME") != "":
+		return "Railway"
+	}
+	return ""
 }
 
 // flagName is the flag that belongs to an environment variable.
@@ -298,7 +352,7 @@ func define(flags *flag.FlagSet) {
 
 // load reads the settings from flags and, for those not given, from the
 // environment. Its error lists everything that is wrong.
-func load(flags *flag.FlagSet, getenv func(string) string) (*config, error) {
+func load(flags *flag.FlagSet, env environment) (*config, error) {
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 
@@ -307,7 +361,7 @@ func load(flags *flag.FlagSet, getenv func(string) string) (*config, error) {
 	for _, s := range settings {
 		name := flagName(s.name)
 		value := flags.Lookup(name).Value.String()
-		if fromEnv := getenv(s.name); !given[name] && fromEnv != "" {
+		if fromEnv := env.get(s.name); !given[name] && fromEnv != "" {
 			value = fromEnv
 			given[name] = true
 		}
@@ -324,7 +378,7 @@ func load(flags *flag.FlagSet, getenv func(string) string) (*config, error) {
 		if value == nil || given[flagName(s.name)] {
 			continue
 		}
-		if v := value(c, getenv); v != "" {
+		if v := value(c, env); v != "" {
 			if err := s.set(c, v); err != nil {
 				panic(err) // a default of ours
 			}

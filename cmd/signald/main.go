@@ -22,15 +22,21 @@ import (
 
 func main() {
 	ctx, stop := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		stop()
-		<-signals
-		os.Exit(1) // asked twice
+	go func() { // for as long as the process runs
+		interrupts := 0
+		for s := range signals {
+			stop()
+			if s == os.Interrupt {
+				interrupts++
+			}
+			if interrupts == 2 { // somebody at a terminal; platforms send SIGTERM more than once
+				os.Exit(1)
+			}
+		}
 	}()
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "signald:", err)
 		os.Exit(1)
@@ -39,7 +45,7 @@ func main() {
 
 // run is the process: it returns when ctx has ended and the server has stopped,
 // or at once when it cannot start.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, env environment, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("signald", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	version := flags.Bool("version", false, "print the version and exit")
@@ -56,12 +62,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		_, err := fmt.Fprintln(stdout, server.Build())
 		return err
 	}
-	c, err := load(flags, getenv)
+	c, err := load(flags, env)
 	switch {
 	case err != nil:
 		return err
 	case *check:
-		return c.report(stdout, getenv)
+		return c.report(stdout, env)
 	case *health:
 		return askHealth(ctx, c)
 	}
@@ -71,10 +77,22 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return err
 	}
+	for _, warning := range c.warnings(env) {
+		log.Warn("check the configuration", "warning", warning)
+	}
 	select {
 	case err := <-p.failed:
 		return errors.Join(fmt.Errorf("serve: %w", err), p.stop(ctx))
 	case <-ctx.Done():
+	}
+	if c.drainDelay > 0 {
+		log.Info("draining", "delay", c.drainDelay.String())
+		p.server.Drain()
+		select {
+		case err := <-p.failed:
+			return errors.Join(fmt.Errorf("serve: %w", err), p.stop(context.Background()))
+		case <-time.After(c.drainDelay):
+		}
 	}
 	log.Info("stopping", "timeout", c.shutdownTimeout.String())
 	// What stopping itself takes comes out of the time that it may take.
@@ -124,7 +142,7 @@ func askHealth(ctx context.Context, c *config) error {
 		// It is this machine that answers, whatever names its certificate has.
 		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	}
-	url := scheme + "://" + net.JoinHostPort(host, strconv.Itoa(c.port)) + "/health"
+	url := scheme + "://" + net.JoinHostPort(host, strconv.Itoa(c.port)) + c.BasePath + "/health"
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

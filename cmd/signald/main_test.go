@@ -53,6 +53,14 @@ func (l *lines) String() string {
 	return strings.Join(l.all, "\n")
 }
 
+// environ is env as an environment.
+func environ(env map[string]string) (e environment) {
+	for name, value := range env {
+		e = append(e, name+"="+value)
+	}
+	return e
+}
+
 func launch(t *testing.T, env map[string]string) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -60,14 +68,8 @@ func launch(t *testing.T, env map[string]string) *running {
 	p := &running{stop: stop, done: make(chan error, 1), logs: &lines{out: make(chan string, 64)}}
 	read := make(chan struct{})
 	go func() { p.logs.read(r); close(read) }()
-	getenv := func(name string) string {
-		if v, ok := env[name]; ok {
-			return v
-		}
-		return map[string]string{"PORT": "0", "HOST": "127.0.0.1", "NODE_ENV": "production"}[name]
-	}
 	go func() {
-		err := run(ctx, nil, getenv, io.Discard, w)
+		err := run(ctx, nil, append(environment{"PORT=0", "HOST=127.0.0.1", "NODE_ENV=production"}, environ(env)...), io.Discard, w)
 		w.Close()
 		<-read // the logs are whole before anybody looks at them
 		p.done <- err
@@ -113,10 +115,64 @@ func TestRunServesUntilStopped(t *testing.T) {
 	}
 }
 
-func TestHealthCheckOfTheRunningServer(t *testing.T) {
-	p := launch(t, nil)
+// While it drains, everything goes on but /ready.
+func TestDrainDelay(t *testing.T) {
+	p := launch(t, map[string]string{"DRAIN_DELAY": "1s"})
+	status := func(path string) int {
+		t.Helper()
+		answer, err := http.Get("http://" + p.addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		return answer.StatusCode
+	}
+	if got := status("/ready"); got != http.StatusOK {
+		t.Errorf("/ready: %d", got)
+	}
+	start := time.Now()
+	p.stop()
+	for status("/ready") != http.StatusServiceUnavailable {
+		if time.Since(start) > time.Second/2 {
+			t.Fatal("/ready does not turn 503")
+		}
+	}
+	for path, want := range map[string]int{"/health": 200, "/stats": 200, "/socket.io/?EIO=4&transport=polling": 200} {
+		if got := status(path); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+	if err := <-p.done; err != nil {
+		t.Errorf("run returned %v", err)
+	}
+	if took := time.Since(start); took < time.Second {
+		t.Errorf("stopped after %v", took)
+	}
+}
+
+// The start says where the server is, what is on, and what -check would warn of.
+func TestStartSays(t *testing.T) {
+	p := launch(t, map[string]string{"MAX_CONNECTION": "5", "BASE_PATH": "/signal", "CORS_ORIGINS": "https://a.example"})
+	p.stop()
+	if err := <-p.done; err != nil {
+		t.Fatal(err)
+	}
 	port := p.addr[strings.LastIndex(p.addr, ":")+1:]
-	if err := run(context.Background(), []string{"-health", "-port", port}, noEnv, io.Discard, io.Discard); err != nil {
+	for _, want := range []string{
+		`"socketio":"http://localhost:` + port + `/signal"`, `"volli":"ws://localhost:` + port + `/signal/signaling"`,
+		`"demo":"http://localhost:` + port + `/signal/demo"`, `"engine":"native"`, `"features":"websocket polling presence"`,
+		`"warning":"MAX_CONNECTION is not a setting: is MAX_CONNECTIONS meant?"`,
+	} {
+		if !strings.Contains(p.logs.String(), want) {
+			t.Errorf("no %s in\n%s", want, p.logs)
+		}
+	}
+}
+
+func TestHealthCheckOfTheRunningServer(t *testing.T) {
+	p := launch(t, map[string]string{"BASE_PATH": "/signal/"})
+	port := p.addr[strings.LastIndex(p.addr, ":")+1:]
+	if err := run(context.Background(), []string{"-health", "-port", port, "-base-path", "/signal"}, noEnv, io.Discard, io.Discard); err != nil {
 		t.Errorf("healthy server: %v", err)
 	}
 	p.stop()
@@ -126,7 +182,7 @@ func TestHealthCheckOfTheRunningServer(t *testing.T) {
 	}
 }
 
-func noEnv(string) string { return "" }
+var noEnv environment
 
 func TestCommands(t *testing.T) {
 	var out bytes.Buffer
@@ -156,10 +212,11 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 		"TRUSTED_PROXIES": "10.0.0.0/33", "RATE_LIMIT": "-1", "MESSAGE_RATE": "many", "MESSAGE_BURST": "-1",
 		"MAX_MESSAGE_BYTES": "0", "MAX_OUTBOX_BYTES": "1e6", "MAX_CONNECTIONS": "-5", "PING_INTERVAL": "25",
 		"PING_TIMEOUT": "0s", "REGISTER_TIMEOUT": "soon", "INACTIVITY_TIMEOUT": "-5m", "PRESENCE": "some",
-		"TRANSPORTS": "carrier-pigeon", "ENGINE": "steam", "STATUS_PAGES": "maybe", "SHUTDOWN_TIMEOUT": "never",
+		"TRANSPORTS": "carrier-pigeon", "ENGINE": "steam", "STATUS_PAGES": "maybe", "SHUTDOWN_TIMEOUT": "never", "DRAIN_DELAY": "later",
+		"PUBLIC_HOSTS": "https://chat.example", "BASE_PATH": "signal", "CLIENT_SCRIPT_URL": "socket.io.js",
 	}
 	for _, args := range [][]string{nil, {"-check"}} {
-		err := run(context.Background(), args, func(name string) string { return bad[name] }, io.Discard, io.Discard)
+		err := run(context.Background(), args, environ(bad), io.Discard, io.Discard)
 		if err == nil {
 			t.Fatalf("%v: started", args)
 		}
@@ -189,9 +246,7 @@ func TestFlagsWinOverTheEnvironment(t *testing.T) {
 	if err := flags.Parse([]string{"-port", "4000"}); err != nil {
 		t.Fatal(err)
 	}
-	c, err := load(flags, func(name string) string {
-		return map[string]string{"PORT": "5000", "RATE_LIMIT": "7"}[name]
-	})
+	c, err := load(flags, environment{"PORT=5000", "RATE_LIMIT=7"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +265,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	if c.address() != ":3001" || c.RateLimit != 100 || c.MessageRate != 50 || c.MessageBurst != 200 ||
 		c.MaxMessage != 1000000 || c.MaxOutbox != 4194304 || c.MaxConnections != 0 ||
 		c.PingInterval != 25*time.Second || c.PingTimeout != 20*time.Second ||
-		c.RegisterTimeout != 0 || c.InactivityTimeout != 5*time.Minute ||
+		c.RegisterTimeout != 0 || c.drainDelay != 0 || c.BasePath != "" || c.PublicHosts != nil || c.ClientScripts != clientScripts || c.InactivityTimeout != 5*time.Minute ||
 		!c.Presence || !c.WebSocket || !c.Polling || c.Engine != "native" || !c.StatusPages || c.shutdownTimeout != 10*time.Second ||
 		c.production || len(c.Origins) != 1 || c.Origins[0] != "http://localhost:3000" {
 		t.Errorf("%+v", c)
@@ -219,23 +274,28 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 
 func TestImpliedDefaults(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		env  map[string]string
-		want time.Duration // of REGISTER_TIMEOUT
+		env      environment
+		register time.Duration
+		proxies  string
 	}{
-		{"tokens", map[string]string{"AUTH_JWT_SECRET": "s"}, time.Minute},
-		{"a key set", map[string]string{"AUTH_JWKS": "keys.json"}, time.Minute},
-		{"tokens, and set", map[string]string{"AUTH_JWKS": "keys.json", "REGISTER_TIMEOUT": "5s"}, 5 * time.Second},
-		{"tokens, and off", map[string]string{"AUTH_JWKS": "keys.json", "REGISTER_TIMEOUT": "0"}, 0},
+		{nil, 0, ""},
+		{environment{"AUTH_JWT_SECRET=s"}, time.Minute, ""},
+		{environment{"AUTH_JWKS=keys.json"}, time.Minute, ""},
+		{environment{"AUTH_JWKS=keys.json", "REGISTER_TIMEOUT=5s"}, 5 * time.Second, ""},
+		{environment{"AUTH_JWKS=keys.json", "REGISTER_TIMEOUT=0"}, 0, ""},
+		{environment{"DYNO=web.1"}, 0, "the last 1 hops"},
+		{environment{"RAILWAY_ENVIRONMENT_NAME=production"}, 0, "the last 1 hops"},
+		{environment{"DYNO=web.1", "TRUSTED_PROXIES=2"}, 0, "the last 2 hops"},
+		{environment{"DYNO=", "RAILWAY_ENVIRONMENT_NAME="}, 0, ""},
 	} {
 		flags := flag.NewFlagSet("", flag.ContinueOnError)
 		define(flags)
-		c, err := load(flags, func(name string) string { return tt.env[name] })
+		c, err := load(flags, tt.env)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.RegisterTimeout != tt.want {
-			t.Errorf("%s: %v, want %v", tt.name, c.RegisterTimeout, tt.want)
+		if c.RegisterTimeout != tt.register || c.Proxies.String() != tt.proxies {
+			t.Errorf("%v: %v to register, proxies %q", tt.env, c.RegisterTimeout, c.Proxies)
 		}
 	}
 }
@@ -248,12 +308,7 @@ func FuzzConfiguration(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, value string) {
 		flags := flag.NewFlagSet("", flag.ContinueOnError)
 		define(flags)
-		c, err := load(flags, func(n string) string {
-			if n == name {
-				return value
-			}
-			return ""
-		})
+		c, err := load(flags, environment{name + "=" + value})
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%s=%q: configuration %v, error %v", name, value, c, err)
 		}
@@ -285,7 +340,7 @@ func TestStartFails(t *testing.T) {
 		"key set":      {"HOST": "127.0.0.1", "PORT": "0", "AUTH_JWKS": "nowhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := run(context.Background(), nil, func(name string) string { return env[name] }, io.Discard, io.Discard)
+			err := run(context.Background(), nil, environ(env), io.Discard, io.Discard)
 			if err == nil {
 				t.Fatal("started")
 			}

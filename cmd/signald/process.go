@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/oodaa/signaling/server"
 	"github.com/oodaa/signaling/server/certs"
+	"github.com/oodaa/signaling/server/volli"
 )
 
 // A process is everything that runs between a start and a stop.
@@ -66,12 +69,55 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 		// Not ServeTLS, which would offer HTTP/2, where WebSockets do not work.
 		serving = tls.NewListener(p.listener, certs.Config(p.certs))
 	}
-	log.Info("listening", "addr", p.listener.Addr().String(), "tls", p.certs != nil, "engine", c.Engine, "version", server.Build().Version)
+	log.Info("listening", append([]any{
+		"addr", p.listener.Addr().String(), "version", server.Build().Version, "engine", c.Engine, "features", strings.Join(c.features(), " "),
+	}, p.urls()...)...)
 	go func() { p.failed <- p.server.Serve(serving) }()
 	if acme, ok := p.certs.(*certs.ACME); ok {
 		acme.Start() // who answers its challenges is there now
 	}
 	return p, nil
+}
+
+// urls is where clients and people reach the server, as attributes of a log line.
+func (p *process) urls() []any {
+	c := p.config
+	port := strconv.Itoa(p.listener.Addr().(*net.TCPAddr).Port)
+	host, secure := "localhost", ""
+	switch {
+	case len(c.acme.Domains) > 0:
+		host = c.acme.Domains[0]
+	case len(c.PublicHosts) > 0:
+		host = c.PublicHosts[0]
+	}
+	if p.certs != nil {
+		secure = "s"
+	}
+	base := net.JoinHostPort(host, port) + c.BasePath
+	attrs := []any{"socketio", "http" + secure + "://" + base, "volli", "ws" + secure + "://" + base + "/signaling"}
+	if c.StatusPages {
+		attrs = append(attrs, "demo", "http"+secure+"://"+base+"/demo", "status", "http"+secure+"://"+base+"/status")
+	}
+	return attrs
+}
+
+// features are what is switched on, by the words of the settings.
+func (c *config) features() (on []string) {
+	add := func(when bool, name string) {
+		if when {
+			on = append(on, name)
+		}
+	}
+	add(c.WebSocket, "websocket")
+	add(c.Polling && c.Engine == server.EngineNative, "polling")
+	add(c.secure(), "tls")
+	add(c.needsTokens(), "tokens")
+	add(c.KeyProof != volli.ProofOff, "key-proof")
+	add(c.Presence, "presence")
+	add(c.RedisURL != "", "cluster")
+	add(c.TURN.Listen != "", "turn")
+	add(c.Proxies.String() != "", "trusted-proxies")
+	return on
 }
 
 // secure gets ready to serve certificates, where there are any.

@@ -334,11 +334,12 @@ func TestLogs(t *testing.T) {
 		if !named {
 			t.Error("even at debug nobody has a name")
 		}
-		// What was refused is told at info, and who is thrown out.
+		// A refusal is logged, and the first one says what would allow it.
+		s.upgrade("/ws", "Origin", "https://evil.example.com")
 		s.upgrade("/ws", "Origin", "https://evil.example.com")
 		lines := s.log.lines(slog.LevelInfo)
-		if len(lines) != 1 || lines[0]["status"] != 403.0 || lines[0]["path"] != "/ws" {
-			t.Errorf("of a refusal: %v", lines)
+		if len(lines) != 3 || lines[0]["setting"] != "CORS_ORIGINS=https://evil.example.com" || lines[1]["status"] != 403.0 || lines[2]["path"] != "/ws" {
+			t.Errorf("of two refusals: %v", lines)
 		}
 	})
 }

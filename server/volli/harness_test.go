@@ -54,6 +54,7 @@ type instance struct {
 func options() server.Options {
 	return server.Options{
 		Origins:           []string{"http://localhost:3000"},
+		PublicHosts:       []string{"signal.example.com"},
 		MessageRate:       50,
 		MessageBurst:      200,
 		MaxMessage:        1_000_000,

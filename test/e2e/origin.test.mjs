@@ -137,11 +137,42 @@ cases('origin', [
     async run(stage) {
       const { server } = stage;
       for (const origin of [...allowed, 'https://evil.example']) {
-        assertEchoed(await request(server, '/stats', withOrigin(origin)), origin);
+        assertEchoed(await request(server, '/', withOrigin(origin)), origin);
+        // Figures can be read without credentials only.
+        for (const path of ['/stats', '/health', '/ready', '/metrics']) {
+          assert.deepEqual(cors(await request(server, path, withOrigin(origin))), { 'access-control-allow-origin': origin }, path);
+        }
         assert.equal((await upgrade(server, { Origin: origin })).status, 101, origin);
         if (mode.name !== 'zishang') assertEchoed(await handshake(server, { Origin: origin }), origin);
       }
       await stage.join('a', { extraHeaders: { Origin: 'https://evil.example' } });
+    },
+  },
+  {
+    name: 'patterns for subdomains, and pages without an origin',
+    env: { CORS_ORIGINS: 'https://*.a.example, null' },
+    async run({ server }) {
+      for (const origin of ['https://b.a.example', 'https://c.b.a.example', 'null']) {
+        assertEchoed(await request(server, '/', withOrigin(origin)), origin);
+        assert.equal((await upgrade(server, { Origin: origin })).status, 101, origin);
+      }
+      for (const origin of ['https://a.example', 'http://b.a.example', 'https://ba.example']) {
+        assert.deepEqual(cors(await request(server, '/', withOrigin(origin))), {}, origin);
+        assert.equal((await upgrade(server, { Origin: origin })).status, 403, origin);
+      }
+    },
+  },
+  {
+    name: 'the own host, where no stranger can own its name',
+    env: { PUBLIC_HOSTS: 'chat.example', TRUSTED_PROXIES: '127.0.0.1' },
+    async run({ server }) {
+      const status = async (host, headers) =>
+        (await upgrade(server, { Host: host, Origin: `http://${host}`, ...headers })).status;
+      for (const host of ['chat.example', 'chat.example:3001', '192.168.1.5', '[fd00::1]:3001', 'nas', 'pi.local']) {
+        assert.equal(await status(host), 101, host);
+      }
+      for (const host of ['rebound.example', 'sub.chat.example']) assert.equal(await status(host), 403, host);
+      assert.equal(await status('rebound.example', { 'X-Forwarded-Proto': 'https' }), 101, 'behind TLS');
     },
   },
   {

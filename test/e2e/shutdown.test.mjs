@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import WebSocket from 'ws';
 import { cases } from './cases.mjs';
 import { ok } from './contract.mjs';
-import { within } from './deadline.mjs';
+import { eventually, within } from './deadline.mjs';
 import { request, websocket } from './web.mjs';
 
 // The reason after which a stock client reconnects by itself.
@@ -122,16 +122,38 @@ cases('shutdown', [
     },
   },
   {
-    name: 'a second signal ends it at once',
+    name: 'a second SIGTERM changes nothing, a second SIGINT ends it at once',
     env: { ...roomy, SHUTDOWN_TIMEOUT: '60s' },
     async run(stage) {
       const [a, b] = await stage.room('a', 'b');
       await holdUp(a, b);
       stage.server.signal('SIGTERM');
+      stage.server.signal('SIGTERM');
       assert.equal(await a.gone(), stopped);
       stage.server.signal('SIGTERM');
-      await stage.server.exited();
+      stage.server.signal('SIGINT');
+      assert.equal((await request(stage.server, '/health')).status, 200);
+      stage.server.signal('SIGINT');
+      assert.equal(await stage.server.exited(), 1);
       stage.dismiss(b);
+    },
+  },
+  {
+    name: 'during DRAIN_DELAY only /ready changes',
+    env: { DRAIN_DELAY: '2s' },
+    async run(stage) {
+      const [a, b] = await stage.room('a', 'b');
+      stage.server.signal('SIGTERM');
+      await eventually('/ready is 503', async () => (await request(stage.server, '/ready')).status === 503);
+      const c = await stage.join('c');
+      for (const peer of [a, b]) await peer.expect('peer-connected', { peerId: 'c' });
+      assert.deepEqual(await c.ask('offer', { to: 'a', from: 'c', offer: 1 }), [ok]);
+      await a.expect('offer', { from: 'c', offer: 1 });
+      for (const peer of [a, b, c]) {
+        await peer.skip('peer-disconnected');
+        assert.equal(await peer.gone(), stopped);
+      }
+      assert.equal(await stage.server.exited(), 0);
     },
   },
 ]);

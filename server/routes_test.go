@@ -1,0 +1,125 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// get asks for a path, and returns the answer with its body, if it has one.
+func (r *running) get(t *testing.T, path string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, r.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := r.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusSwitchingProtocols {
+		return answer, "" // the body is the connection
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(body)
+}
+
+var upgradeHeaders = []string{
+	"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+// With a base path every route stands below it, and nothing beside it.
+func TestBasePath(t *testing.T) {
+	opts := options()
+	opts.BasePath, opts.Metrics = "/signal", true
+	s := run(t, opts)
+	for _, tt := range []struct {
+		path    string
+		headers []string
+		inside  int
+	}{
+		{"", nil, 200},
+		{"/", nil, 200},
+		{"/health", nil, 200},
+		{"/ready", nil, 200},
+		{"/stats", nil, 200},
+		{"/metrics", nil, 200},
+		{"/ice-servers", nil, 200},
+		{"/demo", nil, 200},
+		{"/demo/", nil, 308},
+		{"/status", nil, 200},
+		{"/unheard-of", nil, 404},
+		{"/socket.io/?EIO=4&transport=polling", nil, 200},
+		{"/socket.io/socket.io.js", nil, 404}, // there is no URL in these options
+		{"/socket.io/?EIO=4&transport=websocket", upgradeHeaders, 101},
+		{"", upgradeHeaders, 101},
+		{"/", upgradeHeaders, 101},
+		{"/ws", upgradeHeaders, 101},
+		{"/signaling", upgradeHeaders, 101},
+	} {
+		if answer, _ := s.get(t, "/signal"+tt.path, tt.headers...); answer.StatusCode != tt.inside {
+			t.Errorf("/signal%s: %s, want %d", tt.path, answer.Status, tt.inside)
+		}
+		for _, prefix := range []string{"", "/signals", "/signa", "/Signal", "//signal"} {
+			answer, _ := s.get(t, prefix+tt.path, tt.headers...)
+			if answer.StatusCode != 404 || answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s%s: %s, %v", prefix, tt.path, answer.Status, answer.Header)
+			}
+		}
+	}
+	_, body := s.get(t, "/signal/")
+	var index struct{ Endpoints map[string]string }
+	if err := json.Unmarshal([]byte(body), &index); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range index.Endpoints {
+		if answer, _ := s.get(t, path); answer.StatusCode == 404 {
+			t.Errorf("the endpoint %s is not at %s", name, path)
+		}
+	}
+}
+
+// Pages that load the client from its usual place are sent to where it is.
+func TestClientScripts(t *testing.T) {
+	for _, tt := range []struct{ setting, file, location string }{
+		{"https://cdn.example/4/", "socket.io.js", "https://cdn.example/4/socket.io.js"},
+		{"https://cdn.example/4/", "socket.io.min.js", "https://cdn.example/4/socket.io.min.js"},
+		{"https://cdn.example/4/", "socket.io.esm.min.js", "https://cdn.example/4/socket.io.esm.min.js"},
+		{"https://cdn.example/4/", "socket.io.msgpack.min.js", "https://cdn.example/4/socket.io.msgpack.min.js"},
+		{"https://cdn.example/own.js", "socket.io.min.js", "https://cdn.example/own.js"},
+		{"", "socket.io.js", ""},
+	} {
+		opts := options()
+		opts.ClientScripts = tt.setting
+		s := run(t, opts)
+		// A script tag of any page may ask for it.
+		answer, _ := s.get(t, "/socket.io/"+tt.file, "Origin", "https://page.example")
+		want := http.StatusFound
+		if tt.location == "" {
+			want = http.StatusNotFound
+		}
+		if got := answer.Header.Get("Location"); answer.StatusCode != want || got != tt.location {
+			t.Errorf("%q, %s: %s, %q", tt.setting, tt.file, answer.Status, got)
+		}
+		if answer, _ := s.get(t, "/socket.io/socket.io.js.map"); answer.StatusCode != http.StatusBadRequest {
+			t.Errorf("another file: %s", answer.Status)
+		}
+	}
+}
+
+// Load balancers keep connections for 60 seconds: ours live longer.
+func TestIdleTimeout(t *testing.T) {
+	s := run(t, options())
+	if got := s.http.IdleTimeout; got != 75*time.Second {
+		t.Errorf("%v", got)
+	}
+}
