@@ -74,6 +74,9 @@ func (s *Server) clientScript(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(target, "/") {
 		target += strings.TrimPrefix(r.URL.Path, socketIOPath+"/")
 	}
+	// A script tag of another site's page may use it; browsers look at the redirect
+	// as well.
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusFound)
 }

@@ -110,6 +110,9 @@ func TestClientScripts(t *testing.T) {
 		if got := answer.Header.Get("Location"); answer.StatusCode != want || got != tt.location {
 			t.Errorf("%q, %s: %s, %q", tt.setting, tt.file, answer.Status, got)
 		}
+		if got := answer.Header.Get("Cross-Origin-Resource-Policy"); want == http.StatusFound && got != "cross-origin" {
+			t.Errorf("for pages of the policy %q only", got)
+		}
 		if answer, _ := s.get(t, "/socket.io/socket.io.js.map"); answer.StatusCode != http.StatusBadRequest {
 			t.Errorf("another file: %s", answer.Status)
 		}

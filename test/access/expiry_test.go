@@ -1,7 +1,6 @@
 package access
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -43,15 +42,14 @@ func TestRegistrationEndsWithItsToken(t *testing.T) {
 			bob.expect(`42["peer-disconnected",{"peerId":"alice"}]`)
 			intime(t, exp)
 			alice.await(`42["error","Unauthorized"]`)
-			alice.say(`425["offer",{"to":"bob","from":"alice","offer":{"n":2}}]`)
-			alice.expect(`42["error","Not registered"]`, `435[{"ok":false,"error":"Not registered"}]`)
+			// The transport ends, without a DISCONNECT packet: the client comes back.
+			if code := alice.ended(); code != websocket.CloseNormalClosure {
+				t.Errorf("close code %d", code)
+			}
 			bob.say(`42["offer",{"to":"alice","from":"bob","offer":{}}]`)
 			bob.expect(`42["error","User alice not found"]`)
 			bob.say(`42["get-users"]`)
 			bob.expect(`42["user-list",{"users":[]}]`)
-			// The socket is there.
-			alice.say(`42["ping"]`)
-			alice.expect(`42["pong"]`)
 			// A new one has the name at once.
 			withToken(rig.Oodaa, hs256()).open(t, s.Addr).registerOodaa("alice")
 			bob.expect(`42["peer-connected",{"peerId":"alice"}]`)
@@ -67,13 +65,14 @@ func TestRegistrationEndsWithItsToken(t *testing.T) {
 		bob.expect(`42["peer-connected",{"peerId":"alice"}]`, `42["peer-disconnected",{"peerId":"alice"}]`)
 		intime(t, exp)
 		alice.expect(volliUnauthorized)
-		alice.say(`{"type":"offer","from":"alice","to":"bob","offer":{"n":2}}`)
-		alice.expect(`{"type":"error","message":"Not registered"}`)
+		if code := alice.ended(); code != websocket.ClosePolicyViolation {
+			t.Errorf("close code %d", code)
+		}
 		bob.say(`42["offer",{"to":"alice","from":"bob","offer":{}}]`)
 		bob.expect(`42["error","User alice not found"]`)
-		// A fresh token on the same connection.
+		// It comes back with a fresh token.
 		fresh := hs256()
-		alice.registerVolli("alice", fresh)
+		alice = door{family: rig.Volli}.open(t, s.Addr).registerVolli("alice", fresh)
 		bob.expect(`42["peer-connected",{"peerId":"alice"}]`)
 		alice.say(`{"type":"offer","from":"alice","to":"bob","offer":{"n":3}}`)
 		bob.expect(`42["offer",{"from":"alice","offer":{"n":3}}]`)
@@ -94,43 +93,4 @@ func TestRegistrationEndsWithItsToken(t *testing.T) {
 		bob.expect(`42["offer",{"from":"alice","offer":{"n":1}}]`)
 		alice.silent()
 	})
-}
-
-// Who does not come back with a fresh token is treated like one who never
-// registered.
-func TestExpiredClientsMustRegisterAgain(t *testing.T) {
-	const timeout = 2 * time.Second
-	cases := []struct {
-		name   string
-		env    string
-		family rig.Family
-	}{
-		{"native", "ENGINE=native", rig.Oodaa},
-		{"zishang", "ENGINE=zishang", rig.Oodaa},
-		{"volli", "ENGINE=native", rig.Volli},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			s := guarded(t, nil, c.env, fmt.Sprintf("REGISTER_TIMEOUT=%s", timeout))
-			token, exp := shortToken("alice")
-			alice := withToken(c.family, token).open(t, s.Addr)
-			if c.family == rig.Oodaa {
-				alice.registerOodaa("alice").expect(`42["error","Unauthorized"]`)
-			} else {
-				alice.registerVolli("alice", token).expect(volliUnauthorized)
-			}
-			intime(t, exp)
-			if c.family == rig.Oodaa {
-				alice.expect("41")
-			}
-			code := alice.ended()
-			if stayed := time.Since(exp); stayed < timeout {
-				t.Errorf("disconnected %v after the expiry", stayed)
-			}
-			if c.family == rig.Volli && code != websocket.ClosePolicyViolation {
-				t.Errorf("close code %d", code)
-			}
-		})
-	}
 }

@@ -126,16 +126,15 @@ func payload(name, body string) row {
 var pollingRows = append([]row{
 	payload("polling/no payload", ""),
 	payload("polling/garbage", "hello"),
-	payload("polling/packet that no client sends", "6"),
+	payload("polling/packet that nobody sends", "7"),
 	payload("polling/42 of another namespace", "42/other,[\"x\"]"),
 	payload("polling/separators", repeat("\x1e", 10_000)),
 	payload("polling/separator at the end", "42[\"ping\"]\x1e"),
-	payload("polling/no base64", "b!!!!"),
-	payload("polling/cut base64", "bAAA"),
+	payload("polling/no base64, without header", "b!!!!"),
+	payload("polling/a megabyte of base64 frames without header", strings.TrimSuffix(repeat("bAAAA\x1e", 10_000), "\x1e")),
 	payload("polling/attachment without header", "bAAAA"),
 	payload("polling/header without attachment", withFile+"\x1e42[\"ping\"]"),
-	payload("polling/invalid UTF-8", "42[\"\xff\"]"),
-	payload("polling/a payload of Engine.IO 3", `6:42["x"]`),
+	payload("polling/a payload of Engine.IO 3", `8:42["x"]`),
 	payload("polling/probe", "2probe"),
 	posting("polling/binary payload", func(path string, _ int) string {
 		return strings.Replace(post(path, "\x00\x01\xff4"), "text/plain;charset=UTF-8", "application/octet-stream", 1)
@@ -163,8 +162,20 @@ var pollingRows = append([]row{
 	}},
 	{"polling/attachments in one payload", func(s *server) error {
 		p := s.pollsInside()
-		p.post(withFile + "\x1ebAAAA\x1e42[\"ping\"]")
-		p.poll(`42["error","Not registered"]`, `42["pong"]`)
+		p.post(`42["register",{"userId":"nobody-else"}]` + "\x1e" + withFile + "\x1ebAAAA\x1e42[\"ping\"]")
+		p.poll(`42["user-list"…`, `42["error",…`, `42["pong"]`)
+		return p.end()
+	}},
+	{"polling/packets that only a server sends", func(s *server) error {
+		p := s.pollsInside()
+		p.post(strings.TrimSuffix(repeat("6\x1e5\x1e0{}\x1e", 10_000), "\x1e"))
+		p.alive()
+		return p.end()
+	}},
+	{"polling/invalid UTF-8", func(s *server) error {
+		p := s.pollsInside()
+		p.post("42[\"" + strings.Repeat("\xff", 10_000) + "\"]\x1e42[\"ping\"]")
+		p.poll(`42["pong"]`)
 		return p.end()
 	}},
 	{"polling/body shorter than its length", func(s *server) error {

@@ -145,7 +145,8 @@ func (u *user) attend(ctx context.Context, conn *websocket.Conn, registered func
 			frame.Reset()
 			_, err = frame.ReadFrom(r)
 		}
-		if websocket.IsCloseError(err, websocket.CloseGoingAway) {
+		// 1000 and 1013 follow an error in answer to a registration.
+		if websocket.IsCloseError(err, websocket.CloseGoingAway, websocket.CloseNormalClosure, websocket.CloseTryAgainLater) {
 			return errTold
 		}
 		if err != nil {
@@ -234,8 +235,8 @@ func (u *user) takeVolli(text []byte) (registered bool, err error) {
 	return false, fmt.Errorf("unexpected message %q", text)
 }
 
-// tooLate takes an error in answer to a registration. There is one that may
-// come, and who gets it stays until it is told to go. u.mu is held.
+// tooLate takes an error in answer to a registration. There is one that may come,
+// and the connection's end follows it. u.mu is held.
 func (u *user) tooLate(text string) error {
 	if text != "Server unavailable" {
 		return fmt.Errorf("unexpected error %q", text)
