@@ -256,8 +256,10 @@ func (s *session) enter(ctx context.Context) error {
 	loading, cancel := s.ask(ctx)
 	defer cancel()
 	pipe := c.redis.Pipeline()
-	for _, script := range []*redis.Script{changeScript, renewScript, reapScript} {
-		script.Load(loading, pipe)
+	// Script.Load would take the script's hash from an answer that the pipeline
+	// does not have yet.
+	for _, source := range []string{changeSource, renewSource, reapSource} {
+		pipe.ScriptLoad(loading, source)
 	}
 	if _, err := pipe.Exec(loading); err != nil {
 		return fmt.Errorf("script: %w", err)

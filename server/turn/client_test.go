@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/stun/v3"
-	"github.com/pion/turn/v4"
+	"github.com/pion/stun/v4"
+	"github.com/pion/turn/v5"
 )
 
 const (
@@ -148,16 +148,7 @@ func (c *client) challenge() {
 // request returns the answer to a request, signed if there is a nonce.
 func (c *client) request(method stun.Method, attributes ...stun.Setter) *stun.Message {
 	c.t.Helper()
-	all := append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, attributes...)
-	if c.nonce != "" {
-		all = append(all, stun.NewUsername(c.username), stun.NewRealm(c.realm), stun.NewNonce(c.nonce),
-			stun.NewLongTermIntegrity(c.username, c.realm, c.password))
-	}
-	m, err := stun.Build(all...)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.send(m.Raw)
+	m := c.ask(method, attributes...)
 	for {
 		answer := c.read()
 		if stun.IsMessage(answer) {
@@ -170,6 +161,22 @@ func (c *client) request(method stun.Method, attributes ...stun.Setter) *stun.Me
 			}
 		}
 	}
+}
+
+// ask sends a request and does not wait for the answer.
+func (c *client) ask(method stun.Method, attributes ...stun.Setter) *stun.Message {
+	c.t.Helper()
+	all := append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, attributes...)
+	if c.nonce != "" {
+		all = append(all, stun.NewUsername(c.username), stun.NewRealm(c.realm), stun.NewNonce(c.nonce),
+			stun.NewLongTermIntegrity(c.username, c.realm, c.password))
+	}
+	m, err := stun.Build(all...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.send(m.Raw)
+	return m
 }
 
 func (c *client) send(p []byte) {

@@ -9,10 +9,13 @@ import (
 	"time"
 
 	"github.com/pion/logging"
-	"github.com/pion/turn/v4"
+	"github.com/pion/turn/v5"
 )
 
-var errNotAdmitted = errors.New("no allocation was granted")
+var (
+	errNotAdmitted = errors.New("no allocation was granted")
+	errFamily      = errors.New("there are no relays of this address family")
+)
 
 // entrance is the UDP socket, or one TCP connection, with a server of the
 // library that reads from it alone. So what one request brings about happens on
@@ -93,19 +96,19 @@ func (e *entrance) settle() {
 // authenticate returns the key of a user name (RFC 8489, section 9.2.2), if it
 // is good. Calls outlive credentials: a client may go on with those that its
 // allocation was made with.
-func (e *entrance) authenticate(username, realm string, client net.Addr) ([]byte, bool) {
-	c, err := parseUsername(username)
+func (e *entrance) authenticate(r *turn.RequestAttributes) (user string, key []byte, ok bool) {
+	c, err := parseUsername(r.Username)
 	switch {
 	case err != nil:
-		e.refuse("malformed", username, client)
-	case realm != e.s.realm:
-		e.refuse("realm", username, client)
-	case c.expired(time.Now()) && !e.holds(client, username):
-		e.refuse("expired", username, client)
+		e.refuse("malformed", r.Username, r.SrcAddr)
+	case r.Realm != e.s.realm:
+		e.refuse("realm", r.Username, r.SrcAddr)
+	case c.expired(time.Now()) && !e.holds(r.SrcAddr, r.Username):
+		e.refuse("expired", r.Username, r.SrcAddr)
 	default:
-		return turn.GenerateAuthKey(username, realm, password(e.s.secret, username)), true
+		return r.Username, turn.GenerateAuthKey(r.Username, r.Realm, password(e.s.secret, r.Username)), true
 	}
-	return nil, false
+	return "", nil, false
 }
 
 func (e *entrance) refuse(reason, username string, client net.Addr) {
@@ -147,14 +150,23 @@ func (e *entrance) permit(client net.Addr, peer net.IP) bool {
 	return true
 }
 
+// LocalAddr is the address that clients reach the server at. Its family is the
+// one that the library gives relays when a client does not ask for a family.
+func (e *entrance) LocalAddr() net.Addr {
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(e.s.public, e.s.port))
+}
+
 // Validate is part of [turn.RelayAddressGenerator].
 func (e *entrance) Validate() error { return nil }
 
 // AllocatePacketConn opens the socket of an allocation. EVEN-PORT requests come
 // here before they were admitted; they are refused, and nobody makes them.
-func (e *entrance) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error) {
-	if e.admitted == "" {
+func (e *entrance) AllocatePacketConn(c turn.AllocateListenerConfig) (net.PacketConn, net.Addr, error) {
+	switch {
+	case e.admitted == "":
 		return nil, nil, errNotAdmitted
+	case c.Network != e.s.relayNetwork:
+		return nil, nil, errFamily
 	}
 	r, err := e.s.newRelay(e, e.admitted)
 	if err != nil {
@@ -165,9 +177,14 @@ func (e *entrance) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, er
 	return r, net.UDPAddrFromAddrPort(netip.AddrPortFrom(e.s.public, r.port)), nil
 }
 
-// AllocateConn is for relaying to TCP peers (RFC 6062), which there is none of.
-func (e *entrance) AllocateConn(string, int) (net.Conn, net.Addr, error) {
+// AllocateListener refuses to relay to TCP peers (RFC 6062).
+func (e *entrance) AllocateListener(turn.AllocateListenerConfig) (net.Listener, net.Addr, error) {
 	return nil, nil, errors.ErrUnsupported
+}
+
+// AllocateConn refuses the same.
+func (e *entrance) AllocateConn(turn.AllocateConnConfig) (net.Conn, error) {
+	return nil, errors.ErrUnsupported
 }
 
 // join and leave keep the relays of the entrance, by client.

@@ -17,9 +17,9 @@ const (
 
 func isChannelData(first byte) bool { return first>>6 == 1 }
 
-// wellFormed says whether p may be given to the library, which panics on an
-// XOR-PEER-ADDRESS without a value (its version 4.1.4). A STUN message must be
-// whole; ChannelData the library checks itself.
+// wellFormed reports whether the library may see p. Its version 4.1.4 panicked on
+// an XOR-PEER-ADDRESS without a value. A STUN message must be whole; the library
+// checks ChannelData itself.
 func wellFormed(p []byte) bool {
 	if len(p) >= channelHeader && isChannelData(p[0]) {
 		return true

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pion/stun/v3"
+	"github.com/pion/stun/v4"
 )
 
 // message is a STUN message of the type with attributes, each given with its

@@ -3,12 +3,13 @@ package turn
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/pion/stun/v3"
-	"github.com/pion/turn/v4"
+	"github.com/pion/stun/v4"
+	"github.com/pion/turn/v5"
 )
 
 // Two clients of the server reach each other at their relayed addresses,
@@ -200,10 +201,21 @@ func TestRelayReachesNoOtherPortOfThisHost(t *testing.T) {
 }
 
 func TestForbiddenPeers(t *testing.T) {
-	forbidden := func(t *testing.T, opts Options, ips ...string) {
+	allocated := func(t *testing.T, opts Options) (*Server, *client) {
 		s := start(t, opts, defaultLimits)
 		c := login(t, "udp", s, "alice")
 		c.allocate()
+		return s, c
+	}
+	// Relays and their peers are of one family.
+	ofFamily := func(ips []string, v6 bool) []string {
+		return slices.DeleteFunc(slices.Clone(ips), func(text string) bool {
+			ip := netip.MustParseAddr(text)
+			return v6 != (ip.Is6() && !ip.Is4In6())
+		})
+	}
+	forbidden := func(t *testing.T, opts Options, global string, ips ...string) {
+		s, c := allocated(t, opts)
 		refused := uint64(0)
 		for i, text := range ips {
 			t.Run(text, func(t *testing.T) {
@@ -228,10 +240,11 @@ func TestForbiddenPeers(t *testing.T) {
 			})
 		}
 		c.t = t
-		if !c.permit(netip.MustParseAddr("8.8.8.8")) {
+		if !c.permit(netip.MustParseAddr(global)) {
 			t.Error("no permission for a global address")
 		}
 	}
+	v4, v6 := "8.8.8.8", "2a00::1"
 	never := []string{
 		"0.0.0.0", "0.1.2.3", "224.0.0.251", "239.1.1.1", "255.255.255.255", "240.0.0.1", "127.255.255.255", "192.0.0.1",
 		"198.18.0.1", "192.0.2.1", "::", "ff02::fb", "ff0e::1", "64:ff9b::e000:1", "::ffff:255.255.255.255", "::ffff:0.0.0.0", "2001:db8::1",
@@ -241,22 +254,36 @@ func TestForbiddenPeers(t *testing.T) {
 		"::1", "fe80::1", "fc00::1", "fd12::1", "fec0::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
 		"64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "2002:a00:1::1",
 	}
+	publicOnly := slices.Concat(never, withPrivate)
 	t.Run("public only", func(t *testing.T) {
-		forbidden(t, Options{PublicIP: netip.MustParseAddr("223.255.255.7")}, append(never, withPrivate...)...)
+		forbidden(t, Options{PublicIP: netip.MustParseAddr("223.255.255.7")}, v4, ofFamily(publicOnly, false)...)
 	})
-	t.Run("private too", func(t *testing.T) { forbidden(t, Options{AllowPrivate: true}, never...) })
+	t.Run("public only, IPv6", func(t *testing.T) {
+		forbidden(t, Options{Listen: "[::1]:0", PublicIP: netip.MustParseAddr("2a00::7")}, v6, ofFamily(publicOnly, true)...)
+	})
+	t.Run("private too", func(t *testing.T) {
+		forbidden(t, Options{AllowPrivate: true}, v4, ofFamily(never, false)...)
+	})
+	private6 := Options{Listen: "[::1]:0", PublicIP: netip.IPv6Loopback(), AllowPrivate: true}
+	t.Run("private too, IPv6", func(t *testing.T) { forbidden(t, private6, v6, ofFamily(never, true)...) })
 	t.Run("a private public address", func(t *testing.T) {
-		forbidden(t, Options{PublicIP: loopback}, "127.0.0.1", "::ffff:127.0.0.1")
+		forbidden(t, Options{PublicIP: loopback}, v4, "127.0.0.1", "::ffff:127.0.0.1")
 	})
-	t.Run("granted", func(t *testing.T) {
-		s := start(t, Options{AllowPrivate: true}, defaultLimits)
-		c := login(t, "udp", s, "alice")
-		c.allocate()
-		for i, text := range withPrivate {
-			at := netip.AddrPortFrom(netip.MustParseAddr(text), 1000+uint16(i))
-			if !c.permit(at.Addr()) || !c.bind(0x4000+uint16(i), at) {
-				t.Errorf("%s is refused", text)
+	for name, opts := range map[string]Options{"granted": {AllowPrivate: true}, "granted, IPv6": private6} {
+		t.Run(name, func(t *testing.T) {
+			_, c := allocated(t, opts)
+			for i, text := range ofFamily(withPrivate, opts.PublicIP.IsValid()) {
+				at := netip.AddrPortFrom(netip.MustParseAddr(text), 1000+uint16(i))
+				if !c.permit(at.Addr()) || !c.bind(0x4000+uint16(i), at) {
+					t.Errorf("%s is refused", text)
+				}
 			}
+		})
+	}
+	t.Run("the other family", func(t *testing.T) {
+		_, c := allocated(t, Options{AllowPrivate: true})
+		if c.permit(netip.MustParseAddr(v6)) || c.bind(0x4000, netip.AddrPortFrom(netip.MustParseAddr(v6), 9)) {
+			t.Error("granted")
 		}
 	})
 	t.Run("one of several", func(t *testing.T) {
