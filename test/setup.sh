@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Installs what the tests need and the machine lacks: Debian packages where we
-# are root, and the Node packages of test/e2e and test/browser.
+# are root, and the Node packages of test/e2e, test/browser and test/field.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 policy=/usr/sbin/policy-rc.d
 
 need() { # command package
-  command -v "$1" >/dev/null && return
+  command -v "$1" >/dev/null || install "$1" "$2"
+}
+
+need_python() { # module package
+  /usr/bin/python3 -c "import $1" 2>/dev/null || install "Python's $1" "$2"
+}
+
+install() { # what package
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     echo "The tests need '$1': install Debian's package '$2' (or run this as root)." >&2
     exit 1
@@ -41,6 +48,10 @@ need redis-server redis-server
 need turnserver coturn
 need promtool prometheus
 PATH=$PATH:/usr/sbin need nginx nginx-light
+PATH=$PATH:/usr/sbin need haproxy haproxy
+need_python socketio python3-socketio
+need_python requests python3-requests   # its long-polling
+need_python websocket python3-websocket # its WebSockets
 need "${CHROMIUM:-chromium}" chromium # or another browser of its family
 
 packages() { # directory
@@ -51,3 +62,4 @@ packages() { # directory
 
 packages test/e2e
 packages test/browser
+packages test/field

@@ -29,14 +29,14 @@ type deployment struct {
 	redis    *rig.Redis
 	addrs    [2]string
 	nodes    [2]*rig.Server
-	nginx    *nginx
+	nginx    *rig.Proxy
 }
 
 func deploy(t *testing.T, presence string) *deployment {
 	t.Helper()
 	d := &deployment{t: t, presence: presence, redis: rig.StartRedis(t)}
 	for i := range d.nodes {
-		d.addrs[i] = fixedAddr(t)
+		d.addrs[i] = rig.FreeAddr(t)
 		d.start(i)
 	}
 	for _, s := range d.nodes {
@@ -108,7 +108,7 @@ func rollingRestart(t *testing.T, presence string) {
 		count = 200
 	}
 	d := deploy(t, presence)
-	f := gather(t, d.nginx.addr, count)
+	f := gather(t, d.nginx.Addr, count)
 	f.talk()
 	f.await("traffic", func(u *user) bool { return u.family == rig.Volli || len(u.sent) >= 4 && u.sent[3].outcome == delivered })
 
@@ -122,7 +122,7 @@ func rollingRestart(t *testing.T, presence string) {
 	f.settle()
 	d.reachAll(f)
 	f.end()
-	d.nginx.stop(syscall.SIGQUIT)
+	d.nginx.Stop(syscall.SIGQUIT)
 
 	t.Log(f.check())
 	everything := f.outages(restarts[0].asked, over)
@@ -199,10 +199,10 @@ func (d *deployment) checkConnects(f *fleet) {
 		d.t.Errorf("connections failed: %v", failures)
 	}
 	d.t.Logf("%d registrations came just when an instance began to stop, and had to be made anew", late)
-	all, moved, failed := d.nginx.requests()
+	all, moved, failed := requests(d.nginx)
 	d.t.Logf("nginx: %d connections, %d of them refused by an instance and taken by the other, %d failed", all, moved, failed)
 	if failed > 0 {
-		d.t.Errorf("%d connections failed:\n%s", failed, d.nginx.errors())
+		d.t.Errorf("%d connections failed:\n%s", failed, d.nginx.Errors())
 	}
 }
 
