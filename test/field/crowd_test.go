@@ -169,12 +169,20 @@ func (c *crowd) leave() {
 	}
 }
 
-// losses is how often connections ended so far.
-func (c *crowd) losses() (n int) {
+// lost are the users whose connections have ended.
+func (c *crowd) lost() (ids []string) {
 	for _, one := range c.all() {
-		n += one.state().losses
+		if s := one.state(); s.losses > 0 {
+			ids = append(ids, one.spec.ID+" ("+s.reason+")")
+		}
 	}
-	return n
+	return ids
+}
+
+// awaitLosses waits until no client is connected.
+func (c *crowd) awaitLosses() {
+	c.t.Helper()
+	rig.Eventually(c.t, "all disconnected", func() bool { return len(c.missing()) == len(c.all()) })
 }
 
 // awaitRefusals waits until each client has tried to come back, and was refused.

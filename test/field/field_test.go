@@ -28,6 +28,7 @@ var fates = []fate{
 }
 
 func TestField(t *testing.T) {
+	t.Parallel()
 	ps := startPrograms(t)
 	t.Cleanup(func() { field.publish(t) })
 	for _, f := range fates {

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 // than the proxy's timeout for silent connections, and call again. Only
 // heartbeats keep them connected.
 func TestIdleBehindProxies(t *testing.T) {
+	t.Parallel() // with the table
 	ps := startPrograms(t)
 	for _, p := range []struct {
 		name  string
@@ -40,8 +42,8 @@ func TestIdleBehindProxies(t *testing.T) {
 			rig.Eventually(t, "upgrades", func() bool { return s.Stats().Connections.SocketIO.Polling == polling })
 			pause(idle)
 			c.callAll(time.Now().Add(limit))
-			if n := c.losses(); n > 0 {
-				t.Errorf("%d connections ended", n)
+			if lost := c.lost(); len(lost) > 0 {
+				t.Errorf("connections ended: %s", strings.Join(lost, ", "))
 			}
 		})
 	}

@@ -20,6 +20,7 @@ import (
 
 var (
 	long      = flag.Bool("long", false, "use the default heartbeats, and fates of full length")
+	only      = flag.String("clients", "", "regular expression for the names of the clients")
 	tableFile = flag.String("table", "", "write the table to this file, as Markdown")
 )
 

@@ -77,6 +77,7 @@ func rateLimit(engine string, rows func() []*row) func(*testing.T, fate, program
 		for o.ask(t) != http.StatusTooManyRequests {
 		}
 		l.reset()
+		c.awaitLosses()
 		l.mend()
 		c.awaitRefusals()
 		if *long {

@@ -2,6 +2,8 @@ package field
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,8 +44,13 @@ var transports = []struct {
 	{"default", nil},
 }
 
-// rows are all kinds of clients.
+// rows are all kinds of clients that the flag asks for.
 func rows() []*row {
+	wanted := regexp.MustCompile(*only)
+	return slices.DeleteFunc(everyRow(), func(r *row) bool { return !wanted.MatchString(r.name) })
+}
+
+func everyRow() []*row {
 	var all []*row
 	add := func(name, program string, s spec) *row {
 		r := &row{name: name, program: program, patience: limit, spec: s}
