@@ -21,7 +21,7 @@ setup: ## install what the tests need: Node packages, and Debian packages where 
 	./test/setup.sh
 
 # The tests that start real servers and do something to them.
-LIVE := ./test/rig ./test/hostile ./test/faults ./test/overload ./test/cluster ./test/access ./test/upgrade ./test/monitoring
+LIVE := ./test/rig ./test/field ./test/hostile ./test/faults ./test/overload ./test/cluster ./test/access ./test/upgrade ./test/monitoring
 
 test: setup lint test-go live ## set up and run every test; what CI runs
 	VULN_OFFLINE=1 ./test/vuln.sh
@@ -38,7 +38,7 @@ test: setup lint test-go live ## set up and run every test; what CI runs
 test-go: ## the Go tests alone, without the JavaScript client
 	go test -race -p 1 $$(go list ./... | grep -v /test/)
 
-live: setup ## hostile input, overload, faults, clusters, access, upgrades, monitoring: with real servers
+live: setup ## hostile input, overload, faults, clusters, access, upgrades, monitoring, the field: with real servers
 	go test -p 1 -count=1 -timeout 30m $(LIVE)
 	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
@@ -47,6 +47,12 @@ overload: ## the same under overload, on a quiet machine: fails if a healthy pai
 
 chaos: setup ## random faults in a cluster, with a printed seed (CHAOS="-chaos 10m -seed 1")
 	go test -count=1 -v -timeout 2h -run Chaos ./test/cluster $(CHAOS)
+
+field: setup ## unchanged clients through restarts, refusals and cuts (FIELD="-clients python")
+	go test -count=1 -v -timeout 10m ./test/field $(FIELD)
+
+field-long: setup ## the same with the default heartbeats (four minutes; FIELD="-table FILE")
+	go test -count=1 -v -timeout 20m ./test/field -long $(FIELD)
 
 e2e: setup ## the contract, with the real socket.io-client
 	go test -race -count=1 ./test/e2e
@@ -105,4 +111,4 @@ conformance: ## serve the set-up of the protocols' public test suites on port 30
 deploy-check: ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup test test-go live overload chaos e2e browser screenshots lint vuln fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check
+.PHONY: help run build setup test test-go live overload chaos field field-long e2e browser screenshots lint vuln fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check

@@ -10,7 +10,7 @@ import (
 )
 
 // callPatience is how long a call may take while nobody's connection ends.
-const callPatience = 3 * time.Second
+const callPatience = 10 * time.Second
 
 var calls atomic.Int64
 
@@ -101,8 +101,7 @@ func (c *crowd) backBy(fate string, whole time.Time, byCall bool) {
 			err = p.owed()
 		}
 		if err != nil {
-			c.t.Errorf("%s: %v", p.row.name, err)
-			field.fail(p.row.name, fate)
+			fail(c.t, p, fate, err)
 			return
 		}
 		for _, one := range []*client{p.a, p.b} {

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -61,8 +62,7 @@ func takenOverAsleep(t *testing.T, f fate, ps programs) {
 			}
 		}
 		if err != nil {
-			t.Errorf("%s: %v", p.row.name, err)
-			field.fail(p.row.name, f.name)
+			fail(t, p, f.name, err)
 			return
 		}
 		for _, one := range []*client{p.a, p.b, q.a, q.b} {
@@ -92,8 +92,7 @@ func pageReloaded(t *testing.T, f fate, ps programs) {
 				}
 				return false
 			}) {
-				t.Errorf("%s: after a reload, the call %q did not go through", p.row.name, greeting)
-				field.fail(p.row.name, f.name)
+				fail(t, p, f.name, fmt.Errorf("after a reload, the call %q did not go through", greeting))
 				return
 			}
 			field.add(p.row.name, f.name, time.Since(began))

@@ -40,10 +40,11 @@ func TestIdleBehindProxies(t *testing.T) {
 				}
 			}
 			rig.Eventually(t, "upgrades", func() bool { return s.Stats().Connections.SocketIO.Polling == polling })
+			lost := c.watch()
 			pause(idle)
 			c.callAll(time.Now().Add(limit))
-			if lost := c.lost(); len(lost) > 0 {
-				t.Errorf("connections ended: %s", strings.Join(lost, ", "))
+			if ids := lost(); len(ids) > 0 {
+				t.Errorf("connections ended: %s", strings.Join(ids, ", "))
 			}
 		})
 	}

@@ -48,13 +48,26 @@ func (f *table) markdown() string {
 		}
 		text.WriteString("\n")
 	}
+	for i, e := range exceptions {
+		fmt.Fprintf(&text, "\n%s %s: %s.\n", marks[i], strings.Trim(e.client.String(), "^$"), e.why)
+	}
 	return text.String()
+}
+
+var marks = []string{"¹", "²", "³"}
+
+// footnote stands in the place of a figure.
+func footnote(why string) string {
+	return "–" + marks[slices.IndexFunc(exceptions, func(e exception) bool { return e.why == why })]
 }
 
 func (f *table) figure(row, fate string) string {
 	times := f.times[cell(row, fate)]
 	switch {
 	case f.failed[cell(row, fate)]:
+		if why := excuse(row, fate); why != "" {
+			return footnote(why)
+		}
 		return "failed"
 	case len(times) == 0:
 		return ""

@@ -86,8 +86,8 @@ func (p *Proxy) Stop(sig syscall.Signal) {
 	defer giveUp.Stop()
 	_ = p.cmd.Process.Signal(sig)
 	err := p.cmd.Wait()
-	// haproxy ends by the signal's own code.
-	if code := p.cmd.ProcessState.ExitCode(); err != nil && code != 128+int(sig) {
+	// haproxy dies of the signal.
+	if how, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); err != nil && !(ok && how.Signaled() && how.Signal() == sig) {
 		p.t.Errorf("%s: %v\n%s", p.cmd.Path, err, p.Errors())
 	}
 	p.cmd = nil
