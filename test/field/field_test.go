@@ -19,7 +19,7 @@ var fates = []fate{
 	{"429, then room, zishang", rateLimit("zishang", overWebSocket)},
 	{"server paused", serverPaused},
 	{"client asleep", clientAsleep},
-	{"network silent", networkCut((*link).hold)},
+	{"network silent", networkCut((*link).silence)},
 	{"network resets", networkCut((*link).reset)},
 	{"Redis gone", redisGone},
 	{"key set unreachable", keySetUnreachable},

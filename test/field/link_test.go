@@ -11,9 +11,10 @@ import (
 // A link is the network between clients and a server: a TCP proxy that can be
 // cut in two ways.
 //
-//	whole ──hold──► held: nothing passes, and nothing is said; what is sent waits
-//	whole ──reset─► down: connections are reset, new ones too
-//	held, down ──mend──► whole
+//	open ──silence──► silent: nothing passes, neither data nor ends; it all waits
+//	open ──reset────► down: connections are reset, new ones too
+//	silent, down ──mend──► open
+//	any ──the test ends──► closed
 type link struct {
 	addr string
 
@@ -30,10 +31,10 @@ type link struct {
 type linkState int
 
 const (
-	whole linkState = iota
-	held
-	down
-	closed
+	linkOpen linkState = iota
+	linkSilent
+	linkDown
+	linkClosed
 )
 
 // newLink opens a way to target that is closed at the end of the test.
@@ -48,21 +49,21 @@ func newLink(t *testing.T, target string) *link {
 	l.running.Go(l.accept)
 	t.Cleanup(func() {
 		_ = listen.Close()
-		l.set(closed)
+		l.set(linkClosed)
 		l.running.Wait()
 	})
 	return l
 }
 
-func (l *link) hold()  { l.set(held) }
-func (l *link) reset() { l.set(down) }
-func (l *link) mend()  { l.set(whole) }
+func (l *link) silence() { l.set(linkSilent) }
+func (l *link) reset()   { l.set(linkDown) }
+func (l *link) mend()    { l.set(linkOpen) }
 
 func (l *link) set(s linkState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state = s
-	if s == down || s == closed {
+	if s == linkDown || s == linkClosed {
 		for end := range l.ends {
 			abort(end)
 		}
@@ -116,7 +117,7 @@ func (l *link) serve(client *net.TCPConn) {
 func (l *link) enter(end *net.TCPConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state == down || l.state == closed {
+	if l.state == linkDown || l.state == linkClosed {
 		abort(end)
 		return false
 	}
@@ -131,14 +132,14 @@ func (l *link) exit(end *net.TCPConn) {
 	_ = end.Close()
 }
 
-// pass waits while the link is held, and reports whether it goes on.
+// pass waits while the link is silent, and reports whether it is open then.
 func (l *link) pass() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.state == held {
+	for l.state == linkSilent {
 		l.changed.Wait()
 	}
-	return l.state == whole
+	return l.state == linkOpen
 }
 
 // carry copies one direction, its end included.

@@ -76,11 +76,10 @@ func (p *program) stop(t *testing.T) {
 	defer giveUp.Stop()
 	_ = p.in.Close()
 	p.reading.Wait()
-	if err := p.cmd.Wait(); err != nil || p.problems.Len() > 0 && testing.Verbose() {
-		t.Logf("%s: %v\n%s", p.name, err, &p.problems)
-		if err != nil {
-			t.Fail()
-		}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("%s: %v\n%s", p.name, err, &p.problems)
+	} else if t.Failed() {
+		t.Logf("%s wrote:\n%s", p.name, &p.problems)
 	}
 }
 

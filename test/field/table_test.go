@@ -49,7 +49,7 @@ func (f *table) markdown() string {
 		text.WriteString("\n")
 	}
 	for i, e := range exceptions {
-		fmt.Fprintf(&text, "\n%s %s: %s.\n", marks[i], strings.Trim(e.client.String(), "^$"), e.why)
+		fmt.Fprintf(&text, "\n%s %s: %s.\n", marks[i], strings.Join(e.clients, "; "), e.why)
 	}
 	return text.String()
 }
