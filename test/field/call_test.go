@@ -118,9 +118,10 @@ func (c *crowd) backBy(fate string, whole time.Time, byCall bool) {
 // themselves: it came before the call that went through.
 func (p *pair) owed() error {
 	a, b := p.a.state(), p.b.state()
-	for _, text := range append(a.errors, b.errors...) {
-		if !mayHear.MatchString(text) && !p.row.queues(text) {
-			return fmt.Errorf("error %q", text)
+	for _, s := range []state{a, b} {
+		if slices.ContainsFunc(s.errors, func(text string) bool { return !mayHear.MatchString(text) && !p.row.queues(text) }) {
+			slices.Sort(s.errors)
+			return fmt.Errorf("got %d errors, %q among them", len(s.errors), slices.Compact(s.errors))
 		}
 	}
 	var lost []string

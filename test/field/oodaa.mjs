@@ -12,6 +12,7 @@ const OFFLINE = 10; // relays that an eager app emits while it is disconnected
 export function oodaa(spec, report) {
   const { id, url, version, transports, token, peer, eager, greets } = spec;
   let socket;
+  let registered = false;
   let count = 0;
 
   const send = (event, to, key, body) => socket.emit(event, { to, from: id, [key]: body });
@@ -23,12 +24,16 @@ export function oodaa(spec, report) {
     socket = versions.get(version)(url, options);
 
     socket.on('connect', () => socket.emit('register', { userId: id }));
-    socket.on('user-list', () => report('registered'));
+    socket.on('user-list', () => {
+      registered = true;
+      report('registered');
+    });
     socket.on('connect_error', (err) => report('refused', { text: err.message }));
     socket.on('error', (text) => report('error', { text }));
     socket.on('disconnect', (text) => {
       report('lost', { text });
-      if (eager) emitOffline();
+      if (eager && registered) emitOffline();
+      registered = false;
     });
 
     socket.on('offer', ({ from, offer }) => {

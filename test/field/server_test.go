@@ -17,7 +17,9 @@ func restart(end func(*rig.Server), engine string, rows func() []*row) func(*tes
 		addr := rig.FreeAddr(t)
 		first := start(t, addr, "ENGINE="+engine)
 		c := gather(t, ps, rows(), at(addr))
+		began := time.Now()
 		end(first)
+		t.Logf("the server ended within %v", time.Since(began).Round(time.Millisecond))
 		start(t, addr, "ENGINE="+engine)
 		c.back(f.name, time.Now())
 	}
