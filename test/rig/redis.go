@@ -6,6 +6,7 @@ import (
 	"net"
 	"os/exec"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,13 +32,20 @@ func StartRedis(t testing.TB) *Redis {
 	return r
 }
 
+// given are the addresses that FreeAddr has returned.
+var given sync.Map
+
 // FreeAddr returns an address on loopback that nobody listens on. It is not one
 // of the ports that connections get at their own end, one of which could take it
-// before it is listened on.
+// before it is listened on; and it is returned once, since tests that run side by
+// side would meet on it.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(15000))
+		if _, taken := given.LoadOrStore(addr, true); taken {
+			continue
+		}
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			continue
