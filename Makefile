@@ -51,7 +51,7 @@ chaos: setup ## random faults in a cluster, with a printed seed (CHAOS="-chaos 1
 field: setup ## unchanged clients through restarts, refusals and cuts (FIELD="-clients python")
 	go test -count=1 -v -timeout 10m ./test/field $(FIELD)
 
-field-long: setup ## the same with the default heartbeats (four minutes; FIELD="-table FILE")
+field-long: setup ## the same with the default heartbeats (two minutes; FIELD="-table FILE")
 	go test -count=1 -v -timeout 20m ./test/field -long $(FIELD)
 
 e2e: setup ## the contract, with the real socket.io-client
