@@ -71,7 +71,7 @@ func (c *crowd) callAll(deadline time.Time) {
 	c.t.Helper()
 	c.each(func(p *pair) {
 		if _, err := p.call(c, p.a, p.b, deadline); err != nil {
-			c.t.Errorf("%s: %v", p.row.name, err)
+			fail(c.t, p, c.t.Name(), err)
 		}
 	})
 }
