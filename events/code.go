@@ -1,6 +1,9 @@
 package events
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unicode/utf8"
+)
 
 // A Code is the outcome of an event. Each family has its own text for it.
 type Code uint8
@@ -52,7 +55,7 @@ func (c Code) OodaaText(kind Kind, to []byte) string {
 	case InvalidData:
 		return kinds[kind].invalid
 	case NotFound:
-		return "User " + string(to) + " not found"
+		return "User " + cut(to) + " not found"
 	case InvalidProof: // these clients have no keys
 		return shared[UserNotAllowed]
 	}
@@ -65,9 +68,24 @@ func (c Code) VolliText(to []byte) string {
 	case InvalidUserID, InvalidData:
 		return shared[MissingFields]
 	case NotFound:
-		return "User " + string(to) + " is not online"
+		return "User " + cut(to) + " is not online"
 	}
 	return shared[c]
+}
+
+// maxNamed is how many bytes of a name a text repeats.
+const maxNamed = 256
+
+// cut is a name as a text repeats it: whole characters of it.
+func cut(to []byte) string {
+	if len(to) <= maxNamed {
+		return string(to)
+	}
+	end := maxNamed
+	for end > 0 && !utf8.RuneStart(to[end]) {
+		end--
+	}
+	return string(to[:end])
 }
 
 // results name outcomes of relays for the metrics.

@@ -2,6 +2,7 @@ package events
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -61,6 +62,24 @@ func TestTexts(t *testing.T) {
 	for code := OK + 1; code < codes; code++ {
 		if code.OodaaText(Offer, nil) == "" || code.VolliText(nil) == "" {
 			t.Errorf("code %d has no text", code)
+		}
+	}
+}
+
+func TestTextsAreCut(t *testing.T) {
+	for to, want := range map[string]string{
+		strings.Repeat("x", 256):                 strings.Repeat("x", 256),
+		strings.Repeat("x", 257):                 strings.Repeat("x", 256),
+		strings.Repeat("x", 255) + "é":           strings.Repeat("x", 255),
+		strings.Repeat("😀", 100):                 strings.Repeat("😀", 64),
+		strings.Repeat("x", 900_000):             strings.Repeat("x", 256),
+		"x" + strings.Repeat("\xed\xa0\x80", 99): "x" + strings.Repeat("\xed\xa0\x80", 85), // lone surrogates
+	} {
+		if got := NotFound.OodaaText(Offer, []byte(to)); got != "User "+want+" not found" {
+			t.Errorf("%.20q…: %q", to, got)
+		}
+		if got := NotFound.VolliText([]byte(to)); got != "User "+want+" is not online" {
+			t.Errorf("%.20q…: %q", to, got)
 		}
 	}
 }

@@ -80,12 +80,10 @@ func parsePrefix(s string) (netip.Prefix, error) {
 
 // Trust reports whether what the peer of the connection says of its client is
 // believed.
-func (p Proxies) Trust(r *http.Request) bool {
-	if p.hops > 0 {
-		return true
-	}
-	return p.contain(peerAddr(r))
-}
+func (p Proxies) Trust(r *http.Request) bool { return p.TrustAddr(peerAddr(r)) }
+
+// TrustAddr is Trust for the address of a peer.
+func (p Proxies) TrustAddr(peer netip.Addr) bool { return p.hops > 0 || p.contain(peer) }
 
 func (p Proxies) contain(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")

@@ -21,8 +21,9 @@ const maxLogged = 256
 // the handler panicked past it, which is the way to drop a connection.
 //
 // The level is warn for status 500 and above but 503, which is what all get while
-// the server stops; debug for 503 and answers below 400 for which quiet is true
-// (nil: none), else info.
+// the server stops; debug for 503, for 429, of which one client can cause any
+// number, and for answers below 400 for which quiet is true (nil: none); else
+// info.
 func RequestLog(log *slog.Logger, quiet func(*http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +39,8 @@ func RequestLog(log *slog.Logger, quiet func(*http.Request) bool) func(http.Hand
 				switch {
 				case rec.status >= 500 && rec.status != http.StatusServiceUnavailable:
 					level = slog.LevelWarn
-				case (rec.status < 400 || rec.status == http.StatusServiceUnavailable) && quiet != nil && quiet(r):
+				case rec.status == http.StatusTooManyRequests,
+					(rec.status < 400 || rec.status == http.StatusServiceUnavailable) && quiet != nil && quiet(r):
 					level = slog.LevelDebug
 				}
 				if !log.Enabled(r.Context(), level) {

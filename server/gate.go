@@ -13,65 +13,91 @@ import (
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/oodaa"
 	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
 )
 
 // gate decides who may connect, for all protocols.
 type gate struct {
 	server      *Server
 	connections atomic.Int64
+	addresses   addresses
 }
 
 // retryAfter is when clients are asked to try again that are refused for want
 // of room, or because the server stops. Another instance may take them at once.
 const retryAfter = "1"
 
-// enter counts a new connection in, if there is room for one.
-func (g *gate) enter() *socketio.Refusal {
+// A seat is a client's, or a probe's, place among the connections.
+type seat struct {
+	address   string
+	webSocket bool
+}
+
+func (s seat) kind() kind {
+	if s.webSocket {
+		return webSocket
+	}
+	return polling
+}
+
+// enter counts a new connection in, if there is room for one. Each is to leave
+// once.
+func (g *gate) enter(r *http.Request) (seat, *socketio.Refusal) {
 	if g.server.stopping.Load() {
-		return unavailable(events.Unavailable.OodaaText(0, nil))
+		return seat{}, refusal(http.StatusServiceUnavailable, events.Unavailable.OodaaText(0, nil))
+	}
+	s := seat{webSocket: wire.IsUpgrade(r)}
+	if g.addresses.limit > 0 || g.server.opts.MessageRate > 0 {
+		s.address = middleware.LimitKey(middleware.Addr(r))
 	}
 	limit := int64(g.server.opts.MaxConnections)
 	if n := g.connections.Add(1); limit > 0 && n > limit {
 		g.connections.Add(-1)
-		return unavailable("Too many connections")
+		return seat{}, refusal(http.StatusServiceUnavailable, "Too many connections")
 	}
-	return nil
+	spare := 0
+	if s.webSocket && !g.server.opts.Proxies.Trust(r) {
+		spare = 1 // the TCP connection, which becomes the client
+	}
+	if !g.addresses.add(s.address, s.kind(), spare) {
+		g.leave(s)
+		return seat{}, refusal(http.StatusTooManyRequests, "Too many connections")
+	}
+	return s, nil
 }
 
-func unavailable(message string) *socketio.Refusal {
-	return &socketio.Refusal{
-		Status:  http.StatusServiceUnavailable,
-		Header:  http.Header{"Retry-After": {retryAfter}},
-		Message: message,
-	}
+func (g *gate) leave(s seat) {
+	g.connections.Add(-1)
+	g.addresses.remove(s.address, s.kind())
 }
 
-func (g *gate) leave() { g.connections.Add(-1) }
+// refusal is an answer upon which stock clients try again.
+func refusal(status int, message string) *socketio.Refusal {
+	return &socketio.Refusal{Status: status, Header: http.Header{"Retry-After": {retryAfter}}, Message: message}
+}
 
-// Admit decides about a Socket.IO session.
+// Admit decides about a Socket.IO session, or about the WebSocket that is to
+// become its transport.
 func (g *gate) Admit(r *http.Request) (socketio.Admission, *socketio.Refusal) {
-	refusal := g.enter()
+	s, refusal := g.enter(r)
 	if refusal != nil {
 		return socketio.Admission{}, refusal
 	}
-	var info oodaa.Info
+	info := oodaa.Info{Address: s.address, WebSocket: s.webSocket}
 	if g.server.tokens != nil {
 		info.Token = auth.Bearer(r)
-	}
-	if g.server.opts.MessageRate > 0 {
-		info.Address = middleware.LimitKey(middleware.Addr(r))
 	}
 	if g.server.log.Enabled(r.Context(), slog.LevelDebug) {
 		info.Request = chimiddleware.GetReqID(r.Context())
 	}
-	if info == (oodaa.Info{}) {
-		return socketio.Admission{}, nil // an empty interface costs a connection nothing
-	}
 	return socketio.Admission{Info: info}, nil
 }
 
-// Release counts a Socket.IO session out.
-func (g *gate) Release(socketio.Admission) { g.leave() }
+// Release counts it out.
+func (g *gate) Release(a socketio.Admission) {
+	info := a.Info.(oodaa.Info)
+	g.leave(seat{info.Address, info.WebSocket})
+}
 
 func isSocketIO(r *http.Request) bool {
 	return r.URL.Path == socketIOPath || strings.HasPrefix(r.URL.Path, socketIOPath+"/")

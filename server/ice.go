@@ -43,7 +43,7 @@ func (s *Server) iceServers(w http.ResponseWriter, r *http.Request) {
 			grant, err = s.tokens.Await(token)
 		}
 		if errors.Is(err, auth.ErrUnavailable) {
-			unavailable(events.Unavailable.OodaaText(0, nil)).Write(w)
+			refusal(http.StatusServiceUnavailable, events.Unavailable.OodaaText(0, nil)).Write(w)
 			return
 		}
 		if err != nil {

@@ -29,6 +29,8 @@ type Options struct {
 	MaxMessage     int // bytes of one message, either way
 	MaxOutbox      int // bytes that may wait for one client
 	MaxConnections int // 0 no limit
+	// MaxConnectionsPerIP is how many one client IP may have; 0 no limit.
+	MaxConnectionsPerIP int
 
 	PingInterval, PingTimeout time.Duration
 	RegisterTimeout           time.Duration // 0 none

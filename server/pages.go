@@ -46,6 +46,9 @@ func (s *Server) pages(r chi.Router) {
 // eventsPath is where the figures of the status page are streamed.
 const eventsPath = statusPath + "/events"
 
+// fileFactor is how many times RATE_LIMIT the files of pages may be asked for.
+const fileFactor = 10
+
 // isPageFile tells the requests for a page's files, of which a browser makes a
 // dozen after that for the page, and then keeps them.
 func (s *Server) isPageFile(r *http.Request) bool {

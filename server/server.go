@@ -37,6 +37,7 @@ type Server struct {
 	started   time.Time
 	http      *http.Server
 	limiter   *middleware.Limiter
+	files     *middleware.Limiter // of the pages
 	deadlines *wire.Deadlines
 	loops     *wire.Loops
 	tokens    *auth.Verifier // nil: clients need none
@@ -70,6 +71,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	}
 	s.handlers = &events.Handlers{Directory: s.hub}
 	s.gate.server = s
+	s.gate.addresses = addresses{limit: opts.MaxConnectionsPerIP, proxies: opts.Proxies, log: log}
 	if err := s.newTokens(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
@@ -84,6 +86,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		counters = s.cluster.LimitCounter
 	}
 	s.limiter = middleware.NewLimiter(opts.RateLimit, counters)
+	s.files = middleware.NewLimiter(fileFactor*opts.RateLimit, nil)
 	if err := s.newEngine(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
@@ -100,6 +103,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		// Longer than load balancers keep a connection that they may still use.
 		IdleTimeout:    75 * time.Second,
 		MaxHeaderBytes: 32 << 10,
+		ConnState:      s.gate.addresses.watch,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	s.census.Add(1)
@@ -107,19 +111,29 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
-// count logs once a minute how many are online, until Shutdown.
+// count logs once a minute how many are online, and how many were refused since,
+// until Shutdown.
 func (s *Server) count() {
 	defer s.census.Done()
+	var refused uint64
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	for {
 		select {
 		case <-minute.C:
-			s.log.Info("online", "users", s.hub.Online(), "connections", s.gate.connections.Load())
+			before := refused
+			refused = s.refused()
+			s.log.Info("online", "users", s.hub.Online(), "connections", s.gate.connections.Load(), "refused", refused-before)
 		case <-s.stop:
 			return
 		}
 	}
+}
+
+// refused is how many requests and connections came too often, or were too many
+// of one address.
+func (s *Server) refused() uint64 {
+	return s.limiter.Refused() + s.files.Refused() + s.gate.addresses.refused.Load()
 }
 
 func (s *Server) rate() wire.RateLimit {
@@ -187,8 +201,7 @@ func (s *Server) newVolli() {
 		PingTimeout:     s.opts.PingTimeout,
 		RegisterTimeout: s.opts.RegisterTimeout,
 		Rate:            s.rate(),
-		Left:            s.gate.leave,
-		Refuse:          unavailable(events.Unavailable.OodaaText(0, nil)).Write,
+		Refuse:          refusal(http.StatusServiceUnavailable, events.Unavailable.OodaaText(0, nil)).Write,
 		Panicked:        s.panicked,
 	})
 }
@@ -265,6 +278,7 @@ func (s *Server) routes() http.Handler {
 		impatient,
 		middleware.CORS(origins, isMonitor),
 		s.limiter.Handler(s.unlimited),
+		s.files.Handler(func(r *http.Request) bool { return !s.isPageFile(r) }),
 		s.volliUpgrade(fromHere),
 		chimiddleware.GetHead,
 	)
@@ -313,11 +327,12 @@ func impatient(next http.Handler) http.Handler {
 // served at their paths.
 func (s *Server) volliUpgrade(fromHere func(http.Handler) http.Handler) func(http.Handler) http.Handler {
 	upgrade := fromHere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if refusal := s.gate.enter(); refusal != nil {
+		seat, refusal := s.gate.enter(r)
+		if refusal != nil {
 			refusal.Write(w)
 			return
 		}
-		s.volli.ServeHTTP(w, r)
+		s.volli.Serve(w, r, func() { s.gate.leave(seat) })
 	}))
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -60,8 +60,8 @@ func (c *config) describe() (lines [][2]string) {
 		add("hosts", "%s", strings.Join(c.PublicHosts, ", "))
 	}
 	add("proxies", "%s", orElse(c.Proxies.String(), "none trusted: X-Forwarded-For is ignored"))
-	add("limits", "%s requests a minute and client IP, %s events a second and connection, %d bytes a message, %d bytes waiting, %s connections",
-		limit(c.RateLimit), limit(c.MessageRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections))
+	add("limits", "%s requests a minute and client IP, %s events a second and connection, %d bytes a message, %d bytes waiting, %s connections, %s of one address",
+		limit(c.RateLimit), limit(c.MessageRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections), limit(c.MaxConnectionsPerIP))
 	register := "any time"
 	if c.RegisterTimeout > 0 {
 		register = c.RegisterTimeout.String()

@@ -121,8 +121,15 @@ var settings = []setting{
 	{"MAX_OUTBOX_BYTES", "4194304", "most bytes that may wait for one client", func(c *config, v string) error {
 		return setInt(&c.MaxOutbox, v, 1, 1<<30)
 	}},
-	{"MAX_CONNECTIONS", "0", "most clients at a time; 0 is no limit", func(c *config, v string) error {
+	{"MAX_CONNECTIONS", "", "most clients at a time; empty: nine tenths of the limit of open files; 0 is no limit", func(c *config, v string) error {
+		if v == "" {
+			c.MaxConnections = openFiles() / 10 * 9
+			return nil
+		}
 		return setInt(&c.MaxConnections, v, 0, 1<<30)
+	}},
+	{"MAX_CONNECTIONS_PER_IP", "1000", "most connections of one client IP at a time; 0 is no limit, as with RATE_LIMIT=0", func(c *config, v string) error {
+		return setInt(&c.MaxConnectionsPerIP, v, 0, 1<<30)
 	}},
 	{"PING_INTERVAL", "25s", "how often a client is asked whether it is there", func(c *config, v string) error {
 		return setDuration(&c.PingInterval, v)
@@ -316,6 +323,12 @@ var implied = map[string]func(c *config, env environment) string{
 	"TRUSTED_PROXIES": func(_ *config, env environment) string {
 		if platform(env) != "" {
 			return "1" // its router, which names the client
+		}
+		return ""
+	},
+	"MAX_CONNECTIONS_PER_IP": func(c *config, _ environment) string {
+		if c.RateLimit == 0 {
+			return "0"
 		}
 		return ""
 	},

@@ -210,7 +210,7 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 	bad := map[string]string{
 		"PORT": "70000", "HOST": "nowhere at all", "CORS_ORIGINS": "example.com", "LOG_LEVEL": "loud",
 		"TRUSTED_PROXIES": "10.0.0.0/33", "RATE_LIMIT": "-1", "MESSAGE_RATE": "many", "MESSAGE_BURST": "-1",
-		"MAX_MESSAGE_BYTES": "0", "MAX_OUTBOX_BYTES": "1e6", "MAX_CONNECTIONS": "-5", "PING_INTERVAL": "25",
+		"MAX_MESSAGE_BYTES": "0", "MAX_OUTBOX_BYTES": "1e6", "MAX_CONNECTIONS": "-5", "MAX_CONNECTIONS_PER_IP": "some", "PING_INTERVAL": "25",
 		"PING_TIMEOUT": "0s", "REGISTER_TIMEOUT": "soon", "INACTIVITY_TIMEOUT": "-5m", "PRESENCE": "some",
 		"TRANSPORTS": "carrier-pigeon", "ENGINE": "steam", "STATUS_PAGES": "maybe", "SHUTDOWN_TIMEOUT": "never", "DRAIN_DELAY": "later",
 		"PUBLIC_HOSTS": "https://chat.example", "BASE_PATH": "signal", "CLIENT_SCRIPT_URL": "socket.io.js",
@@ -263,7 +263,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.address() != ":3001" || c.RateLimit != 100 || c.MessageRate != 50 || c.MessageBurst != 200 ||
-		c.MaxMessage != 1000000 || c.MaxOutbox != 4194304 || c.MaxConnections != 0 ||
+		c.MaxMessage != 1000000 || c.MaxOutbox != 4194304 || c.MaxConnections != openFiles()/10*9 || c.MaxConnectionsPerIP != 1000 ||
 		c.PingInterval != 25*time.Second || c.PingTimeout != 20*time.Second ||
 		c.RegisterTimeout != 0 || c.drainDelay != 0 || c.BasePath != "" || c.PublicHosts != nil || c.ClientScripts != clientScripts || c.InactivityTimeout != 5*time.Minute ||
 		!c.Presence || !c.WebSocket || !c.Polling || c.Engine != "native" || !c.StatusPages || c.shutdownTimeout != 10*time.Second ||
@@ -277,16 +277,19 @@ func TestImpliedDefaults(t *testing.T) {
 		env      environment
 		register time.Duration
 		proxies  string
+		perIP    int
 	}{
-		{nil, 0, ""},
-		{environment{"AUTH_JWT_SECRET=s"}, time.Minute, ""},
-		{environment{"AUTH_JWKS=keys.json"}, time.Minute, ""},
-		{environment{"AUTH_JWKS=keys.json", "REGISTER_TIMEOUT=5s"}, 5 * time.Second, ""},
-		{environment{"AUTH_JWKS=keys.json", "REGISTER_TIMEOUT=0"}, 0, ""},
-		{environment{"DYNO=web.1"}, 0, "the last 1 hops"},
-		{environment{"RAILWAY_ENVIRONMENT_NAME=production"}, 0, "the last 1 hops"},
-		{environment{"DYNO=web.1", "TRUSTED_PROXIES=2"}, 0, "the last 2 hops"},
-		{environment{"DYNO=", "RAILWAY_ENVIRONMENT_NAME="}, 0, ""},
+		{nil, 0, "", 1000},
+		{environment{"AUTH_JWT_SECRET=s"}, time.Minute, "", 1000},
+		{environment{"AUTH_JWKS=keys.json"}, time.Minute, "", 1000},
+		{environment{"AUTH_JWKS=keys.json", "REGISTER_TIMEOUT=5s"}, 5 * time.Second, "", 1000},
+		{environment{"AUTH_JWKS=keys.json", "REGISTER_TIMEOUT=0"}, 0, "", 1000},
+		{environment{"DYNO=web.1"}, 0, "the last 1 hops", 1000},
+		{environment{"RAILWAY_ENVIRONMENT_NAME=production"}, 0, "the last 1 hops", 1000},
+		{environment{"DYNO=web.1", "TRUSTED_PROXIES=2"}, 0, "the last 2 hops", 1000},
+		{environment{"DYNO=", "RAILWAY_ENVIRONMENT_NAME="}, 0, "", 1000},
+		{environment{"RATE_LIMIT=0"}, 0, "", 0},
+		{environment{"RATE_LIMIT=0", "MAX_CONNECTIONS_PER_IP=5"}, 0, "", 5},
 	} {
 		flags := flag.NewFlagSet("", flag.ContinueOnError)
 		define(flags)
@@ -294,8 +297,8 @@ func TestImpliedDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.RegisterTimeout != tt.register || c.Proxies.String() != tt.proxies {
-			t.Errorf("%v: %v to register, proxies %q", tt.env, c.RegisterTimeout, c.Proxies)
+		if c.RegisterTimeout != tt.register || c.Proxies.String() != tt.proxies || c.MaxConnectionsPerIP != tt.perIP {
+			t.Errorf("%v: %v to register, proxies %q, %d per IP", tt.env, c.RegisterTimeout, c.Proxies, c.MaxConnectionsPerIP)
 		}
 	}
 }

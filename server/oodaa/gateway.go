@@ -51,8 +51,10 @@ type Info struct {
 	Token string
 	// Request is the id of the handshake's request, for the log.
 	Request string
-	// Address is what counts as one client where clients are limited.
-	Address string
+	// Address is what counts as one client where clients are limited, and
+	// WebSocket whether it came with one.
+	Address   string
+	WebSocket bool
 }
 
 // Connect accepts a socket. authJSON is what the client gave with its CONNECT

@@ -50,11 +50,13 @@ type Engine interface {
 // A Gate decides which sessions are opened. Its methods are called from many
 // goroutines.
 type Gate interface {
-	// Admit is asked before a session is opened. r must not be kept. A nil
-	// refusal opens the session; each admitted session is released once.
+	// Admit is asked before a session is opened, and before a WebSocket is
+	// accepted that may take a long-polling session over. r must not be kept. A
+	// nil refusal admits it; what was admitted is released once.
 	Admit(r *http.Request) (Admission, *Refusal)
 
-	// Release is called once when an admitted session has ended.
+	// Release is called once when an admitted session has ended, or a WebSocket
+	// that was to take one over has done so or not.
 	Release(Admission)
 }
 

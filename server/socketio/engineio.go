@@ -182,18 +182,13 @@ func (e *EngineIO) Connections() (websocket, polling int) {
 
 // handshake opens a session.
 func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.Values) *engineError {
-	var admission Admission
-	if e.opts.Gate != nil {
-		var refusal *Refusal
-		if admission, refusal = e.opts.Gate.Admit(r); refusal != nil {
-			refusal.Write(w)
-			return nil
-		}
+	admission, refusal := e.admit(r)
+	if refusal != nil {
+		refusal.Write(w)
+		return nil
 	}
 	if !e.reserve() {
-		if e.opts.Gate != nil {
-			e.opts.Gate.Release(admission)
-		}
+		e.release(admission)
 		return errDraining
 	}
 	s := &Session{engine: e, id: NewID(), admission: admission, opened: time.Now()}
@@ -210,7 +205,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 	}
 	conn, err := wire.Upgrade(w, r, &e.wire)
 	if err != nil {
-		s.release()
+		e.release(admission)
 		e.ended.Done()
 		return nil
 	}
@@ -241,10 +236,16 @@ func (e *EngineIO) run(conn *wire.Conn, h wire.Handler) {
 	})
 }
 
-// release tells the gate that an admitted session is no more.
-func (s *Session) release() {
-	if s.engine.opts.Gate != nil {
-		s.engine.opts.Gate.Release(s.admission)
+func (e *EngineIO) admit(r *http.Request) (admission Admission, refusal *Refusal) {
+	if e.opts.Gate == nil {
+		return Admission{}, nil
+	}
+	return e.opts.Gate.Admit(r)
+}
+
+func (e *EngineIO) release(a Admission) {
+	if e.opts.Gate != nil {
+		e.opts.Gate.Release(a)
 	}
 }
 

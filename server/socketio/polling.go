@@ -143,9 +143,8 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		}
 		s.mu.Lock()
 	}
-	sending := p.size
 	payload, last := p.take()
-	p.sending, p.answer = sending, http.NewResponseController(w)
+	p.sending, p.answer = len(payload), http.NewResponseController(w)
 	s.mu.Unlock()
 	err := s.respond(w, "text/plain; charset=UTF-8", payload, func() {
 		s.mu.Lock()
@@ -177,10 +176,14 @@ func (s *Session) pollFailed(reason string) {
 	}
 }
 
-// take removes what is queued and returns it as a payload (Engine.IO protocol
-// 4, "Packet encoding"), or the last packet if nothing is queued: a client
-// handles that at once, and what came with it only afterwards. Session.mu is
-// held.
+// maxPollPackets is how many packets one poll gets. Python's client drops a session
+// whose poll brings more.
+const maxPollPackets = 16
+
+// take removes what is queued, as much as one poll gets, and returns it as a
+// payload (Engine.IO protocol 4, "Packet encoding"), or the last packet if nothing
+// is queued: a client handles that at once, and what came with it only afterwards.
+// Session.mu is held.
 func (p *polling) take() (payload []byte, last bool) {
 	if len(p.queue) == 0 {
 		if p.over() {
@@ -188,18 +191,24 @@ func (p *polling) take() (payload []byte, last bool) {
 		}
 		return []byte{engineNoop}, false
 	}
-	payload = make([]byte, 0, p.size+len(p.queue))
-	for i, m := range p.queue {
+	packets, rest := p.queue, []wire.Message(nil)
+	if len(packets) > maxPollPackets {
+		packets, rest = packets[:maxPollPackets], packets[maxPollPackets:]
+	}
+	payload = make([]byte, 0, p.size+len(packets))
+	for i, m := range packets {
 		if i > 0 {
 			payload = append(payload, recordSeparator)
 		}
+		p.size -= len(m.Payload)
 		if m.Binary {
 			payload = appendBinary(payload, m.Payload)
 		} else {
 			payload = append(payload, m.Payload...)
 		}
 	}
-	p.queue, p.size = nil, 0
+	clear(packets) // their array may live on in rest
+	p.queue = rest
 	return payload, false
 }
 

@@ -219,7 +219,7 @@ func (s *Session) finish() {
 	reason := s.reason
 	s.mu.Unlock()
 	s.guard(func() { s.handler.Closed(reason) })
-	s.release()
+	s.engine.release(s.admission)
 }
 
 // forget ends what is left of a session: its id is unknown from now on.

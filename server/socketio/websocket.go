@@ -90,17 +90,25 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 	if !s.beginProbe() {
 		return errBadRequest
 	}
+	admission, refusal := s.engine.admit(r)
+	if refusal != nil {
+		s.endProbe()
+		refusal.Write(w)
+		return nil
+	}
 	if !s.engine.hold(s) {
 		s.endProbe()
+		s.engine.release(admission)
 		return errSessionUnknown
 	}
 	conn, err := wire.Upgrade(w, r, &s.engine.wire)
 	if err != nil {
 		s.endProbe()
+		s.engine.release(admission)
 		s.engine.ended.Done()
 		return nil
 	}
-	p := &probe{session: s, conn: conn}
+	p := &probe{session: s, conn: conn, admission: admission}
 	s.setProbe(conn)
 	s.engine.deadlines.Set(&p.deadline, time.Now().Add(upgradeTimeout), p)
 	s.engine.run(conn, p)
@@ -115,6 +123,8 @@ type probe struct {
 	session  *Session
 	conn     *wire.Conn
 	deadline wire.Deadline // for upgrading
+	// admission is the probe's own. With the upgrade, its session's is enough.
+	admission Admission
 
 	upgraded bool // owned by the connection's reader
 }
@@ -135,6 +145,7 @@ func (p *probe) Message(payload []byte, binary bool) error {
 	case !binary && len(payload) == 1 && payload[0] == engineUpgrade:
 		if p.upgraded = p.session.upgrade(p.conn); p.upgraded {
 			p.session.engine.deadlines.Stop(&p.deadline)
+			p.session.engine.release(p.admission)
 			return nil
 		}
 		if p.session.closed.Load() {
@@ -167,4 +178,5 @@ func (p *probe) Closed(err error) {
 	}
 	p.session.engine.deadlines.Stop(&p.deadline)
 	p.session.endProbe()
+	p.session.engine.release(p.admission)
 }

@@ -45,8 +45,6 @@ type Options struct {
 	// Rate limits the messages of one client.
 	Rate wire.RateLimit
 
-	// Left is called once for each connection that was served, at its end.
-	Left func()
 	// Refuse answers a request that comes after the server began to stop.
 	Refuse func(http.ResponseWriter)
 	// Panicked is told of a panic while a message was handled; its connection
@@ -94,16 +92,17 @@ func (g *Gateway) Connections() int {
 	return len(g.peers)
 }
 
-// ServeHTTP takes over the connection of a client that has been admitted.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Serve takes over the connection of a client that has been admitted. left is
+// called once, at its end.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, left func()) {
 	if !g.reserve() {
-		g.Left()
+		left()
 		g.Refuse(w)
 		return
 	}
 	conn, err := wire.Upgrade(w, r, g.Wire)
 	if err != nil {
-		g.Left()
+		left()
 		g.ended.Done()
 		return
 	}
@@ -114,7 +113,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	g.add(p)
 	conn.Start(p, func() {
-		g.Left()
+		left()
 		g.mu.Lock()
 		delete(g.conns, conn)
 		g.mu.Unlock()

@@ -22,6 +22,7 @@ const variables = {
   MAX_MESSAGE_BYTES: { valid: '2000000', invalid: ['-1', '0', '1MB'] },
   MAX_OUTBOX_BYTES: { valid: '5000000', invalid: ['-1', '0', '4MB'] },
   MAX_CONNECTIONS: { valid: '10', invalid: ['-1', 'many'] },
+  MAX_CONNECTIONS_PER_IP: { valid: '10', invalid: ['-1', 'many'] },
   PING_INTERVAL: { valid: '20s', invalid: ['0s', '-1s', '25', 'often'] },
   PING_TIMEOUT: { valid: '1m30s', invalid: ['0s', '-1s', '20', 'soon'] },
   REGISTER_TIMEOUT: { valid: '500ms', invalid: ['-1s', 'soon', '0s'] },
