@@ -109,7 +109,7 @@ func (c *crowd) backBy(fate string, whole time.Time, byCall bool) {
 			if byCall {
 				s.since = through
 			}
-			field.add(p.row.name, fate, max(s.since.Sub(whole), 0))
+			results.add(p.row.name, fate, max(s.since.Sub(whole), 0))
 		}
 	})
 }

@@ -67,7 +67,7 @@ func takenOverAsleep(t *testing.T, f fate, ps programs) {
 		}
 		for _, one := range []*client{p.a, p.b, q.a, q.b} {
 			if state := one.state(); state.registered {
-				field.add(p.row.name, f.name, max(state.since.Sub(woken), 0))
+				results.add(p.row.name, f.name, max(state.since.Sub(woken), 0))
 			}
 		}
 	})
@@ -95,7 +95,7 @@ func pageReloaded(t *testing.T, f fate, ps programs) {
 				fail(t, p, f.name, fmt.Errorf("after a reload, the call %q did not go through", greeting))
 				return
 			}
-			field.add(p.row.name, f.name, time.Since(began))
+			results.add(p.row.name, f.name, time.Since(began))
 		})
 	}
 }

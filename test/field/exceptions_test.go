@@ -44,7 +44,7 @@ func excuse(client, fate string) string {
 // there is an excuse.
 func fail(t *testing.T, p *pair, fate string, err error) {
 	t.Helper()
-	field.fail(p.row.name, fate)
+	results.fail(p.row.name, fate)
 	if why := excuse(p.row.name, fate); why != "" {
 		t.Logf("%s: %s: %v", p.row.name, why, err)
 		return

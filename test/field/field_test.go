@@ -30,9 +30,9 @@ var fates = []fate{
 func TestField(t *testing.T) {
 	t.Parallel()
 	ps := startPrograms(t)
-	t.Cleanup(func() { field.publish(t) })
+	t.Cleanup(func() { results.publish(t) })
 	for _, f := range fates {
-		field.fates = append(field.fates, f.name)
+		results.fates = append(results.fates, f.name)
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			f.meet(t, f, ps)

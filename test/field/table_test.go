@@ -18,8 +18,8 @@ type table struct {
 	failed map[string]bool
 }
 
-// field is the table of this run.
-var field = table{times: make(map[string][]time.Duration), failed: make(map[string]bool)}
+// results is the table of this run.
+var results = table{times: make(map[string][]time.Duration), failed: make(map[string]bool)}
 
 func cell(row, fate string) string { return row + "\x00" + fate }
 
