@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -124,5 +125,11 @@ func isMonitor(r *http.Request) bool {
 
 // isProbe reports whether somebody asks how the server is.
 func isProbe(r *http.Request) bool {
-	return r.URL.Path == "/health" || r.URL.Path == "/ready"
+	return slices.Contains(healthPaths, r.URL.Path) || slices.Contains(readyPaths, r.URL.Path)
 }
+
+// Where platforms ask, by different habits.
+var (
+	healthPaths = []string{"/health", "/healthz", "/livez"}
+	readyPaths  = []string{"/ready", "/readyz"}
+)

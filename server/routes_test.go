@@ -22,10 +22,11 @@ func (r *running) get(t *testing.T, path string, headers ...string) (*http.Respo
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
 	if answer.StatusCode == http.StatusSwitchingProtocols {
-		return answer, "" // the body is the connection
+		t.Cleanup(func() { answer.Body.Close() })
+		return answer, "" // the body is the connection, open until the end of the test
 	}
+	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,10 @@ func TestBasePath(t *testing.T) {
 		{"", nil, 200},
 		{"/", nil, 200},
 		{"/health", nil, 200},
+		{"/healthz", nil, 200},
+		{"/livez", nil, 200},
 		{"/ready", nil, 200},
+		{"/readyz", nil, 200},
 		{"/stats", nil, 200},
 		{"/metrics", nil, 200},
 		{"/ice-servers", nil, 200},

@@ -288,8 +288,12 @@ func (s *Server) routes() http.Handler {
 	r.Get("/", s.index)
 	r.Get("/signaling", upgradeRequired)
 	r.Get("/ws", upgradeRequired)
-	r.Get("/health", s.health)
-	r.Get("/ready", s.ready)
+	for _, path := range healthPaths {
+		r.Get(path, s.health)
+	}
+	for _, path := range readyPaths {
+		r.Get(path, s.ready)
+	}
 	r.Get("/stats", s.stats)
 	r.Get("/ice-servers", s.iceServers)
 	if s.opts.Metrics {

@@ -42,9 +42,9 @@ cases('rate limit', [
     name: '/health and /ready neither count nor are refused',
     env: { RATE_LIMIT: '3' },
     async run({ server }) {
-      for (const path of ['/health', '/ready']) assert.deepEqual(await statuses(server, 5, {}, path), Array(5).fill(200));
+      for (const path of ['/health', '/healthz', '/livez', '/ready', '/readyz']) assert.deepEqual(await statuses(server, 5, {}, path), Array(5).fill(200));
       assert.deepEqual(await statuses(server, 5), [200, 200, 200, 429, 429]);
-      for (const path of ['/health', '/ready']) assert.deepEqual(await statuses(server, 5, {}, path), Array(5).fill(200));
+      for (const path of ['/health', '/healthz', '/livez', '/ready', '/readyz']) assert.deepEqual(await statuses(server, 5, {}, path), Array(5).fill(200));
     },
   },
   {
