@@ -22,7 +22,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/oodaa/signaling/bench/scale/measure"
@@ -113,22 +112,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // spareFiles is how many files a process needs besides its connections.
 const spareFiles = 64
-
-// raiseFileLimit raises the limit of open files for this process and those
-// that it starts, as far as it may, and returns what it is then.
-func raiseFileLimit(want uint64) (uint64, error) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, err
-	}
-	higher := limit
-	higher.Cur, higher.Max = max(want, uint64(limit.Max)), max(want, uint64(limit.Max))
-	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &higher) == nil {
-		return uint64(higher.Cur), nil
-	}
-	limit.Cur = limit.Max // what everybody may
-	return uint64(limit.Cur), syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
-}
 
 // within bounds numbers of connections by how many files a process may open.
 func within(connections []int, limit uint64, stderr io.Writer) []int {

@@ -11,21 +11,6 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// echo is connectTo with a recorder that sends back what it gets.
-func echo(t testing.TB, cfg *Config, n network) *link {
-	t.Helper()
-	r := newRecorder(t)
-	var l *link
-	ready := make(chan struct{})
-	r.message = func(p []byte, _ bool) error {
-		<-ready
-		return l.Send(l.Batch(), Message{Payload: p})
-	}
-	l = connectTo(t, cfg, n, r)
-	close(ready)
-	return l
-}
-
 // A connection that waits costs no goroutine.
 func TestLoopsHaveFewGoroutines(t *testing.T) {
 	echo(t, limits(), epoll) // the loops are there from now on

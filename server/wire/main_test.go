@@ -403,3 +403,18 @@ func (r *recorder) endedBy(code uint16, remote bool) {
 var lengths = []int{0, 1, 125, 126, 127, 1000, 65535, 65536, 70_000}
 
 func letters(n int) string { return strings.Repeat("abcdefghijklmnopqrstuvwxyz", n/26+1)[:n] }
+
+// echo is connectTo with a recorder that sends back what it gets.
+func echo(t testing.TB, cfg *Config, n network) *link {
+	t.Helper()
+	r := newRecorder(t)
+	var l *link
+	ready := make(chan struct{})
+	r.message = func(p []byte, _ bool) error {
+		<-ready
+		return l.Send(l.Batch(), Message{Payload: p})
+	}
+	l = connectTo(t, cfg, n, r)
+	close(ready)
+	return l
+}

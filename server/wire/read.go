@@ -23,7 +23,7 @@ func (c *Conn) read(handle func([]byte) error) error {
 		borrowed = Borrow(readSize)
 		into = c.behind(borrowed.B)
 		for {
-			n, err = syscall.Read(int(fd), into[len(into):cap(into)])
+			n, err = syscall.Read(descriptor(fd), into[len(into):cap(into)])
 			if err != syscall.EINTR {
 				break
 			}
@@ -133,7 +133,7 @@ var writeOps = sync.Pool{New: func() any {
 	op := new(writeOp)
 	op.try = func(fd uintptr) bool {
 		for op.n < len(op.p) {
-			n, err := syscall.Write(int(fd), op.p[op.n:])
+			n, err := syscall.Write(descriptor(fd), op.p[op.n:])
 			switch {
 			case err == syscall.EINTR:
 				continue

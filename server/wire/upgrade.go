@@ -49,7 +49,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config) (*Conn, error)
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
 	c := &Conn{cfg: cfg, nc: nc}
-	if sc, ok := nc.(syscall.Conn); ok {
+	if sc, ok := nc.(syscall.Conn); ok && direct {
 		if c.raw, err = sc.SyscallConn(); err != nil {
 			nc.Close()
 			return nil, fmt.Errorf("upgrade: %w", err)

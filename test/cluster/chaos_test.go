@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,7 +36,7 @@ var ofInstances = []fault{
 
 var ofRedis = []fault{
 	{"redis killed", func(w *world, _ *node) { w.redis.Kill() }, func(w *world, _ *node) { w.redis.Start() }},
-	{"redis frozen", func(w *world, _ *node) { w.redis.Signal(syscall.SIGSTOP) }, func(w *world, _ *node) { w.redis.Signal(syscall.SIGCONT) }},
+	{"redis frozen", func(w *world, _ *node) { w.redis.Signal(rig.Freeze) }, func(w *world, _ *node) { w.redis.Signal(rig.Thaw) }},
 	{"redis flushed", func(w *world, _ *node) { w.redis.Do("FLUSHALL") }, nothing},
 	{"redis flushed at last", nothing, func(w *world, _ *node) { w.redis.Do("FLUSHALL") }},
 	{"redis clients killed", func(w *world, _ *node) { w.redis.Do("CLIENT", "KILL", "TYPE", "normal") }, func(w *world, _ *node) { w.redis.Do("CLIENT", "KILL", "TYPE", "pubsub") }},

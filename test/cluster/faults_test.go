@@ -3,7 +3,6 @@ package cluster
 import (
 	"fmt"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -141,14 +140,14 @@ func TestRedis(t *testing.T) {
 		}},
 		{"scripts forgotten", func(w *world) { w.redis.Do("SCRIPT", "FLUSH") }},
 		{"frozen shortly", func(w *world) {
-			w.redis.Signal(syscall.SIGSTOP)
+			w.redis.Signal(rig.Freeze)
 			w.during(2 * time.Second)
-			w.redis.Signal(syscall.SIGCONT)
+			w.redis.Signal(rig.Thaw)
 		}},
 		{"frozen", func(w *world) {
-			w.redis.Signal(syscall.SIGSTOP)
+			w.redis.Signal(rig.Freeze)
 			w.during(6 * time.Second)
-			w.redis.Signal(syscall.SIGCONT)
+			w.redis.Signal(rig.Thaw)
 		}},
 		{"slow", func(w *world) {
 			for _, n := range w.nodes {

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -125,11 +124,11 @@ func (w *world) freeze(n *node) {
 	w.mu.Lock()
 	n.frozen = true
 	w.mu.Unlock()
-	n.server.Signal(syscall.SIGSTOP)
+	n.server.Signal(rig.Freeze)
 }
 
 func (w *world) thaw(n *node) {
-	n.server.Signal(syscall.SIGCONT)
+	n.server.Signal(rig.Thaw)
 	w.mu.Lock()
 	n.frozen = false
 	n.thawed = time.Now()

@@ -246,13 +246,7 @@ func restart(t *testing.T, s *rig.Server, engine string, pairs [][2]kind) *rig.S
 // A deaf client stops to read.
 func deaf(t *testing.T, addr string, k kind, name string) {
 	t.Helper()
-	dialer := websocket.Dialer{NetDialContext: (&net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
-		var failure error
-		err := c.Control(func(fd uintptr) {
-			failure = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
-		})
-		return errors.Join(err, failure)
-	}}).DialContext}
+	dialer := websocket.Dialer{NetDialContext: (&net.Dialer{Control: rig.Narrow}).DialContext}
 	path, hello, answer := "/signaling", []string{`{"type":"register","userId":"` + name + `","publicKey":"k"}`}, `{"type":"registered"`
 	if k == oodaa {
 		path, hello, answer = "/socket.io/?EIO=4&transport=websocket", []string{"40", `42["register",{"userId":"` + name + `"}]`}, `42["user-list"`

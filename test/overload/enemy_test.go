@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -68,15 +67,7 @@ func (w way) dialer() *net.Dialer {
 		d.LocalAddr = &net.TCPAddr{IP: w.source}
 	}
 	if w.tight {
-		d.Control = func(_, _ string, c syscall.RawConn) error {
-			var failed error
-			err := c.Control(func(fd uintptr) {
-				failed = errors.Join(
-					syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096),
-					syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 536))
-			})
-			return errors.Join(err, failed)
-		}
+		d.Control = rig.NarrowSegments
 	}
 	return d
 }

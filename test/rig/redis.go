@@ -96,7 +96,7 @@ func (r *Redis) Kill() {
 	}
 }
 
-// Signal sends the server a signal, such as SIGSTOP.
+// Signal sends the server a signal, such as Freeze.
 func (r *Redis) Signal(sig syscall.Signal) {
 	r.t.Helper()
 	if err := r.cmd.Process.Signal(sig); err != nil {

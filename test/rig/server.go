@@ -57,17 +57,6 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// RaiseFileLimit allows this process, and those that it starts, as many open
-// files as they may have.
-func RaiseFileLimit() error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return err
-	}
-	limit.Cur = limit.Max
-	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
-}
-
 // A Server is one running signald. Its clients reach it at Addr.
 type Server struct {
 	Addr string

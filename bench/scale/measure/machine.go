@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -67,27 +66,6 @@ func version(ctx context.Context, name string, args ...string) string {
 func (m *Machine) Versions(ctx context.Context) {
 	m.Node = version(ctx, "node", "--version")
 	m.Redis = version(ctx, "redis-server", "--version")
-}
-
-// Busy is the time that the CPUs have spent, but not on this process and its
-// children that have ended.
-func Busy() (d time.Duration) {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0
-	}
-	var user, nice, system, idle, wait, irq, softirq, steal int64 // ticks, see proc_stat(5)
-	if _, err := fmt.Sscanf(string(b), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &softirq, &steal); err != nil {
-		return 0
-	}
-	d = time.Duration(user+nice+system+irq+softirq+steal) * 10 * time.Millisecond
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(who, &u); err == nil {
-			d -= time.Duration(u.Utime.Nano() + u.Stime.Nano())
-		}
-	}
-	return d
 }
 
 // Build builds packages of the repository into a new directory, which the

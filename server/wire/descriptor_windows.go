@@ -1,0 +1,7 @@
+package wire
+
+import "syscall"
+
+type descriptor = syscall.Handle
+
+const direct = false // a socket is not a file
