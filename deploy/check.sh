@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the deployment files with what runs without a cloud account and without a Docker engine,
-# and runs the server behind deploy/nginx.conf for real. Needs go, bash and curl; as root it installs
-# the rest (Debian packages). What cannot be checked fails with CI=true, and is counted as skipped elsewhere.
+# and runs the server behind deploy/nginx.conf for real. `make setup` installs what it needs. What
+# cannot be checked fails with CI=true, and is counted as skipped elsewhere.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -46,21 +46,8 @@ finish() {
   exit
 }
 
-# need PACKAGE TEST...: true once TEST succeeds, after an installation where that is possible.
-need() {
-  local package=$1
-  shift
-  "$@" >/dev/null 2>&1 && return
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "      installing $package"
-    # RUNLEVEL=1: the service that a package brings must not start and take ports.
-    { { [ -e "$tmp/updated" ] || apt-get update -qq && touch "$tmp/updated"; } &&
-      RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package"
-    } >"$tmp/apt" 2>&1 </dev/null || tail -n 5 "$tmp/apt"
-  fi
-  hash -r
-  "$@" >/dev/null 2>&1
-}
+# have TEST...: whether a command succeeds.
+have() { "$@" >/dev/null 2>&1; }
 
 PATH=$PATH:/usr/sbin
 
@@ -100,7 +87,7 @@ procfile() {
   grep -qx "web: bin/$(basename "$(heroku_install)")" Procfile && [ -d "$(heroku_install)" ]
 }
 
-if need jq jq --version; then
+if have jq --version; then
   check "app.json: shape" jq -e '
     (.name | type == "string") and (.formation.web.quantity == 1) and .buildpacks == [{url: "heroku/go"}]
     and .env.TRUSTED_PROXIES.value == "1" and .env.NODE_ENV.value == "production" and .env.CORS_ORIGINS.required
@@ -110,7 +97,7 @@ if need jq jq --version; then
     and (.deploy.restartPolicyType | IN("ON_FAILURE", "ALWAYS")) and .deploy.drainingSeconds > 10
     and (.deploy.startCommand == null)' railway.json
 else
-  skip "app.json, railway.json" "jq is missing (apt-get install jq)"
+  skip "app.json, railway.json" "jq is missing (run make setup)"
 fi
 check "Procfile: runs what go.mod has the buildpack install" procfile
 check "go.mod: Go version for the buildpack and the image" heroku_go
@@ -147,7 +134,7 @@ if docker compose version >/dev/null 2>&1; then
   check "docker-compose.yml: docker compose config" docker compose -f docker-compose.yml \
     --profile cluster --profile turn --profile monitoring config --quiet
 fi
-if need python3-yaml with_yaml && need jq jq --version; then
+if have with_yaml && have jq --version; then
   check "docker-compose.yml: YAML" compose_json
   check "docker-compose.yml: one server without a profile" compose_shape '
     [.services | to_entries[] | select(.value.profiles == null) | .key] == ["signald"] and (.services.signald |
@@ -169,7 +156,7 @@ if need python3-yaml with_yaml && need jq jq --version; then
   check "docker-compose.yml: its settings are known to the server" compose_settings
   check "docker-compose.yml: what it mounts is there" compose_files
 else
-  skip "docker-compose.yml" "Python's yaml or jq (apt-get install python3-yaml jq)"
+  skip "docker-compose.yml" "Python's yaml or jq (run make setup)"
 fi
 
 # What the Dockerfile does, without an engine: the context that .dockerignore leaves, its own build
@@ -207,18 +194,18 @@ check "Dockerfile: the binary is static" static
 # --- systemd ----------------------------------------------------------------------------------
 
 sed "s|/usr/local/bin/signald|$tmp/root/signald|" deploy/signald.service >"$tmp/signald.service"
-if need systemd systemd-analyze --version; then
+if have systemd-analyze --version; then
   check "signald.service: systemd-analyze verify" systemd-analyze verify --recursive-errors=no --man=no "$tmp/signald.service"
   check "signald.service: systemd-analyze security, exposure at most 1.5" \
     systemd-analyze security --offline=true --threshold=15 --no-pager "$tmp/signald.service"
 else
-  skip "signald.service" "systemd-analyze is missing (apt-get install systemd)"
+  skip "signald.service" "systemd-analyze is missing (run make setup)"
 fi
 
 # --- nginx, and the server behind it ----------------------------------------------------------
 
-if ! need nginx-light nginx -v || ! need openssl openssl version; then
-  skip "nginx.conf" "nginx or openssl is missing (apt-get install nginx-light openssl)"
+if ! have nginx -v || ! have openssl version; then
+  skip "nginx.conf" "nginx or openssl is missing (run make setup)"
   finish
 fi
 
@@ -335,8 +322,8 @@ check "server: SIGTERM ends it in time with exit code 0" stops
 
 # --- two instances behind nginx ---------------------------------------------------------------
 
-if ! need redis-server redis-server --version; then
-  skip "nginx-cluster.conf" "redis-server is missing (apt-get install redis-server)"
+if ! have redis-server --version; then
+  skip "nginx-cluster.conf" "redis-server is missing (run make setup)"
   finish
 fi
 

@@ -1,65 +1,81 @@
 #!/usr/bin/env bash
-# Installs what the tests need and the machine lacks: Debian packages where we
-# are root, and the Node packages of test/e2e, test/browser and test/field.
+# Installs what the tests need and this machine lacks: Debian packages where we
+# are root, a Node under test/.node where the system's is too old, and the Node
+# packages of the tests. It says first what it will install, and why; with -n
+# that is all that it does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-policy=/usr/sbin/policy-rc.d
+dry=
+[ "${1:-}" != -n ] || dry=1
 
-need() { # command package
-  command -v "$1" >/dev/null || install "$1" "$2"
+export PATH=$PWD/test/.node/node_modules/.bin:$PATH:/usr/sbin
+node_version=20.20.2
+
+missing=() reasons=()
+need() { # need COMMAND PACKAGE WHY
+  command -v "$1" >/dev/null && return
+  missing+=("$2") reasons+=("$2 ($3)")
 }
-
-need_python() { # module package
-  /usr/bin/python3 -c "import $1" 2>/dev/null || install "Python's $1" "$2"
+need_python() { # need_python MODULE PACKAGE WHY; another Python in $PATH may lack what Debian's has
+  for python in python3 /usr/bin/python3; do ! "$python" -c "import $1" 2>/dev/null || return 0; done
+  missing+=("$2") reasons+=("$2 ($3)")
 }
+need gcc build-essential "the race detector links with it"
+need curl curl "deployment checks"
+need node nodejs "runs the JavaScript clients"
+need npm npm "installs the JavaScript clients"
+need redis-server redis-server "clusters"
+need turnserver coturn "TURN from another maker"
+need promtool prometheus "alert rules"
+need nginx nginx-light "the server behind a proxy"
+need haproxy haproxy "the server behind another proxy"
+need "${CHROMIUM:-chromium}" chromium "the pages"
+need jq jq "deployment checks"
+need openssl openssl "deployment checks"
+need systemd-analyze systemd "deployment checks"
+need_python yaml python3-yaml "deployment checks"
+need_python socketio python3-socketio "the Python client"
+need_python requests python3-requests "its long-polling"
+need_python websocket python3-websocket "its WebSockets"
 
-install() { # what package
-  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "The tests need '$1': install Debian's package '$2' (or run this as root)." >&2
-    exit 1
-  fi
-  if [ -z "${updated:-}" ]; then
-    updated=1
-    apt-get update -qq
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "setup: Debian packages for the tests: $(printf '%s, ' "${reasons[@]}" | sed 's/, $//')"
+  if [ -z "$dry" ]; then
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+      echo "setup: install these, or run this as root on Debian" >&2
+      exit 1
+    fi
+    policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then # services that come with a package stay off
       trap 'rm -f "$policy"' EXIT
       printf '#!/bin/sh\nexit 101\n' >"$policy"
       chmod +x "$policy"
     fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    hash -r
   fi
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
-}
-
-need gcc build-essential # the race detector links with it
-need curl curl
-need node nodejs
-need npm npm
-old_node() { [ "$(node -p 'parseInt(process.version.slice(1)) < 20')" = true ]; }
-if old_node && [ "$(id -u)" -eq 0 ]; then # Debian 12's; the browser's driver wants a newer one
-  npm install --global --no-audit --no-fund --loglevel=error node@20.20.2
-  hash -r
 fi
-if old_node; then
-  echo "The tests need Node 20 or newer, and found $(node --version)." >&2
-  exit 1
-fi
-need redis-server redis-server
-need turnserver coturn
-need promtool prometheus
-PATH=$PATH:/usr/sbin need nginx nginx-light
-PATH=$PATH:/usr/sbin need haproxy haproxy
-need_python socketio python3-socketio
-need_python requests python3-requests   # its long-polling
-need_python websocket python3-websocket # its WebSockets
-need "${CHROMIUM:-chromium}" chromium # or another browser of its family
 
-packages() { # directory
+new_enough() { node -e 'process.exit(parseInt(process.version.slice(1)) >= 20 ? 0 : 1)'; }
+if command -v node >/dev/null && ! new_enough; then # Debian 12's
+  echo "setup: Node $node_version under test/.node (the tests need Node 20, this is $(node --version))"
+  if [ -z "$dry" ]; then
+    npm install --prefix test/.node --no-save --no-audit --no-fund --loglevel=error "node@$node_version"
+    hash -r
+    new_enough
+  fi
+fi
+
+packages() { # packages DIRECTORY WHY
   cmp -s "$1/package-lock.json" "$1/node_modules/.installed" && return
+  echo "setup: npm packages in $1 ($2)"
+  [ -z "$dry" ] || return 0
   (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
   cp "$1/package-lock.json" "$1/node_modules/.installed"
 }
-
-packages test/e2e
-packages test/browser
-packages test/field
+packages test/e2e "the real clients"
+packages test/browser "drives Chromium"
+packages test/field "other clients"
+packages bench/node "stock socket.io, to compare with"
