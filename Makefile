@@ -3,10 +3,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
 CHAOS ?= -chaos 10m
 LDFLAGS := -s -w
+
+# A Node that setup has put here comes before the system's.
+export PATH := $(CURDIR)/test/.node/node_modules/.bin:$(PATH)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -17,71 +19,93 @@ run: ## run the server on port 3001
 build: ## build a static binary into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/signald ./cmd/signald
 
-setup: ## install what the tests need: Node packages, and Debian packages where root
+setup: ## install what the tests need, and say so (test/setup.sh -n only says so)
 	./test/setup.sh
 
-# The tests that start real servers and do something to them.
-LIVE := ./test/rig ./test/field ./test/hostile ./test/faults ./test/overload ./test/cluster ./test/access ./test/upgrade ./test/monitoring
+quick: ## build, vet and unit tests, cached: no Node, Redis, Chromium or root
+	go build ./...
+	go vet ./...
+	go test -short -vet=off $$($(UNITS))
 
-test: setup lint test-go live ## set up and run every test; what CI runs
-	VULN_OFFLINE=1 ./test/vuln.sh
-	go test -race -count=1 -timeout 20m ./test/e2e
-	go test -count=1 -timeout 20m ./test/browser
-	$(MAKE) fuzz FUZZTIME=3000x
+# Packages whose tests start nothing but themselves, or what stands beside them.
+UNITS := go list ./... | grep -v /test/
+
+# The tests that start real servers and do something to them.
+LIVE := ./test/rig ./test/hostile ./test/faults ./test/cluster ./test/access ./test/upgrade ./test/monitoring ./test/e2e ./test/browser ./test/field
+
+# The server that all of them start, built once.
+BUILT := $(CURDIR)/bin/test
+export SIGNALD := $(BUILT)/signald
+export SIGNALD_RACE := $(BUILT)/signald-race
+
+test: setup lint vuln-offline test-go live alone deploy-check ## set up and run every test; what CI runs
+	cd tools && go test ./...
+	cd bench/framing && go vet ./... && go test ./...
+
+test-go: built ## the unit tests, with the race detector
+	go test -race $$($(UNITS))
+
+built:
+	go build -o $(SIGNALD) ./cmd/signald
+	go build -race -o $(SIGNALD_RACE) ./cmd/signald
+
+live: setup built ## real servers: the contract, the pages, hostile input, faults, clusters, access, upgrades, monitoring
+	go test -p 4 -count=1 -timeout 20m $(LIVE)
+	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
+
+# They measure, and want the processors for themselves.
+alone: built
+	go test -count=1 -timeout 20m ./test/overload
 	go run ./bench/run -short
 	go run ./bench/scale -short
 	go run ./bench/cluster -short
-	cd bench/framing && go vet ./... && go test ./...
-	./deploy/check.sh
 
-# One package at a time: many of them test what happens within milliseconds.
-test-go: ## the Go tests alone, without the JavaScript client
-	go test -race -p 1 $$(go list ./... | grep -v /test/)
+soak: setup ## the long campaigns: overload in full, random faults, clients in the field, fuzzing, scale, every platform (an hour)
+	$(MAKE) overload chaos field-long
+	$(MAKE) fuzz FUZZTIME=1m
+	$(MAKE) scale
+	cd tools && go run ./platforms -all
 
-live: setup ## hostile input, overload, faults, clusters, access, upgrades, monitoring, the field: with real servers
-	go test -p 1 -count=1 -timeout 30m $(LIVE)
-	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
-
-overload: ## the same under overload, on a quiet machine: fails if a healthy pair waits over 50 ms
+overload: built ## overload on a quiet machine: fails if a healthy pair waits over 50 ms
 	OVERLOAD_P99=50ms go test -count=1 -p 1 -v -timeout 20m ./test/overload
 
-chaos: setup ## random faults in a cluster, with a printed seed (CHAOS="-chaos 10m -seed 1")
+chaos: setup built ## random faults in a cluster, with a printed seed (CHAOS="-chaos 10m -seed 1")
 	go test -count=1 -v -timeout 2h -run Chaos ./test/cluster $(CHAOS)
 
-field: setup ## unchanged clients through restarts, refusals and cuts (FIELD="-clients python")
+field: setup built ## unchanged clients through restarts, refusals and cuts (FIELD="-clients python")
 	go test -count=1 -v -timeout 10m ./test/field $(FIELD)
 
-field-long: setup ## the same with the default heartbeats (two minutes; FIELD="-table FILE")
+field-long: setup built ## the same with the default heartbeats (two minutes; FIELD="-table FILE")
 	go test -count=1 -v -timeout 20m ./test/field -long $(FIELD)
 
-e2e: setup ## the contract, with the real socket.io-client
-	go test -race -count=1 ./test/e2e
+e2e: setup built ## the contract, with the real socket.io-client
+	go test -count=1 ./test/e2e
 
-browser: setup ## the pages, in a real Chromium
-	go test -race -count=1 ./test/browser
+browser: setup built ## the pages, in a real Chromium
+	go test -count=1 ./test/browser
 
-screenshots: setup ## make the pictures of the README anew
+screenshots: setup built ## make the pictures of the README again
 	UPDATE_SCREENSHOTS=1 go test -count=1 ./test/browser
 
-lint: ## gofmt, go vet and staticcheck
+lint: ## gofmt, go vet, also for macOS, Windows and FreeBSD, and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	  if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
-	go run $(STATICCHECK) ./...
+	cd tools && go vet ./... && go run ./platforms
+	go tool -modfile=tools/go.mod staticcheck ./...
 
-vuln: ## look for known vulnerabilities (govulncheck); fails if one is found, or none can be looked up
-	./test/vuln.sh
+vuln: ## look up known vulnerabilities; fails if there is one in a module, or no database
+	cd tools && go run ./vuln
 
-# CI gives a count: go reports the end of a time as "context deadline exceeded",
-# a failure, when that reaches its coordinator before its workers.
+vuln-offline: # the same, but goes on without a database
+	cd tools && VULN_OFFLINE=1 go run ./vuln
+
 fuzz: ## every fuzz target for FUZZTIME (30s; 3000x is a count of inputs)
 	@failed=; \
-	for package in $$(go list ./...); do \
-	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-	    echo "$$package $$target"; \
-	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package || failed+=" $$target"; \
-	  done; \
-	done; \
+	while IFS=: read -r file target; do \
+	  echo "$$file $$target"; \
+	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "./$$(dirname "$$file")" || failed+=" $$target"; \
+	done < <(git grep --untracked -oE '^func Fuzz\w+' -- '*_test.go' | sed 's/func //'); \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 bench: ## the server beside Node's socket.io and a bare relay (five minutes; BENCH="-only idle -out FILE")
@@ -108,7 +132,7 @@ bench-framing: ## compare WebSocket framing libraries (two minutes)
 conformance: ## serve the set-up of the protocols' public test suites on port 3000
 	go run ./server/socketio/conformance
 
-deploy-check: ## check the deployment files
+deploy-check: setup ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup test test-go live overload chaos field field-long e2e browser screenshots lint vuln fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check
+.PHONY: help run build setup quick test test-go built live alone soak overload chaos field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check

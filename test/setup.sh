@@ -17,8 +17,8 @@ need() { # need COMMAND PACKAGE WHY
   command -v "$1" >/dev/null && return
   missing+=("$2") reasons+=("$2 ($3)")
 }
-need_python() { # need_python MODULE PACKAGE WHY; another Python in $PATH may lack what Debian's has
-  for python in python3 /usr/bin/python3; do ! "$python" -c "import $1" 2>/dev/null || return 0; done
+need_python() { # need_python MODULE PACKAGE WHY, for Debian's Python: another may come before it in $PATH
+  ! /usr/bin/python3 -c "import $1" 2>/dev/null || return 0
   missing+=("$2") reasons+=("$2 ($3)")
 }
 need gcc build-essential "the race detector links with it"

@@ -8,51 +8,30 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/oodaa/signaling/test/rig"
 )
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "sigload-test-")
-	if err != nil {
-		panic(err)
-	}
-	temporary = dir
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(dir)
+		rig.Remove()
 		os.Exit(code)
 	}))
 }
 
-// temporary is a directory for all tests.
-var temporary string
-
-// signald builds the server.
-var signald = sync.OnceValues(func() (string, error) {
-	file := filepath.Join(temporary, "signald")
-	out, err := exec.Command("go", "build", "-o", file, "../signald").CombinedOutput()
-	if err != nil {
-		err = errors.New(string(out))
-	}
-	return file, err
-})
-
 // serve runs the server for one test. It returns its address and process id.
 func serve(t *testing.T, env ...string) (url, pid string) {
 	t.Helper()
-	file, err := signald()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(file)
+	rig.Require(t, "go")
+	cmd := exec.Command(rig.Binary(t, false))
 	cmd.Env = append(append(os.Environ(), "HOST=127.0.0.1", "PORT=0", "NODE_ENV=production",
 		"RATE_LIMIT=0", "MESSAGE_RATE=0"), env...)
 	logs, err := cmd.StderrPipe()

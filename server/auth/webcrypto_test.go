@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/oodaa/signaling/test/rig"
 )
 
 // webCrypto has Node's Web Crypto answer the requests (testdata/webcrypto.mjs).
 func webCrypto(t *testing.T, requests []map[string]any, answers any) {
 	t.Helper()
+	rig.Require(t, "node")
 	input, err := json.Marshal(requests)
 	if err != nil {
 		t.Fatal(err)

@@ -13,16 +13,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/oodaa/signaling/test/rig"
 )
 
 // startCoturn runs Debian's coturn on 127.0.0.1 with the secret, and returns
 // its address.
 func startCoturn(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("turnserver")
-	if err != nil {
-		t.Fatalf("this test needs turnserver: install Debian's package coturn (%v)", err)
-	}
+	rig.Require(t, "turnserver")
 	udp, tcp, err := listenBoth(loopback, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +33,7 @@ func startCoturn(t *testing.T) string {
 
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1",
+	cmd := exec.CommandContext(ctx, "turnserver", "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1",
 		"--listening-port="+strconv.Itoa(int(port)), "--use-auth-secret", "--static-auth-secret="+secret,
 		"--realm=coturn.example.com", "--allow-loopback-peers", "--no-tls", "--no-dtls", "--no-cli", "--relay-threads=1",
 		"--verbose", "--log-file=stdout", "--pidfile="+filepath.Join(dir, "pid"), "--userdb="+filepath.Join(dir, "db"))

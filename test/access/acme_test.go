@@ -21,7 +21,6 @@ func TestCertificatesByACME(t *testing.T) {
 	a.issue(own)
 	plain, secure := rig.FreeAddr(t), rig.FreeAddr(t)
 	port := func(addr string) int { return int(netip.MustParseAddrPort(addr).Port()) }
-	t.Cleanup(pebble.Remove)
 	p := pebble.Start(t, pebble.Options{
 		CertFile: own.cert, KeyFile: own.key, HTTPPort: port(plain), TLSPort: port(secure), Validity: 90 * 24 * time.Hour,
 	})

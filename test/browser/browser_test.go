@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/oodaa/signaling/test/node"
+	"github.com/oodaa/signaling/test/rig"
 )
 
 // updating means that the pictures of the README are to be made anew. They
@@ -19,17 +20,17 @@ var updating = os.Getenv("UPDATE_SCREENSHOTS") != ""
 // CHROMIUM names another one.
 var browsers = []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"}
 
+func TestMain(m *testing.M) { rig.Main(m) }
+
 func TestPages(t *testing.T) {
 	node.Require(t, "playwright-core", "axe-core")
 	chromium := findChromium()
 	if chromium == "" {
 		t.Fatal("no chromium: run `make setup` as root, install Debian's package chromium, or name one in CHROMIUM")
 	}
-	flags := []string{"-race"}
-	if updating {
-		flags = nil // The picture is to show the memory that the server needs.
-	}
-	node.Run(t, 2, []string{"SIGNALD=" + node.Build(t, flags...), "CHROMIUM=" + chromium, "SCREENSHOTS=" + screenshots(t)})
+	// The pictures are to show the memory that the server needs without it.
+	binary := rig.Binary(t, !updating)
+	node.Run(t, 2, []string{"SIGNALD=" + binary, "CHROMIUM=" + chromium, "SCREENSHOTS=" + screenshots(t)})
 }
 
 // screenshots is where pictures go: those of the README into docs, others nowhere.

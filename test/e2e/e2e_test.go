@@ -21,9 +21,11 @@ var clustered = []string{
 	"volli.test.mjs", "volli-families.test.mjs", "volli-mixed.test.mjs",
 }
 
+func TestMain(m *testing.M) { rig.Main(m) }
+
 func TestContract(t *testing.T) {
 	node.Require(t, "socket.io-client", "undici")
-	binary := node.Build(t, "-race")
+	binary := rig.Binary(t, true)
 	for _, mode := range modes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()

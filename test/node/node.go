@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,29 +29,12 @@ func Require(t *testing.T, packages ...string) {
 	}
 }
 
-// Build builds the server, with flags of go build, and returns the binary's
-// path.
-func Build(t *testing.T, flags ...string) string {
-	t.Helper()
-	dependOnSources(t)
-	binary := filepath.Join(t.TempDir(), "signald")
-	if runtime.GOOS == "windows" {
-		binary += ".exe"
-	}
-	args := append([]string{"build", "-o", binary}, flags...)
-	build := exec.CommandContext(t.Context(), "go", append(args, "./cmd/signald")...)
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", build, err, out)
-	}
-	return binary
-}
-
 // Run runs files of tests, all of the directory's where none is named, so many
 // at a time and with env ("NAME=value") besides this process's. It fails the
 // test with what node reports.
 func Run(t *testing.T, concurrency int, env []string, files ...string) {
 	t.Helper()
+	dependOnSources(t)
 	if len(files) == 0 {
 		var err error
 		if files, err = filepath.Glob("*.test.mjs"); err != nil || len(files) == 0 {

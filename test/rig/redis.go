@@ -2,11 +2,9 @@ package rig
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os/exec"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,40 +21,11 @@ type Redis struct {
 // StartRedis starts a Redis on a free port. The end of the test ends it.
 func StartRedis(t testing.TB) *Redis {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Fatalf("no redis-server: run `make setup` (%v)", err)
-	}
+	Require(t, "redis-server")
 	r := &Redis{Addr: FreeAddr(t), t: t}
 	t.Cleanup(func() { r.Kill() })
 	r.Start()
 	return r
-}
-
-// given are the addresses that FreeAddr has returned.
-var given sync.Map
-
-// FreeAddr returns an address on loopback that nobody listens on. It is not one
-// of the ports that connections get at their own end, one of which could take it
-// before it is listened on; and it is returned once, since tests that run side by
-// side would meet on it.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(15000))
-		if _, taken := given.LoadOrStore(addr, true); taken {
-			continue
-		}
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return addr
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // Start starts the server, empty, after Kill.

@@ -14,8 +14,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,35 +25,6 @@ import (
 // Patience is how long a test waits for what must come, on a machine that is
 // busy with other work.
 const Patience = 30 * time.Second
-
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "signald")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "signald")
-	args := []string{"build", "-o", binary}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	_, file, _, _ := runtime.Caller(0)
-	build := exec.Command("go", append(args, "./cmd/signald")...)
-	build.Dir = filepath.Join(filepath.Dir(file), "..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("%v: %w\n%s", build, err, out), os.RemoveAll(dir))
-	}
-	return binary, nil
-})
-
-// Main runs the tests of a package and removes the binary that they built. It
-// is for TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
-	if binary, err := built(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(binary))
-	}
-	os.Exit(code)
-}
 
 // A Server is one running signald. Its clients reach it at Addr.
 type Server struct {
@@ -74,12 +43,8 @@ type Server struct {
 // with 0, unless the test has ended it itself.
 func Start(t testing.TB, env ...string) *Server {
 	t.Helper()
-	binary, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &Server{t: t, exited: make(chan struct{}), Log: new(Log)}
-	s.cmd = exec.Command(binary)
+	s.cmd = exec.Command(Binary(t, raceEnabled))
 	s.cmd.Env = settings(env)
 	s.cmd.Stdout = s.Log
 	s.cmd.Stderr = s.Log

@@ -10,48 +10,27 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/oodaa/signaling/test/rig"
 )
 
-const source = "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.8.0"
-
-var (
-	mu        sync.Mutex
-	installed string // the directory of the binary; empty: none. Guarded by mu.
-)
-
-// install returns the path of the binary, which the first caller builds.
-func install(t testing.TB) string {
+// binary returns the path of Pebble, which the go command builds once and keeps.
+func binary(t testing.TB) string {
 	t.Helper()
-	mu.Lock()
-	defer mu.Unlock()
-	if installed == "" {
-		dir, err := os.MkdirTemp("", "pebble")
-		if err != nil {
-			t.Fatal(err)
-		}
-		build := exec.Command("go", "install", source)
-		build.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-		if out, err := build.CombinedOutput(); err != nil {
-			_ = os.RemoveAll(dir)
-			t.Fatalf("%v: %v: %s", build, err, out)
-		}
-		installed = dir
+	rig.Require(t)
+	_, file, _, _ := runtime.Caller(0)
+	find := exec.Command("go", "tool", "-modfile=tools/go.mod", "-n", "pebble")
+	find.Dir = filepath.Join(filepath.Dir(file), "..", "..", "..")
+	find.Stderr = os.Stderr
+	out, err := find.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", find, err)
 	}
-	return filepath.Join(installed, "pebble")
-}
-
-// Remove removes the binary that Start has built for all tests of the process.
-func Remove() {
-	mu.Lock()
-	defer mu.Unlock()
-	_ = os.RemoveAll(installed) // nothing, if there is none
-	installed = ""
+	return strings.TrimSpace(string(out))
 }
 
 // Options are those of one Server. All must be set.
@@ -69,8 +48,7 @@ type Server struct {
 	Log       *rig.Log
 }
 
-// Start starts one and waits until it answers. The end of the test ends it; its
-// binary stays, for Remove.
+// Start starts one and waits until it answers. The end of the test ends it.
 func Start(t testing.TB, opts Options) *Server {
 	t.Helper()
 	own, err := os.ReadFile(opts.CertFile)
@@ -99,7 +77,7 @@ func Start(t testing.TB, opts Options) *Server {
 	}
 
 	s := &Server{Directory: "https://" + directory + "/dir", Roots: x509.NewCertPool(), Log: new(rig.Log)}
-	run := exec.Command(install(t), "-config", config, "-dnsserver", nameserver(t))
+	run := exec.Command(binary(t), "-config", config, "-dnsserver", nameserver(t))
 	run.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0")
 	run.Stdout, run.Stderr = s.Log, s.Log
 	if err := run.Start(); err != nil {
