@@ -10,10 +10,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oodaa/signaling/test/rig"
 )
 
 // Clients, crowds and processes, on the real server.
 func TestOnTheServer(t *testing.T) {
+	rig.Require(t, "go") // it takes seconds
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	_, bin, err := Build(ctx, "./cmd/signald", "./cmd/sigload")
