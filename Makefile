@@ -66,8 +66,8 @@ soak: setup ## the long campaigns: overload in full, random faults, clients in t
 	$(MAKE) scale
 	cd tools && go run ./platforms -all
 
-overload: built ## overload on a quiet machine: fails if a healthy pair waits over 50 ms
-	OVERLOAD_P99=50ms go test -count=1 -p 1 -v -timeout 20m ./test/overload
+overload: built ## both engines under overload, on a quiet machine: fails if a healthy pair waits over 50 ms
+	OVERLOAD_P99=50ms go test -count=1 -v -timeout 20m ./test/overload -both
 
 chaos: setup built ## random faults in a cluster, with a printed seed (CHAOS="-chaos 10m -seed 1")
 	go test -count=1 -v -timeout 2h -run Chaos ./test/cluster $(CHAOS)
@@ -132,7 +132,7 @@ bench-framing: ## compare WebSocket framing libraries (two minutes)
 conformance: ## serve the set-up of the protocols' public test suites on port 3000
 	go run ./server/socketio/conformance
 
-deploy-check: setup ## check the deployment files
+deploy-check: setup built ## check the deployment files
 	./deploy/check.sh
 
 .PHONY: help run build setup quick test test-go built live alone soak overload chaos field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check

@@ -7,6 +7,7 @@ package overload
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -32,10 +33,15 @@ func TestMain(m *testing.M) {
 	rig.Main(m)
 }
 
-// engines runs a test on both engines.
+// both has the tests run on the library engine too, for which no figures are
+// promised.
+var both = flag.Bool("both", false, "test both engines")
+
+// engines runs a test on the default engine, or on both.
 func engines(t *testing.T, test func(t *testing.T, engine string)) {
-	for _, engine := range []string{"native", "zishang"} {
-		t.Run(engine, func(t *testing.T) { test(t, engine) })
+	t.Run("native", func(t *testing.T) { test(t, "native") })
+	if *both {
+		t.Run("zishang", func(t *testing.T) { test(t, "zishang") })
 	}
 }
 
