@@ -2,7 +2,6 @@ package field
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 func sleep(t *testing.T, ps programs, s *rig.Server) {
 	t.Helper()
 	began := time.Now()
-	ps.signal(t, syscall.SIGSTOP)
+	ps.signal(t, rig.Freeze)
 	rig.EventuallyWithin(t, 2*time.Minute, "clients given up", func() bool { stats := s.Stats(); return stats.Clients() == 0 })
 	pause(time.Until(began.Add(either(5*time.Second, 60*time.Second))))
 }
@@ -26,7 +25,7 @@ func clientAsleep(t *testing.T, f fate, _ programs) {
 	ps := startPrograms(t) // others must not sleep with them
 	c := gather(t, ps, rows(), at(addr))
 	sleep(t, ps, s)
-	ps.signal(t, syscall.SIGCONT)
+	ps.signal(t, rig.Thaw)
 	c.back(f.name, time.Now())
 }
 
@@ -37,14 +36,14 @@ func takenOverAsleep(t *testing.T, f fate, ps programs) {
 	s := start(t, addr)
 	asleep := startPrograms(t)
 	first := gather(t, asleep, rows(), at(addr))
-	asleep.signal(t, syscall.SIGSTOP)
+	asleep.signal(t, rig.Freeze)
 	second := gather(t, ps, rows(), at(addr))
 	rig.EventuallyWithin(t, 2*time.Minute, "sleepers given up", func() bool {
 		stats := s.Stats()
 		return stats.Clients() == len(second.all())
 	})
 	pause(either(time.Second, 15*time.Second))
-	asleep.signal(t, syscall.SIGCONT)
+	asleep.signal(t, rig.Thaw)
 	woken := time.Now()
 
 	// Until then the sleepers notice, and those that come back take their names.

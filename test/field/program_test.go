@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -71,7 +70,7 @@ func startProgram(t *testing.T, name string, args ...string) *program {
 
 // stop closes the input of the process, which ends it.
 func (p *program) stop(t *testing.T) {
-	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	_ = p.cmd.Process.Signal(rig.Thaw)
 	giveUp := time.AfterFunc(rig.Patience, func() { _ = p.cmd.Process.Kill() })
 	defer giveUp.Stop()
 	_ = p.in.Close()
@@ -125,7 +124,7 @@ func (p *program) join(t *testing.T, clients []*client) {
 	p.tell(t, map[string]any{"do": "join", "clients": specs})
 }
 
-// signal sends a signal to all processes, such as SIGSTOP, which puts their
+// signal sends a signal to all processes, such as rig.Freeze, which puts their
 // clients to sleep.
 func (ps programs) signal(t *testing.T, sig os.Signal) {
 	t.Helper()

@@ -1,7 +1,6 @@
 package field
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,8 +29,8 @@ func serverPaused(t *testing.T, f fate, ps programs) {
 	addr := rig.FreeAddr(t)
 	s := start(t, addr)
 	c := gather(t, ps, rows(), at(addr))
-	s.Signal(syscall.SIGSTOP)
+	s.Signal(rig.Freeze)
 	pause(either(5*time.Second, 30*time.Second))
-	s.Signal(syscall.SIGCONT)
+	s.Signal(rig.Thaw)
 	c.back(f.name, time.Now())
 }
