@@ -57,6 +57,7 @@ func TestCertificatesByACME(t *testing.T) {
 	}
 	s.Stop()
 	again := start(t, append(env, "PORT=0", "HTTP_REDIRECT_ADDR=127.0.0.1:0")...)
+	again.Log.Await(t, "certificate ready", again.Exited()) // read from the cache after it listens
 	if got := serialOf(t, again.Addr, issued); got != serial {
 		t.Error("the certificate was not kept over the restart")
 	}

@@ -107,20 +107,22 @@ func talkOverBadNetworks(t *testing.T, s *rig.Server, engine string) {
 			}
 		}
 	}()
-	rig.Eventually(t, "traffic", func() bool {
-		for _, one := range talks {
-			for _, p := range one.pairs {
-				for _, u := range p {
-					u.mu.Lock()
-					got := len(u.got)
-					u.mu.Unlock()
-					if got < 20 && !one.breaks {
-						return false
-					}
-				}
+	const each = 20 // messages that everybody gets before anything breaks
+	var lasting []*talker
+	for _, one := range talks {
+		for _, p := range one.pairs {
+			if !one.breaks {
+				lasting = append(lasting, p[:]...)
 			}
 		}
-		return true
+	}
+	rig.EventuallyAll(t, "traffic", each*len(lasting), func() (got int) {
+		for _, u := range lasting {
+			u.mu.Lock()
+			got += min(len(u.got), each)
+			u.mu.Unlock()
+		}
+		return got
 	})
 	for _, f := range faultsOfNetworks {
 		for _, w := range f.wake {

@@ -206,6 +206,24 @@ func EventuallyWithin(t testing.TB, patience time.Duration, what string, conditi
 	}
 }
 
+// EventuallyAll waits until progress, which only grows, reaches all. It fails the
+// test when nothing has moved for Patience: how long the whole takes is up to the
+// machine.
+func EventuallyAll(t testing.TB, what string, all int, progress func() int) {
+	t.Helper()
+	last, moved := -1, time.Now()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for last < all {
+		if now := progress(); now != last {
+			last, moved = now, time.Now()
+		} else if time.Since(moved) > Patience {
+			t.Fatalf("nothing within %v, at %d of %d: %s", Patience, last, all, what)
+		}
+		<-tick.C
+	}
+}
+
 // A Log is what a server has written, line by line.
 type Log struct {
 	mu    sync.Mutex
