@@ -31,7 +31,7 @@ quick: ## build, vet and unit tests, cached: no Node, Redis, Chromium or root
 UNITS := go list ./... | grep -v /test/
 
 # The tests that start real servers and do something to them.
-LIVE := ./test/rig ./test/hostile ./test/faults ./test/cluster ./test/access ./test/upgrade ./test/monitoring ./test/e2e ./test/browser ./test/field
+LIVE := ./test/rig ./test/hostile ./test/faults ./test/cluster ./test/access ./test/upgrade ./test/monitoring ./test/e2e ./test/browser
 
 # The server that all of them start, built once.
 BUILT := $(CURDIR)/bin/test
@@ -53,9 +53,10 @@ live: setup built ## real servers: the contract, the pages, hostile input, fault
 	go test -p 4 -count=1 -timeout 20m $(LIVE)
 	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
-# They measure, and want the processors for themselves.
-alone: built
-	go test -count=1 -timeout 20m ./test/overload
+# They measure, or promise something within seconds, and want the processors for
+# themselves.
+alone: setup built
+	go test -p 1 -count=1 -timeout 20m ./test/field ./test/overload
 	go run ./bench/run -short
 	go run ./bench/scale -short
 	go run ./bench/cluster -short
