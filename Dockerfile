@@ -4,7 +4,9 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /out/signald ./cmd/signald
+# TAGS=zishang adds the engine of that name.
+ARG TAGS=
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags="$TAGS" -trimpath -ldflags="-s -w" -o /out/signald ./cmd/signald
 
 # Nothing but the binary and the CA certificates it needs for rediss://, ACME and key sets.
 FROM scratch

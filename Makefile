@@ -16,8 +16,8 @@ help: ## list the targets
 run: ## run the server on port 3001
 	go run ./cmd/signald
 
-build: ## build a static binary into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/signald ./cmd/signald
+build: ## build a static binary into bin/ (TAGS=zishang adds that engine)
+	CGO_ENABLED=0 go build -tags "$(TAGS)" -trimpath -ldflags "$(LDFLAGS)" -o bin/signald ./cmd/signald
 
 setup: ## install what the tests need, and say so (test/setup.sh -n only says so)
 	./test/setup.sh
@@ -25,10 +25,10 @@ setup: ## install what the tests need, and say so (test/setup.sh -n only says so
 quick: ## build, vet and unit tests, cached: no Node, Redis, Chromium or root
 	go build ./...
 	go vet ./...
-	go test -short -vet=off $$($(UNITS))
+	go test -short -vet=off $$(go list ./... | grep -v /test/)
 
-# Packages whose tests start nothing but themselves, or what stands beside them.
-UNITS := go list ./... | grep -v /test/
+# The tests cover the engine that users have to ask for, too.
+TAGGED := -tags zishang
 
 # The tests that start real servers and do something to them.
 LIVE := ./test/rig ./test/hostile ./test/faults ./test/cluster ./test/access ./test/upgrade ./test/monitoring ./test/e2e ./test/browser
@@ -43,11 +43,11 @@ test: setup lint vuln-offline test-go live alone deploy-check ## set up and run 
 	cd bench/framing && go vet ./... && go test ./...
 
 test-go: built ## the unit tests, with the race detector
-	go test -race $$($(UNITS))
+	go test -race $(TAGGED) $$(go list $(TAGGED) ./... | grep -v /test/)
 
 built:
-	go build -o $(SIGNALD) ./cmd/signald
-	go build -race -o $(SIGNALD_RACE) ./cmd/signald
+	go build $(TAGGED) -o $(SIGNALD) ./cmd/signald
+	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
 live: setup built ## real servers: the contract, the pages, hostile input, faults, clusters, access, upgrades, monitoring
 	go test -p 4 -count=1 -timeout 20m $(LIVE)
@@ -91,9 +91,9 @@ screenshots: setup built ## make the pictures of the README again
 lint: ## gofmt, go vet, also for macOS, Windows and FreeBSD, and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	  if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
-	go vet ./...
+	go vet $(TAGGED) ./...
 	cd tools && go vet ./... && go run ./platforms
-	go tool -modfile=tools/go.mod staticcheck ./...
+	go tool -modfile=tools/go.mod staticcheck $(TAGGED) ./...
 
 vuln: ## look up known vulnerabilities; fails if there is one in a module, or no database
 	cd tools && go run ./vuln
@@ -105,7 +105,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s; 3000x is a count of inputs)
 	@failed=; \
 	while IFS=: read -r file target; do \
 	  echo "$$file $$target"; \
-	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "./$$(dirname "$$file")" || failed+=" $$target"; \
+	  go test $(TAGGED) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "./$$(dirname "$$file")" || failed+=" $$target"; \
 	done < <(git grep --untracked -oE '^func Fuzz\w+' -- '*_test.go' | sed 's/func //'); \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 

@@ -177,7 +177,7 @@ build() {
   tar -c "${excludes[@]}" * | tar -x -C "$tmp/src" || return
   line=$(sed -n 's/^RUN \(CGO_ENABLED=0 .*\) -o \/out\/signald \(.*\)$/\1 -o "$tmp\/root\/signald" \2/p' Dockerfile)
   echo "$line"
-  [ -n "$line" ] && (cd "$tmp/src" && export tmp && TARGETOS='' TARGETARCH='' sh -c "$line")
+  [ -n "$line" ] && (cd "$tmp/src" && export tmp && TARGETOS='' TARGETARCH='' TAGS='' sh -c "$line")
 }
 dockerfile() {
   tail -n +2 <(tac Dockerfile | sed '/^FROM/q' | tac) >"$tmp/final"
@@ -187,10 +187,19 @@ dockerfile() {
 static() {
   go version -m "$tmp/root/signald" | grep -q 'CGO_ENABLED=0' && ! ldd "$tmp/root/signald"
 }
+small() {
+  local size
+  size=$(stat -c %s "$tmp/root/signald")
+  echo "$size bytes"
+  [ "$size" -le 21000000 ]
+}
+lacks_zishang() { ! ENGINE=zishang "$tmp/root/signald" -check >"$tmp/answer" 2>&1 && grep -e '-tags zishang' "$tmp/answer"; }
 check "Dockerfile: final stage" dockerfile
 check "Dockerfile: its build line, on what .dockerignore leaves" build
 [ -x "$tmp/root/signald" ] || finish
 check "Dockerfile: the binary is static" static
+check "Dockerfile: the binary has at most 21 MB" small
+check "Dockerfile: ENGINE=zishang says how to build it" lacks_zishang
 
 # --- systemd ----------------------------------------------------------------------------------
 

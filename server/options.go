@@ -5,14 +5,9 @@ import (
 
 	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/server/auth"
+	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/volli"
-)
-
-// The engines that Options.Engine may name.
-const (
-	EngineNative  = "native"
-	EngineZishang = "zishang"
 )
 
 // Options configure a Server. There are no defaults here: every field counts.
@@ -39,7 +34,7 @@ type Options struct {
 	InactivityTimeout time.Duration
 
 	Presence           bool
-	Engine             string
+	Engine             func(socketio.Options) (socketio.Engine, error)
 	WebSocket, Polling bool // Socket.IO transports that are offered
 
 	// RedisURL, where not empty, makes all instances with the same URL and

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/web"
 )
 
@@ -29,7 +30,7 @@ func options() Options {
 		RegisterTimeout:   time.Minute,
 		InactivityTimeout: 5 * time.Minute,
 		Presence:          true,
-		Engine:            EngineNative,
+		Engine:            func(opts socketio.Options) (socketio.Engine, error) { return socketio.New(opts), nil },
 		WebSocket:         true,
 		Polling:           true,
 		StatusPages:       true,

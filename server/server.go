@@ -27,7 +27,6 @@ import (
 	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/volli"
 	"github.com/oodaa/signaling/server/wire"
-	"github.com/oodaa/signaling/server/zishang"
 )
 
 // A Server is one instance of the signaling server. Make it with New.
@@ -206,7 +205,7 @@ func (s *Server) newVolli() {
 	})
 }
 
-func (s *Server) newEngine() error {
+func (s *Server) newEngine() (err error) {
 	namespace := &oodaa.Gateway{
 		Hub:             s.hub,
 		Cluster:         s.others(),
@@ -236,15 +235,9 @@ func (s *Server) newEngine() error {
 		Latency:        &s.latency,
 		Panicked:       s.panicked,
 	}
-	if s.opts.Engine == EngineZishang {
-		engine, err := zishang.New(opts)
-		if err != nil {
-			return fmt.Errorf("engine %s: %w", EngineZishang, err)
-		}
-		s.engine = engine
-		return nil
+	if s.engine, err = s.opts.Engine(opts); err != nil {
+		return fmt.Errorf("engine: %w", err)
 	}
-	s.engine = socketio.New(opts)
 	return nil
 }
 

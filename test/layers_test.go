@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,13 +29,13 @@ var layers = map[string]string{
 	"server/zishang":              "server/socketio server/wire events",
 	"middleware":                  "",
 	"web":                         "",
-	"server":                      "server/zishang server/volli server/oodaa server/auth server/turn server/cluster server/hub middleware web server/socketio server/wire events",
-	"cmd/signald":                 "server server/certs server/cluster server/volli middleware",
+	"server":                      "server/volli server/oodaa server/auth server/turn server/cluster server/hub middleware web server/socketio server/wire events",
+	"cmd/signald":                 "server server/zishang server/certs server/cluster server/volli server/socketio middleware",
 	"cmd/sigload":                 "",
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "../...").Output()
+	out, err := exec.Command("go", "list", "-tags", "zishang", "-json=ImportPath,Imports", "../...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,5 +91,28 @@ func TestEventsKnowsNoTransport(t *testing.T) {
 				t.Errorf("%s imports %s", p, i)
 			}
 		}
+	}
+}
+
+// The library's engine is only in binaries whose builder asked for it: it brings
+// QUIC and HTTP/3 along, and modules with known vulnerabilities.
+func TestOnlyTheTagLinksTheLibrary(t *testing.T) {
+	linked := func(tags string) (found []string) {
+		out, err := exec.Command("go", "list", "-tags", tags, "-deps", module+"cmd/signald").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range strings.FieldsSeq(string(out)) {
+			if strings.Contains(p, "zishang") || strings.Contains(p, "quic-go") {
+				found = append(found, p)
+			}
+		}
+		return found
+	}
+	if found := linked(""); len(found) > 0 {
+		t.Errorf("linked without the tag: %v", found)
+	}
+	if found := linked("zishang"); !slices.Contains(found, module+"server/zishang") {
+		t.Errorf("the tag links only %v", found)
 	}
 }

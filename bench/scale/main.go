@@ -5,7 +5,7 @@
 //
 //	go run ./bench/scale                       everything: make scale
 //	go run ./bench/scale -out docs/bench/scale.json
-//	ENGINE=zishang go run ./bench/scale        with another setting
+//	GOFLAGS=-tags=zishang ENGINE=zishang go run ./bench/scale
 //	go run ./bench/scale -short                whether it works; its figures say little
 package main
 

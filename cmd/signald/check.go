@@ -51,10 +51,10 @@ func (c *config) describe() (lines [][2]string) {
 	if c.WebSocket {
 		transports = append(transports, "websocket")
 	}
-	if c.Polling && c.Engine == "native" {
+	if c.offersPolling() {
 		transports = append(transports, "polling")
 	}
-	add("engine", "%s, %s", c.Engine, strings.Join(transports, " and "))
+	add("engine", "%s, %s", c.engine, strings.Join(transports, " and "))
 	add("origins", "%s", orElse(strings.Join(c.Origins, ", "), "only its own"))
 	if len(c.PublicHosts) > 0 {
 		add("hosts", "%s", strings.Join(c.PublicHosts, ", "))
@@ -141,7 +141,8 @@ func (c *config) warnings(env environment) (warnings []string) {
 		"the TURN server relays for anybody who asks: tokens (AUTH_…) would limit it to your users")
 	warn(len(c.acme.Domains) > 0 && c.acme.CacheDir == "",
 		"ACME_CACHE_DIR is not set: each start orders certificates anew, until the authority's limits forbid it")
-	warn(c.Engine == "zishang" && c.Polling, "ENGINE=zishang offers WebSocket only: clients that begin with long-polling cannot connect")
+	warn(c.Polling && !c.offersPolling(),
+		fmt.Sprintf("ENGINE=%s offers WebSocket only: clients that begin with long-polling cannot connect", c.engine))
 	return warnings
 }
 

@@ -39,6 +39,7 @@ func TestCheckSaysWhatWouldRun(t *testing.T) {
 
 func TestCheckWarns(t *testing.T) {
 	const jwt = "a secret of more than thirty-two bytes"
+	setEngines(t, "zishang")
 	for name, test := range map[string]struct {
 		env  map[string]string
 		want string // empty: no warning

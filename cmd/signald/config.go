@@ -34,6 +34,7 @@ type config struct {
 	drainDelay      time.Duration
 	shutdownTimeout time.Duration
 	debugAddr       string
+	engine          string // the name of Options.Engine
 
 	certFile, keyFile string
 	acme              certs.ACMEOptions
@@ -164,10 +165,7 @@ var settings = []setting{
 		}
 		return nil
 	}},
-	{"ENGINE", "native", "Socket.IO engine: native, or zishang (WebSocket only)", func(c *config, v string) error {
-		c.Engine = v
-		return oneOf(v, server.EngineNative, server.EngineZishang)
-	}},
+	{"ENGINE", defaultEngine, "Socket.IO engine: native, or zishang (WebSocket only; in binaries built with -tags zishang)", (*config).setEngine},
 	{"REDIS_URL", "", "redis:// or rediss:// URL: all instances with the same one are one server", func(c *config, v string) error {
 		c.RedisURL = v
 		return cluster.ValidateURL(v)
@@ -410,8 +408,8 @@ func (c *config) validate() (problems []error) {
 		problems = append(problems, fmt.Errorf("INACTIVITY_TIMEOUT=%s: is below PING_INTERVAL + PING_TIMEOUT = %s: clients that are there would be dropped",
 			c.InactivityTimeout, c.PingInterval+c.PingTimeout))
 	}
-	if c.Engine == server.EngineZishang && !c.WebSocket {
-		problems = append(problems, errors.New("ENGINE=zishang: offers WebSocket only, which TRANSPORTS leaves out"))
+	if !c.WebSocket && !c.offersPolling() {
+		problems = append(problems, fmt.Errorf("ENGINE=%s: offers WebSocket only, which TRANSPORTS leaves out", c.engine))
 	}
 	if len(c.ICE.TURN) > 0 && c.ICE.Secret == "" {
 		problems = append(problems, errors.New("TURN_URLS: needs TURN_SECRET, which credentials are made with"))

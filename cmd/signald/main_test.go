@@ -229,9 +229,10 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 }
 
 func TestSettingsThatDoNotGoTogether(t *testing.T) {
+	setEngines(t, "zishang")
 	for name, args := range map[string][]string{
-		"INACTIVITY_TIMEOUT": {"-inactivity-timeout", "44s"},
 		"ENGINE":             {"-engine", "zishang", "-transports", "polling"},
+		"INACTIVITY_TIMEOUT": {"-inactivity-timeout", "44s"},
 	} {
 		err := run(context.Background(), append(args, "-check"), noEnv, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), name) {
@@ -266,7 +267,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 		c.MaxMessage != 1000000 || c.MaxOutbox != 4194304 || c.MaxConnections != openFiles()/10*9 || c.MaxConnectionsPerIP != 1000 ||
 		c.PingInterval != 25*time.Second || c.PingTimeout != 20*time.Second ||
 		c.RegisterTimeout != 0 || c.drainDelay != 0 || c.BasePath != "" || c.PublicHosts != nil || c.ClientScripts != clientScripts || c.InactivityTimeout != 5*time.Minute ||
-		!c.Presence || !c.WebSocket || !c.Polling || c.Engine != "native" || !c.StatusPages || c.shutdownTimeout != 10*time.Second ||
+		!c.Presence || !c.WebSocket || !c.Polling || c.engine != "native" || c.Engine == nil || !c.StatusPages || c.shutdownTimeout != 10*time.Second ||
 		c.production || len(c.Origins) != 1 || c.Origins[0] != "http://localhost:3000" {
 		t.Errorf("%+v", c)
 	}

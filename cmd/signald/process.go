@@ -70,7 +70,7 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 		serving = tls.NewListener(p.listener, certs.Config(p.certs))
 	}
 	log.Info("listening", append([]any{
-		"addr", p.listener.Addr().String(), "version", server.Build().Version, "engine", c.Engine, "features", strings.Join(c.features(), " "),
+		"addr", p.listener.Addr().String(), "version", server.Build().Version, "engine", c.engine, "features", strings.Join(c.features(), " "),
 	}, p.urls()...)...)
 	go func() { p.failed <- p.server.Serve(serving) }()
 	if acme, ok := p.certs.(*certs.ACME); ok {
@@ -109,7 +109,7 @@ func (c *config) features() (on []string) {
 		}
 	}
 	add(c.WebSocket, "websocket")
-	add(c.Polling && c.Engine == server.EngineNative, "polling")
+	add(c.offersPolling(), "polling")
 	add(c.secure(), "tls")
 	add(c.needsTokens(), "tokens")
 	add(c.KeyProof != volli.ProofOff, "key-proof")

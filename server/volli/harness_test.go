@@ -64,7 +64,7 @@ func options() server.Options {
 		RegisterTimeout:   time.Minute,
 		InactivityTimeout: 5 * time.Minute,
 		Presence:          true,
-		Engine:            server.EngineNative,
+		Engine:            engines[0].start,
 		WebSocket:         true,
 		Polling:           true,
 	}

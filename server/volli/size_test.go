@@ -22,9 +22,9 @@ func padded(format string, size int) string {
 
 // TestMaxMessage: the limit is the one message's own, either way.
 func TestMaxMessage(t *testing.T) {
-	for _, engine := range []string{server.EngineNative, server.EngineZishang} {
-		t.Run(engine, func(t *testing.T) {
-			opts := change(options(), func(o *server.Options) { o.MaxMessage, o.Engine = sizeLimit, engine })
+	for _, engine := range engines {
+		t.Run(engine.name, func(t *testing.T) {
+			opts := change(options(), func(o *server.Options) { o.MaxMessage, o.Engine = sizeLimit, engine.start })
 
 			t.Run("from the client", func(t *testing.T) {
 				s := start(t, opts)
@@ -125,9 +125,9 @@ func TestRelayThatNoOutboxTakes(t *testing.T) {
 
 // TestBinaryHasNoVolliForm: values that JSON cannot hold.
 func TestBinaryHasNoVolliForm(t *testing.T) {
-	for _, engine := range []string{server.EngineNative, server.EngineZishang} {
-		t.Run(engine, func(t *testing.T) {
-			s := start(t, change(options(), func(o *server.Options) { o.Engine = engine }))
+	for _, engine := range engines {
+		t.Run(engine.name, func(t *testing.T) {
+			s := start(t, change(options(), func(o *server.Options) { o.Engine = engine.start }))
 			v, o := s.join("v"), s.openSocketIO("o")
 			o.send(`42["register",{"userId":"o"}]`)
 			o.expect(`42["user-list",{"users":["v"]}]`)

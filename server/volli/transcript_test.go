@@ -42,9 +42,9 @@ func TestTranscripts(t *testing.T) {
 		}
 		for _, tr := range parseTranscripts(t, file, string(text)) {
 			for _, engine := range tr.engines() {
-				t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+tr.name+engine.suffix, func(t *testing.T) {
+				t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+tr.name+"/"+engine.name, func(t *testing.T) {
 					t.Parallel()
-					tr.play(t, engine.name)
+					tr.play(t, engine)
 				})
 			}
 		}
@@ -92,19 +92,18 @@ func parseTranscripts(t *testing.T, file, text string) (all []*transcript) {
 	return all
 }
 
-type engine struct{ name, suffix string }
-
+// engines are those that it is played on: one, where nobody speaks Socket.IO.
 func (tr *transcript) engines() []engine {
 	for _, l := range tr.lines {
 		if l.op == "+" && l.text == "socketio" {
-			return []engine{{server.EngineNative, "/native"}, {server.EngineZishang, "/zishang"}}
+			return engines
 		}
 	}
-	return []engine{{server.EngineNative, ""}}
+	return engines[:1]
 }
 
-func (tr *transcript) play(t *testing.T, engine string) {
-	s := start(t, change(options(), func(o *server.Options) { o.Engine = engine; o.MessageRate = 0 }))
+func (tr *transcript) play(t *testing.T, e engine) {
+	s := start(t, change(options(), func(o *server.Options) { o.Engine = e.start; o.MessageRate = 0 }))
 	clients := make(map[string]*client)
 	var order []*client
 	for i := 0; i < len(tr.lines); i++ {

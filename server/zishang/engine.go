@@ -1,3 +1,5 @@
+//go:build zishang
+
 // Package zishang is a Socket.IO engine on github.com/zishang520/socket.io/v2,
 // over WebSocket only.
 //

@@ -1,3 +1,5 @@
+//go:build zishang
+
 package zishang
 
 import (

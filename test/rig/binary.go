@@ -55,7 +55,7 @@ func (b *build) make() {
 		b.binary += ".exe"
 	}
 	_, file, _, _ := runtime.Caller(0)
-	command := exec.Command("go", append(append([]string{"build", "-o", b.binary}, b.flags...), "./cmd/signald")...)
+	command := exec.Command("go", append(append([]string{"build", "-tags", "zishang", "-o", b.binary}, b.flags...), "./cmd/signald")...)
 	command.Dir = filepath.Join(filepath.Dir(file), "..", "..")
 	if out, err := command.CombinedOutput(); err != nil {
 		b.err = fmt.Errorf("%v: %w\n%s", command, err, out)
