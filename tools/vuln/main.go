@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,11 +19,6 @@ import (
 	"slices"
 	"strings"
 )
-
-// accepted are findings that do not fail, with the reason.
-var accepted = map[string]string{
-	"GO-2026-5676": "quic-go comes with the library engine (ENGINE=zishang), which does not build with the fixed version; the server does not speak HTTP/3",
-}
 
 func main() {
 	if err := run(); err != nil {
@@ -69,7 +63,6 @@ func run() error {
 // Findings in packages that are not called do not count.
 func report(w io.Writer, found, ofRelease []finding, release string) error {
 	var failed, standard []string
-	seen := make(map[string]bool)
 	ours, fixedIn := "", ""
 	for _, f := range found {
 		switch {
@@ -77,13 +70,10 @@ func report(w io.Writer, found, ofRelease []finding, release string) error {
 		case f.module() == "stdlib":
 			ours, fixedIn = f.Trace[0].Version, newer(fixedIn, f.Fixed)
 			standard = append(standard, f.OSV)
-		case accepted[f.OSV] != "":
-			fmt.Fprintf(w, "vuln: %s: accepted: %s\n", f.OSV, accepted[f.OSV])
 		default:
 			failed = append(failed, f.OSV)
 			fmt.Fprintf(w, "vuln: %s: %s %s, fixed in %s\n", f.OSV, f.module(), f.Trace[0].Version, f.Fixed)
 		}
-		seen[f.OSV] = seen[f.OSV] || f.called()
 	}
 	if len(standard) > 0 {
 		fmt.Fprintf(w, "vuln: Go %s has %d in its standard library (%s): build with Go %s or later; the Dockerfile has %s (GOTOOLCHAIN=%s)\n",
@@ -93,12 +83,6 @@ func report(w io.Writer, found, ofRelease []finding, release string) error {
 		if f.module() == "stdlib" {
 			failed = append(failed, f.OSV)
 			fmt.Fprintf(w, "vuln: %s: in %s, which the Dockerfile builds with, fixed in Go %s\n", f.OSV, release, strings.TrimPrefix(f.Fixed, "v"))
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(accepted)) {
-		if !seen[id] {
-			failed = append(failed, id)
-			fmt.Fprintf(w, "vuln: %s: accepted, and not found any more: remove it from the list\n", id)
 		}
 	}
 	if len(failed) > 0 {
