@@ -70,10 +70,12 @@ type Cluster struct {
 	epochs   atomic.Uint64
 	counts   counts
 
-	// changing is held, shared, while a registration is made without Redis, and
-	// exclusively to begin with it.
+	// changing is held, shared, to begin a registration, and exclusively to change
+	// alone: there is no Redis, and registrations are made without it.
 	changing sync.RWMutex
-	alone    atomic.Bool // there is no Redis; changes only under changing
+	alone    atomic.Bool
+	// registering are the registrations that are being made without Redis.
+	registering sync.WaitGroup
 
 	changes changes
 	relays  relays

@@ -70,7 +70,9 @@ func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64
 	epoch := c.epochs.Add(1)
 	c.changing.RLock()
 	if c.alone.Load() && c.serving() {
-		defer c.changing.RUnlock()
+		c.registering.Add(1)
+		defer c.registering.Done()
+		c.changing.RUnlock()
 		return commit(epoch)
 	}
 	waiting := &claim{

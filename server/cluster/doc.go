@@ -23,4 +23,16 @@
 // Each time that a process joins it is another instance, with a lease and a
 // channel of its own. A registration is known by its process and its epoch, and
 // so stays the same for all others when its process joins anew.
+//
+// What instances write to each other and to Redis is fixed: protocol.go has the
+// messages, feed.go the feed, and testdata the bytes of both.
+//
+// Locks are taken in this order. None is held while a connection is written to or
+// Redis is asked; what is left to do then is handed to the caller (work in
+// relays.go).
+//
+//  1. Cluster.changing
+//  2. the hub's locks, which may be held when it calls Released
+//  3. relays.mu, which may be held when the hub is asked who has a name
+//  4. changes.mu, session.feeding and Cluster.mu, under which no other is taken
 package cluster

@@ -65,7 +65,7 @@ func FuzzFeed(f *testing.F) {
 func TestApply(t *testing.T) {
 	c := newCluster(t)
 	s := c.session
-	s.applied = 4
+	s.applied.Store(4)
 	claim := func(name, instance string) fed {
 		return fed{kind: kindClaim, name: name, holder: holder{instance, 1, ""}}
 	}
@@ -87,14 +87,15 @@ func TestApply(t *testing.T) {
 		{name: "a release by who has it no more", payload: appendFeed(7, fed{kind: kindRelease, name: "a", holder: holder{"n.1", 1, ""}}), applied: 7, a: "m", b: "n"},
 		{name: "a release of another registration", payload: appendFeed(8, fed{kind: kindRelease, name: "a", holder: holder{"m.2", 2, ""}}), applied: 8, a: "m", b: "n"},
 		{name: "a release", payload: appendFeed(9, fed{kind: kindRelease, name: "a", holder: holder{"m.2", 1, ""}}), applied: 9, b: "n"},
-		{name: "a gap", payload: appendFeed(12, claim("a", "n.3"), claim("b", "n.3")), fails: true, applied: 9, b: "n"},
-		{name: "malformed", payload: "nonsense", fails: true, applied: 9, b: "n"},
+		{name: "a kind of a later release", payload: appendFeed(11, fed{kind: "z", name: "b", holder: holder{"n.1", 1, ""}}, claim("a", "l.1")), applied: 11, a: "l", b: "n"},
+		{name: "a gap", payload: appendFeed(14, claim("a", "n.3"), claim("b", "n.3")), fails: true, applied: 11, a: "l", b: "n"},
+		{name: "malformed", payload: "nonsense", fails: true, applied: 11, a: "l", b: "n"},
 	} {
 		if err := s.apply(step.payload); (err != nil) != step.fails {
 			t.Errorf("%s: %v", step.name, err)
 		}
-		if s.applied != step.applied || who("a") != step.a || who("b") != step.b {
-			t.Errorf("%s: applied %d, a %q, b %q", step.name, s.applied, who("a"), who("b"))
+		if s.applied.Load() != step.applied || who("a") != step.a || who("b") != step.b {
+			t.Errorf("%s: applied %d, a %q, b %q", step.name, s.applied.Load(), who("a"), who("b"))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/oodaa/signaling/events"
@@ -24,9 +25,18 @@ type client struct {
 	answers  []events.Outcome
 	replaced bool
 	refuse   events.Code // what Relay answers, if it is not OK
+	written  func()      // called for whatever the connection would write; may be nil
+}
+
+// write is where a real connection would write to the network.
+func (c *client) write() {
+	if c.written != nil {
+		c.written()
+	}
 }
 
 func (c *client) Relay(r *events.Relay) events.Code {
+	c.write()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refuse == events.OK {
@@ -36,6 +46,7 @@ func (c *client) Relay(r *events.Relay) events.Code {
 }
 
 func (c *client) Replaced() {
+	c.write()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.replaced = true
@@ -44,6 +55,7 @@ func (c *client) Replaced() {
 func (c *client) ID() string { return "client" }
 
 func (c *client) Answered(o *events.Outcome) {
+	c.write()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	answer := *o
@@ -131,4 +143,9 @@ func (rs *relays) busy() (n int) {
 func encodeRelay(r *events.Relay) []byte {
 	encoded, _ := appendRelay(nil, r)
 	return encoded
+}
+
+// message is what Redis delivers on a channel.
+func message(channel string, payload []byte) *redis.Message {
+	return &redis.Message{Channel: channel, Payload: string(payload)}
 }

@@ -8,16 +8,7 @@ import (
 	"github.com/oodaa/signaling/server/hub"
 )
 
-// What instances publish to each other: the sender's name, and then any number
-// of items, each a relay or the answer to one. Strings have their length in
-// front of them, and all numbers are varints.
-const (
-	itemRelay  = 'R' // id, kind, from, to, whether it is a whole message, body or message, attachments
-	itemAnswer = 'A' // id, code
-)
-
-// codeMoved answers a relay whose target is not on this instance.
-const codeMoved = events.Pending
+// The messages that protocol.go describes, written and read.
 
 func appendText[T ~string | ~[]byte](dst []byte, text T) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
@@ -35,14 +26,14 @@ func encodedSize(r *events.Relay) int {
 // appendRelay appends what follows the id of a relay. to is the part of it that
 // is the target's name.
 func appendRelay(dst []byte, r *events.Relay) (encoded, to []byte) {
-	dst = append(dst, byte(r.Kind))
+	dst = append(dst, kindNumber(r.Kind))
 	dst = appendText(dst, r.From.ID)
 	dst = appendText(dst, r.To)
 	end := len(dst)
 	if r.Message != nil {
-		dst = appendText(append(dst, 1), r.Message)
+		dst = appendText(append(dst, formWhole), r.Message)
 	} else {
-		dst = appendText(append(dst, 0), r.Body)
+		dst = appendText(append(dst, formBody), r.Body)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(r.Attachments)))
 	for _, a := range r.Attachments {
@@ -52,7 +43,7 @@ func appendRelay(dst []byte, r *events.Relay) (encoded, to []byte) {
 }
 
 func appendAnswer(dst []byte, id uint64, code events.Code) []byte {
-	return append(binary.AppendUvarint(append(dst, itemAnswer), id), byte(code))
+	return append(binary.AppendUvarint(append(dst, itemAnswer), id), outcomeNumber(code))
 }
 
 var errMessage = errors.New("malformed message of another instance")
@@ -93,14 +84,8 @@ func (r *reader) byte() byte {
 	return b
 }
 
-// code reads the code of an answer: one of those that a connection gives.
-func (r *reader) code() events.Code {
-	switch code := events.Code(r.byte()); code {
-	case events.OK, events.TooLarge, codeMoved:
-		return code
-	}
-	return events.NotFound
-}
+// code reads the outcome in an answer.
+func (r *reader) code() events.Code { return outcomeOf(r.byte()) }
 
 func (r *reader) text() []byte {
 	n := r.number()
@@ -116,17 +101,19 @@ func (r *reader) text() []byte {
 func (r *reader) fail() { r.failed, r.p = true, nil }
 
 // relay reads what appendRelay has written. The result points into what is read,
-// and is good until the next one.
-func (r *reader) relay() (relay *events.Relay, ok bool) {
-	relay = &r.last
+// and is good until the next one. It is nil where the item is malformed, of which
+// r.failed tells, or cannot be understood.
+func (r *reader) relay() *events.Relay {
+	relay := &r.last
 	*relay = events.Relay{}
-	relay.Kind = events.Kind(r.byte())
+	kind, known := kindOf(r.byte())
+	relay.Kind = kind
 	from := r.text()
 	relay.To = r.text()
-	whole := r.byte()
+	form := r.byte()
 	body := r.text()
 	attachments := r.number()
-	if relay.Kind >= events.Kinds || whole > 1 || attachments > uint64(len(r.p)) {
+	if attachments > uint64(len(r.p)) {
 		r.fail()
 	}
 	for range attachments {
@@ -135,19 +122,18 @@ func (r *reader) relay() (relay *events.Relay, ok bool) {
 			break
 		}
 	}
-	if r.failed {
-		return relay, false
+	if r.failed || !known || form > formWhole {
+		return nil
 	}
 	relay.Body = body
-	if whole == 1 {
+	if form == formWhole {
 		relay.Message = body
 		if relay.Body = events.VolliBody(relay.Kind, body); relay.Body == nil {
-			r.fail()
-			return relay, false
+			return nil
 		}
 	}
 	if relay.From = r.find(from); relay.From == nil {
 		relay.From = events.NewUser(string(from), "", nil)
 	}
-	return relay, true
+	return relay
 }

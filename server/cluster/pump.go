@@ -162,20 +162,19 @@ func (rs *relays) take() (out []parcel, names []string) {
 func (c *Cluster) unreached(message []byte) {
 	in := reader{p: message}
 	in.text()
-	var over []*relay
+	var left work
 	for len(in.p) > 0 {
 		switch in.byte() {
 		case itemRelay:
 			id := in.number()
-			if _, ok := in.relay(); ok {
-				over = c.relays.answered(c, id, codeMoved, over)
-			}
+			in.relay()
+			c.relays.answered(c, id, codeMoved, &left)
 		case itemAnswer:
 			in.number()
 			in.byte()
 		}
 	}
-	c.answer(over, nil)
+	c.carryOut(left, nil)
 	c.kick()
 }
 

@@ -80,12 +80,22 @@ type lane struct {
 	waiting []*relay // in the order of their ids
 	room    [1]*relay
 	flying  int
-	at      string // the instance that those were sent to
-	looking bool   // the directory is being asked
+	at      string   // the instance that those were sent to
+	looking bool     // the directory is being asked
+	here    []*relay // are being put on the connection of a user of ours, by carryOut
 }
 
 // idle reports whether nothing is on its way.
-func (l *lane) idle() bool { return len(l.waiting) == 0 && l.flying == 0 && !l.looking }
+func (l *lane) idle() bool {
+	return len(l.waiting) == 0 && l.flying == 0 && !l.looking && len(l.here) == 0
+}
+
+// work is what a change of the lanes leaves to do for carryOut, when relays.mu is
+// released: all of it may write to connections.
+type work struct {
+	over []*relay // have their outcome, which their senders are to be told
+	here []*lane  // have relays for a user of ours
+}
 
 // maxTries is how many instances are tried for a name that moves.
 const maxTries = 3
@@ -140,59 +150,84 @@ func (c *Cluster) Relay(r *events.Relay) events.Code {
 	}
 	m.lane = l
 	l.waiting = append(l.waiting, m)
-	var ready []*relay
+	var left work
 	if len(l.waiting) == 1 {
-		ready = rs.advance(c, l, nil)
+		rs.advance(c, l, &left)
 	}
 	rs.mu.Unlock()
-	c.answer(ready, nil)
+	c.carryOut(left, nil)
 	c.kick()
 	return events.Pending
 }
 
-// advance sends what waits in a lane, as far as it is known where to. It
-// appends the relays that are over. rs.mu is held.
-func (rs *relays) advance(c *Cluster, l *lane, over []*relay) []*relay {
-lane:
-	for len(l.waiting) > 0 && !l.looking {
+// advance sends what waits in a lane, as far as it is known where to. rs.mu is
+// held.
+func (rs *relays) advance(c *Cluster, l *lane, left *work) {
+	for len(l.waiting) > 0 && !l.looking && len(l.here) == 0 {
 		if !c.serving() {
-			break // until resume
+			return // until resume
 		}
 		u := c.Hub.Find([]byte(l.name))
 		switch {
 		case u != nil && u.Instance == "":
 			if l.flying > 0 {
-				break lane // they may come back, and were first
+				return // they may come back, and were first
 			}
-			m := l.next()
-			over = rs.finish(over, m, c.deliver(m.encoded))
+			for len(l.waiting) > 0 {
+				rs.deliver(l, left)
+			}
 		case c.current() == nil:
 			if !c.alone.Load() {
-				break lane // until resume
+				return // until resume
 			}
-			over = rs.finish(over, l.next(), events.NotFound)
+			rs.finish(l.next(), events.NotFound, left)
 		case l.flying > 0 && rs.at(u) != l.at:
-			break lane // likewise
+			return // likewise
 		case u != nil && l.waiting[0].tries == 0:
 			rs.send(c, l, rs.at(u))
 		default:
 			if l.flying > 0 {
-				break lane
+				return
 			}
 			l.looking = true
 			rs.lookup = append(rs.lookup, l.name)
 		}
 	}
-	return over
 }
 
-// finish appends a relay that is over, and waits in no lane any more. rs.mu is
-// held.
-func (rs *relays) finish(over []*relay, m *relay, code events.Code) []*relay {
+// finish ends a relay that waits in no lane any more. rs.mu is held.
+func (rs *relays) finish(m *relay, code events.Code, left *work) {
+	rs.forget(m)
+	m.outcome.Code = code
+	left.over = append(left.over, m)
+}
+
+// deliver takes the first relay of a lane, to be put on the connection of a user of
+// ours. Until that has been done, what comes next waits in the lane. rs.mu is held.
+func (rs *relays) deliver(l *lane, left *work) {
+	m := l.next()
+	rs.forget(m) // it is not open any more: it gets its outcome now
+	if l.here = append(l.here, m); len(l.here) == 1 {
+		left.here = append(left.here, l)
+	}
+}
+
+// forget takes a relay out of those without an answer. rs.mu is held.
+func (rs *relays) forget(m *relay) {
 	delete(rs.open, m.id)
 	rs.size -= m.size()
-	m.outcome.Code = code
-	return append(over, m)
+}
+
+// delivered goes on with lanes whose relays have been put on connections.
+func (rs *relays) delivered(c *Cluster, lanes []*lane) (left work) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, l := range lanes {
+		clear(l.here)
+		l.here = l.here[:0]
+		rs.advance(c, l, &left)
+	}
+	return left
 }
 
 // next takes the first relay that waits. The slice is used again once it is
@@ -254,30 +289,48 @@ func (c *Cluster) found(s *session, name string, h *holder) {
 		return
 	}
 	l.looking = false
-	var over []*relay
+	var left work
 	for len(l.waiting) > 0 {
 		switch {
 		case h == nil || l.waiting[0].tries == maxTries:
-			over = rs.finish(over, l.next(), events.NotFound)
+			rs.finish(l.next(), events.NotFound, &left)
 		case h.instance != s.instance:
 			rs.send(c, l, h.instance)
 		default:
 			// What the directory gave to us the hub may not know of yet; who
 			// got it was not told so either.
-			m := l.next()
-			over = rs.finish(over, m, c.deliver(m.encoded))
+			rs.deliver(l, &left)
 		}
 	}
 	rs.mu.Unlock()
-	c.answer(over, nil)
+	c.carryOut(left, nil)
 }
 
-// deliver puts a relay on the connection of a user of ours.
-func (c *Cluster) deliver(encoded []byte) events.Code {
+// carryOut does what changes of the lanes have left to do. No lock is held: it
+// writes to connections, or has the batch do so.
+func (c *Cluster) carryOut(left work, batch *wire.Batch) {
+	c.answer(left.over, batch)
+	for len(left.here) > 0 {
+		for _, l := range left.here {
+			for _, m := range l.here {
+				m.outcome.Code = c.deliver(m.encoded, batch)
+			}
+			c.answer(l.here, batch)
+		}
+		left = c.relays.delivered(c, left.here)
+		c.answer(left.over, batch)
+	}
+}
+
+// deliver puts a relay of ours on the connection of a user of ours.
+func (c *Cluster) deliver(encoded []byte, batch *wire.Batch) events.Code {
 	in := reader{p: encoded, hub: c.Hub}
-	r, ok := in.relay()
-	if !ok {
+	r := in.relay()
+	if r == nil {
 		return events.NotFound
+	}
+	if batch != nil {
+		r.Batch = batch
 	}
 	code := c.deliverTo(r)
 	if code == codeMoved {
@@ -322,20 +375,20 @@ func (c *Cluster) receive(s *session, payload string) {
 	from := string(in.text())
 	var batch wire.Batch
 	answers := s.answers[:0]
-	var over []*relay
+	var left work
 	for len(in.p) > 0 {
 		switch in.byte() {
 		case itemRelay:
 			id := in.number()
-			r, ok := in.relay()
-			if !ok {
+			r := in.relay()
+			if in.failed || !c.serving() {
 				break
 			}
-			if !c.serving() {
-				break
+			code := events.Unavailable // of a later release: not to be guessed at
+			if r != nil {
+				r.Batch = &batch
+				code = c.deliverTo(r)
 			}
-			r.Batch = &batch
-			code := c.deliverTo(r)
 			answers = appendAnswer(answers, id, code)
 			c.counts.received.count(code)
 			if c.Log.Enabled(context.Background(), slog.LevelDebug) {
@@ -344,16 +397,20 @@ func (c *Cluster) receive(s *session, payload string) {
 		case itemAnswer:
 			id, code := in.number(), in.code()
 			if !in.failed {
-				over = c.relays.answered(c, id, code, over)
+				c.relays.answered(c, id, code, &left)
 			}
-		default:
-			in.fail()
+		default: // of a later release
+			id := in.number()
+			in.text()
+			if !in.failed {
+				answers = appendAnswer(answers, id, events.Unavailable)
+			}
 		}
 	}
 	if in.failed {
 		c.Log.Warn(errMessage.Error(), "node", c.Name, "instance", from)
 	}
-	c.answer(over, &batch)
+	c.carryOut(left, &batch)
 	batch.Flush()
 	if len(answers) > 0 {
 		c.relays.mu.Lock()
@@ -367,13 +424,13 @@ func (c *Cluster) receive(s *session, payload string) {
 	c.kick()
 }
 
-// answered takes note of an answer. It appends the relays that are over.
-func (rs *relays) answered(c *Cluster, id uint64, code events.Code, over []*relay) []*relay {
+// answered takes note of an answer.
+func (rs *relays) answered(c *Cluster, id uint64, code events.Code, left *work) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	m := rs.open[id]
 	if m == nil || !m.flying {
-		return over
+		return
 	}
 	m.flying = false
 	l := m.lane
@@ -384,11 +441,11 @@ func (rs *relays) answered(c *Cluster, id uint64, code events.Code, over []*rela
 		// It is too late for those that came back although one that was sent
 		// after them did not.
 		for len(l.waiting) > 0 && l.waiting[0].id < id {
-			over = rs.finish(over, l.next(), events.NotFound)
+			rs.finish(l.next(), events.NotFound, left)
 		}
-		over = rs.finish(over, m, code)
+		rs.finish(m, code, left)
 	}
-	return rs.advance(c, l, over)
+	rs.advance(c, l, left)
 }
 
 // back puts a relay that came back before those that were sent after it.
@@ -455,14 +512,12 @@ func (rs *relays) sent(out []parcel) {
 // resume goes on with all lanes: it is certain again who is where.
 func (rs *relays) resume(c *Cluster) {
 	rs.mu.Lock()
-	var over []*relay
+	var left work
 	for _, l := range rs.lanes {
-		if len(l.waiting) > 0 {
-			over = rs.advance(c, l, over)
-		}
+		rs.advance(c, l, &left)
 	}
 	rs.mu.Unlock()
-	c.answer(over, nil)
+	c.carryOut(left, nil)
 	c.kick()
 }
 
@@ -470,10 +525,10 @@ func (rs *relays) resume(c *Cluster) {
 // arrived will not be known. What waits goes on waiting.
 func (rs *relays) drop(c *Cluster) {
 	rs.mu.Lock()
-	var over []*relay
+	var left work
 	for _, a := range rs.byAge {
 		if m := rs.open[a.id]; m != nil && m.flying {
-			over = rs.finish(over, m, events.NotFound)
+			rs.finish(m, events.NotFound, &left)
 		}
 	}
 	for _, l := range rs.lanes {
@@ -482,7 +537,7 @@ func (rs *relays) drop(c *Cluster) {
 	clear(rs.out)
 	rs.lookup = rs.lookup[:0]
 	rs.mu.Unlock()
-	c.answer(over, nil)
+	c.carryOut(left, nil)
 	if c.serving() {
 		rs.resume(c)
 	}
@@ -506,16 +561,16 @@ func (c *Cluster) sweep(ctx context.Context) {
 		select {
 		case now := <-tick.C:
 			c.goOnAlone()
-			c.answer(c.relays.expire(c, now), nil)
+			c.carryOut(c.relays.expire(c, now), nil)
 		case <-ctx.Done():
-			c.answer(c.relays.expire(c, time.Now().Add(2*patience)), nil)
+			c.carryOut(c.relays.expire(c, time.Now().Add(2*patience)), nil)
 			return
 		}
 	}
 }
 
-// expire returns the relays whose deadline has passed, with an error.
-func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
+// expire ends the relays whose deadline has passed, with an error.
+func (rs *relays) expire(c *Cluster, now time.Time) (left work) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	var stuck []*lane
@@ -537,7 +592,7 @@ func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
 			l.waiting = without(l.waiting, m)
 		}
 		stuck = append(stuck, l)
-		over = rs.finish(over, m, events.NotFound)
+		rs.finish(m, events.NotFound, &left)
 	}
 	n := slices.IndexFunc(rs.byAge, func(a aged) bool { return rs.open[a.id] != nil })
 	if n < 0 {
@@ -545,14 +600,14 @@ func (rs *relays) expire(c *Cluster, now time.Time) (over []*relay) {
 	}
 	rs.byAge = slices.Delete(rs.byAge, 0, n)
 	for _, l := range stuck {
-		over = rs.advance(c, l, over)
+		rs.advance(c, l, &left)
 	}
 	for name, l := range rs.lanes {
 		if l.idle() {
 			delete(rs.lanes, name)
 		}
 	}
-	return over
+	return left
 }
 
 // moved reports whether relays wait for those on their way to where the name

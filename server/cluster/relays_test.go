@@ -20,7 +20,7 @@ func (c *Cluster) testPublished() (bodies map[string][]string, ids map[string][]
 			switch in.byte() {
 			case itemRelay:
 				id := in.number()
-				if r, ok := in.relay(); ok {
+				if r := in.relay(); r != nil {
 					bodies[p.instance] = append(bodies[p.instance], string(r.Body))
 					ids[p.instance] = append(ids[p.instance], id)
 				}
@@ -35,7 +35,9 @@ func (c *Cluster) testPublished() (bodies map[string][]string, ids map[string][]
 
 func (c *Cluster) testAnswer(code events.Code, ids ...uint64) {
 	for _, id := range ids {
-		c.answer(c.relays.answered(c, id, code, nil), nil)
+		var left work
+		c.relays.answered(c, id, code, &left)
+		c.carryOut(left, nil)
 	}
 }
 
@@ -152,11 +154,11 @@ func TestNothingOvertakesWhatIsElsewhere(t *testing.T) {
 	if out, _ := c.testPublished(); len(out) != 0 {
 		t.Errorf("%v is sent while earlier ones are on their way elsewhere", out)
 	}
-	c.answer(c.relays.expire(c, time.Now().Add(grace/2)), nil)
+	c.carryOut(c.relays.expire(c, time.Now().Add(grace/2)), nil)
 	if out, _ := c.testPublished(); len(out) != 0 {
 		t.Errorf("%v is sent too early", out)
 	}
-	c.answer(c.relays.expire(c, time.Now().Add(grace+time.Millisecond)), nil)
+	c.carryOut(c.relays.expire(c, time.Now().Add(grace+time.Millisecond)), nil)
 	out, sent := c.testPublished()
 	if !slices.Equal(out["m.1"], []string{"4"}) {
 		t.Errorf("published: %v", out)
@@ -266,11 +268,11 @@ func TestAnswersCountWithoutLease(t *testing.T) {
 // What nobody answers is answered here, and what is waiting behind it goes on.
 func TestRelaysExpire(t *testing.T) {
 	c, a, ids := threeToX(t)
-	c.answer(c.relays.expire(c, time.Now().Add(patience-time.Second)), nil)
+	c.carryOut(c.relays.expire(c, time.Now().Add(patience-time.Second)), nil)
 	if got := codes(a); len(got) != 0 {
 		t.Errorf("answers %v before their time", got)
 	}
-	c.answer(c.relays.expire(c, time.Now().Add(patience+time.Millisecond)), nil)
+	c.carryOut(c.relays.expire(c, time.Now().Add(patience+time.Millisecond)), nil)
 	if got := codes(a); !slices.Equal(got, []events.Code{events.NotFound, events.NotFound, events.NotFound}) {
 		t.Errorf("answers %v", got)
 	}
@@ -299,7 +301,7 @@ func TestRelaysAreBounded(t *testing.T) {
 	if sent < maxRelays/len(body)/2 {
 		t.Errorf("only %d relays wait", sent)
 	}
-	c.answer(c.relays.expire(c, time.Now().Add(patience+time.Second)), nil)
+	c.carryOut(c.relays.expire(c, time.Now().Add(patience+time.Second)), nil)
 	if got := len(a.outcomes()); got != sent {
 		t.Errorf("%d answers to %d relays", got, sent)
 	}
@@ -337,8 +339,8 @@ func TestPublishedInParts(t *testing.T) {
 			for len(in.p) > 0 {
 				in.byte()
 				id := in.number()
-				if _, ok := in.relay(); !ok || id <= last {
-					t.Fatalf("relay %d behind %d, %v", id, last, ok)
+				if r := in.relay(); r == nil || id <= last {
+					t.Fatalf("relay %d behind %d, %v", id, last, r)
 				}
 				last = id
 				got++

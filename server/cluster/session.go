@@ -51,6 +51,8 @@ type session struct {
 	asked     time.Time // when Redis was asked something, last
 	leased    time.Time // when it was asked for the lease that lasts, at the latest
 	reclaimed bool      // our users are ours
+	expected  int64     // what applied must reach, or get nearer to, by the next renewal
+	checked   int64     // what applied was at the last one
 
 	heard   atomic.Int64  // when something arrived, last, in nanoseconds after c.started
 	failed  chan error    // has room for one
@@ -59,15 +61,15 @@ type session struct {
 	stop    chan struct{}
 	ended   sync.WaitGroup
 
-	feeding  sync.Mutex // guards what follows
-	live     bool       // messages are handled, not kept
-	kept     []*redis.Message
-	keptLen  int
-	applied  int64  // version of the feed
-	expected int64  // what applied must reach, or get nearer to, by the next renewal
-	checked  int64  // what applied was at the last one
-	payload  []byte // room for what is read
-	answers  []byte // room for the answers to it
+	feeding sync.Mutex // guards what follows
+	live    bool       // messages are handled, not kept
+	kept    []*redis.Message
+	keptLen int
+
+	// owned by who handles messages: until the session is live keep, then receive
+	payload []byte       // room for what is read
+	answers []byte       // room for the answers to it
+	applied atomic.Int64 // version of the feed, which keep looks at
 }
 
 // maxKept bounds what arrives while an instance joins.
@@ -101,6 +103,7 @@ func (c *Cluster) join(ctx context.Context) (*session, error) {
 	c.changing.Lock()
 	c.alone.Store(false)
 	c.changing.Unlock()
+	c.registering.Wait()
 	c.restart()
 	c.mu.Lock()
 	c.session = s
@@ -192,20 +195,28 @@ func (s *session) receive(ctx context.Context) {
 
 // message handles what arrived, or keeps it until the session is live.
 func (s *session) message(m *redis.Message) {
-	s.feeding.Lock()
-	defer s.feeding.Unlock()
-	if !s.live {
-		if s.keptLen += len(m.Payload); s.keptLen > maxKept {
-			s.fail(fmt.Errorf("%w: too much arrived while joining", errRejoin))
-			return
-		}
-		s.kept = append(s.kept, m)
-		return
+	if s.isLive(m) {
+		s.handle(m)
 	}
-	s.handle(m)
 }
 
-// handle handles what arrived. s.feeding is held.
+// isLive reports whether messages are handled as they arrive; if not, it keeps
+// this one. Once they are, goLive handles none any more.
+func (s *session) isLive(m *redis.Message) bool {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	if s.live {
+		return true
+	}
+	if s.keptLen += len(m.Payload); s.keptLen > maxKept {
+		s.fail(fmt.Errorf("%w: too much arrived while joining", errRejoin))
+	} else {
+		s.kept = append(s.kept, m)
+	}
+	return false
+}
+
+// handle handles what arrived. It writes to connections: no lock is held.
 func (s *session) handle(m *redis.Message) {
 	if m.Channel != s.feedChannel() {
 		s.c.receive(s, m.Payload)
@@ -221,9 +232,7 @@ func (s *session) goLive(ctx context.Context) error {
 	for {
 		kept := s.takeKept()
 		for _, m := range kept {
-			s.feeding.Lock()
 			s.handle(m)
-			s.feeding.Unlock()
 			if err := s.renewInTime(ctx); err != nil {
 				return err
 			}
@@ -277,7 +286,8 @@ func (s *session) enter(ctx context.Context) error {
 		return fmt.Errorf("join: unexpected answer")
 	}
 	s.generation, _ = answer[0].(string)
-	s.applied, _ = answer[1].(int64)
+	applied, _ := answer[1].(int64)
+	s.applied.Store(applied)
 	return nil
 }
 
@@ -368,7 +378,7 @@ func (s *session) synchronize(ctx context.Context) error {
 			c.Hub.UnbindRemote(u)
 		}
 	}
-	s.applied = version
+	s.applied.Store(version)
 	return nil
 }
 
@@ -492,14 +502,13 @@ func (s *session) check(st state) error {
 	if st.generation != s.generation {
 		return fmt.Errorf("%w: Redis was emptied", errRejoin)
 	}
-	s.feeding.Lock()
-	defer s.feeding.Unlock()
 	// What was published before the version was read has arrived by the next
 	// time, at the latest, unless there is much of it.
-	if s.applied < s.expected && s.applied == s.checked {
-		return fmt.Errorf("%w: missed changes %d to %d", errRejoin, s.applied+1, s.expected)
+	applied := s.applied.Load()
+	if applied < s.expected && applied == s.checked {
+		return fmt.Errorf("%w: missed changes %d to %d", errRejoin, applied+1, s.expected)
 	}
-	s.expected, s.checked = st.version, s.applied
+	s.expected, s.checked = st.version, applied
 	return nil
 }
 

@@ -1,0 +1,101 @@
+package cluster
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/oodaa/signaling/test/rig"
+)
+
+// What the scripts publish and store stays as it is, since other releases read it.
+// Each line of testdata/feed.txt has a step, what it publishes, and what the
+// directory holds behind it.
+func TestGoldenFeed(t *testing.T) {
+	file, err := os.ReadFile("testdata/feed.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := strings.Split(strings.TrimSuffix(string(file), "\n"), "\n")
+
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	defer cancel()
+	c := newCluster(t)
+	c.redis = redis.NewClient(&redis.Options{Addr: rig.StartRedis(t).Addr})
+	defer c.redis.Close()
+	s := c.session
+	s.instance = "n.ABCDEFGH.IJKLMNOP"
+	for _, script := range []*redis.Script{changeScript, reapScript} {
+		if err := script.Load(ctx, c.redis).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.redis.Set(ctx, s.leaseKey(), "n", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	feed := c.redis.Subscribe(ctx, s.feedChannel())
+	defer feed.Close()
+	if _, err := feed.Receive(ctx); err != nil { // that it is subscribed
+		t.Fatal(err)
+	}
+
+	change := func(list ...change) func() error {
+		return func() error { return s.evalChanges(ctx, c.redis, "", list).Err() }
+	}
+	for i, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"claim", change(changed(kindClaim, "ann", 1, "a key"))},
+		{"guarded and proved claims", change(changed(kindGuarded, "bob", 2, ""), changed(kindProved, "bob", 3, "b"))},
+		{"claim that leaves a name", change(renamed(changed(kindClaim, "eve", 4, ""), "ann", 1))},
+		{"claim again", change(changed(kindAgain, "eve", 4, "k"))},
+		{"key", change(changed(kindKey, "eve", 4, "another key"))},
+		{"release", change(changed(kindRelease, "eve", 4, ""))},
+		{"end of a lease", func() error {
+			if err := c.redis.Del(ctx, s.leaseKey()).Err(); err != nil {
+				return err
+			}
+			s.reap(ctx, []string{s.instance})
+			return nil
+		}},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		published, err := feed.ReceiveMessage(ctx)
+		if err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		held, err := c.redis.HGetAll(ctx, c.namesKey()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := step.name + "\t" + strconv.Quote(published.Payload)
+		for _, name := range []string{"ann", "bob", "eve"} {
+			if holder, ok := held[name]; ok {
+				line += "\t" + name + " " + strconv.Quote(holder)
+			}
+		}
+		if i >= len(golden) || line != golden[i] {
+			t.Errorf("testdata/feed.txt has no line\n%s", line)
+		}
+		version, list, err := parseFeed(published.Payload)
+		if again := appendFeed(version, list...); err != nil || again != published.Payload {
+			t.Errorf("%s: read as %q, %v", step.name, again, err)
+		}
+	}
+}
+
+func changed(kind, name string, epoch uint64, key string) change {
+	return change{kind: kind, name: name, epoch: epoch, key: key}
+}
+
+func renamed(ch change, from string, epoch uint64) change {
+	ch.from, ch.fromEpoch = from, epoch
+	return ch
+}

@@ -1,0 +1,116 @@
+package cluster
+
+import "github.com/oodaa/signaling/events"
+
+// The messages that instances publish to each other, version 1:
+//
+//	message = sender item...                              to the channel of one instance
+//	item    = 'R' id kind from to form body attachments   a relay
+//	        | 'A' id outcome                              the answer to the item with that id
+//	        | letter id content                           what a later release adds
+//
+// The letter, kind, form and outcome are one byte each; id is a varint. Texts have
+// their length in front of them, attachments their number and then their lengths.
+//
+// Instances of neighbouring releases run side by side during an upgrade, so
+// nothing here may change: no letter, no number, no field. testdata/messages.txt
+// holds the bytes.
+//
+// An item of an unknown letter, or a relay of an unknown kind or form, is skipped
+// and answered with Unavailable. That is why a new item begins with an id and has
+// the length of its content in front. An answer that nobody waits for is ignored.
+//
+// A layout that this does not allow is another version, with channels of another
+// name: Redis says how many got a message, so that a sender learns at once that an
+// instance does not read that version.
+const (
+	itemRelay  = 'R'
+	itemAnswer = 'A'
+)
+
+// The forms of a relay.
+const (
+	formBody  = 0 // its body
+	formWhole = 1 // the message of a Volli client
+)
+
+// codeMoved answers a relay whose target is not on this instance.
+const codeMoved = events.Pending
+
+// kindNumbers are the kinds of relays in messages.
+var kindNumbers = []struct {
+	kind   events.Kind
+	number byte
+}{
+	{events.Offer, 0},
+	{events.Answer, 1},
+	{events.Candidate, 2},
+	{events.Custom, 3},
+}
+
+// outcomeNumbers are the outcomes in answers. A relay can have few of them; the
+// others have numbers too, so that none is taken twice.
+var outcomeNumbers = []struct {
+	code   events.Code
+	number byte
+}{
+	{events.OK, 0},
+	{events.InvalidUserID, 1},
+	{events.InvalidData, 2},
+	{events.NotFound, 3},
+	{events.NotRegistered, 4},
+	{events.SenderMismatch, 5},
+	{events.TooLarge, 6},
+	{events.RateLimited, 7},
+	{events.UserNotAllowed, 8},
+	{events.Unauthorized, 9},
+	{events.Unavailable, 10},
+	{events.InvalidFormat, 11},
+	{events.UnknownType, 12},
+	{events.MissingFields, 13},
+	{events.InvalidProof, 14},
+	// 15 was never sent.
+	{codeMoved, 16},
+}
+
+// noNumber is sent for a kind or outcome without a number: every instance takes it
+// for one that it does not know.
+const noNumber = 255
+
+func kindNumber(kind events.Kind) byte {
+	for _, k := range kindNumbers {
+		if k.kind == kind {
+			return k.number
+		}
+	}
+	return noNumber
+}
+
+func kindOf(number byte) (kind events.Kind, known bool) {
+	for _, k := range kindNumbers {
+		if k.number == number {
+			return k.kind, true
+		}
+	}
+	return 0, false
+}
+
+func outcomeNumber(code events.Code) byte {
+	for _, o := range outcomeNumbers {
+		if o.code == code {
+			return o.number
+		}
+	}
+	return noNumber
+}
+
+// outcomeOf is Unavailable for a number of a later release: what became of the
+// relay is not known here, and its sender must not take it for delivered.
+func outcomeOf(number byte) events.Code {
+	for _, o := range outcomeNumbers {
+		if o.number == number {
+			return o.code
+		}
+	}
+	return events.Unavailable
+}

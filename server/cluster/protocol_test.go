@@ -1,0 +1,203 @@
+package cluster
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/oodaa/signaling/events"
+)
+
+// version1 is every message that version 1 knows, by its name in
+// testdata/messages.txt: an instance's name and one item.
+func version1() map[string]item {
+	from := events.NewUser("ann", "", nil)
+	all := make(map[string]item)
+	for kind, name := range map[events.Kind]string{
+		events.Offer: "offer", events.Answer: "answer", events.Candidate: "ice-candidate", events.Custom: "custom-message",
+	} {
+		all[name] = item{relay: &events.Relay{Kind: kind, From: from, To: []byte("böb"), Body: []byte(`{"a": 1.0}`)}}
+		all[name+" as a whole message"] = item{relay: &events.Relay{Kind: kind, From: from, To: []byte("bob"),
+			Body: []byte(`[1]`), Message: fmt.Appendf(nil, `{"type":%q,%q:[1]}`, name, kind.Body())}}
+	}
+	all["attachments"] = item{relay: &events.Relay{Kind: events.Custom, From: from, To: []byte("bob"),
+		Body: []byte(`{"_placeholder":true,"num":0}`), Attachments: [][]byte{{0, 255}, {}}}}
+	for code, name := range map[events.Code]string{
+		events.OK: "ok", events.InvalidUserID: "invalid user id", events.InvalidData: "invalid data", events.NotFound: "not found",
+		events.NotRegistered: "not registered", events.SenderMismatch: "sender mismatch", events.TooLarge: "too large",
+		events.RateLimited: "rate limited", events.UserNotAllowed: "user not allowed", events.Unauthorized: "unauthorized",
+		events.Unavailable: "unavailable", events.InvalidFormat: "invalid format", events.UnknownType: "unknown type",
+		events.MissingFields: "missing fields", events.InvalidProof: "invalid proof", codeMoved: "moved",
+	} {
+		all["answered "+name] = item{answer: code}
+	}
+	return all
+}
+
+// An item is a relay or an answer, with the id 300.
+type item struct {
+	relay  *events.Relay // nil: an answer
+	answer events.Code
+}
+
+const sender = "us.ABCDEFGH.IJKLMNOP"
+
+func (i item) encode() []byte {
+	message := appendText(nil, sender)
+	if i.relay == nil {
+		return appendAnswer(message, 300, i.answer)
+	}
+	return append(append(message, itemRelay, 0xac, 0x02), encodeRelay(i.relay)...)
+}
+
+// decoded is what an instance reads in a message of one item.
+func decoded(t *testing.T, message []byte) (i item) {
+	t.Helper()
+	in := reader{p: message}
+	from := string(in.text())
+	letter, id := in.byte(), in.number()
+	if letter == itemRelay {
+		i.relay = in.relay()
+	} else {
+		i.answer = in.code()
+	}
+	if from != sender || id != 300 || in.failed || len(in.p) > 0 {
+		t.Fatalf("%q: from %q, id %d, malformed %v, rest %q", message, from, id, in.failed, in.p)
+	}
+	return i
+}
+
+// What one release writes, every other one reads: the bytes stay as they are.
+func TestGoldenMessages(t *testing.T) {
+	file, err := os.ReadFile("testdata/messages.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := version1()
+	for line := range strings.Lines(string(file)) {
+		name, quoted, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		golden, err := strconv.Unquote(quoted)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		want, known := messages[name]
+		if !known {
+			t.Errorf("%s: nobody writes it", name)
+			continue
+		}
+		delete(messages, name)
+		if got := want.encode(); string(got) != golden {
+			t.Errorf("%s is written as\n%q, not\n%q", name, got, golden)
+		}
+		got := decoded(t, []byte(golden))
+		if (got.relay == nil) != (want.relay == nil) || got.answer != want.answer {
+			t.Errorf("%s is read as %+v", name, got)
+		} else if want.relay != nil && !sameRelay(got.relay, want.relay) {
+			t.Errorf("%s is read as %+v", name, got.relay)
+		}
+	}
+	for name := range messages {
+		t.Errorf("%s has no line in testdata/messages.txt", name)
+	}
+}
+
+func sameRelay(a, b *events.Relay) bool {
+	if a.Kind != b.Kind || a.From.ID != b.From.ID || !bytes.Equal(a.To, b.To) || !bytes.Equal(a.Body, b.Body) ||
+		!bytes.Equal(a.Message, b.Message) || len(a.Attachments) != len(b.Attachments) {
+		return false
+	}
+	for i := range a.Attachments {
+		if !bytes.Equal(a.Attachments[i], b.Attachments[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// A code or kind that events adds needs a number here, and one of its own.
+func TestEveryOutcomeAndKindHasItsNumber(t *testing.T) {
+	outcomes, kinds := make(map[byte]events.Code), make(map[byte]events.Kind)
+	note := func(code events.Code) {
+		n := outcomeNumber(code)
+		if n == noNumber {
+			t.Errorf("outcome %d has no number: add one to outcomeNumbers, and its bytes to testdata/messages.txt", code)
+		} else if other, taken := outcomes[n]; taken {
+			t.Errorf("outcomes %d and %d have the number %d", other, code, n)
+		}
+		outcomes[n] = code
+	}
+	const last = events.Pending - 2 // the codes end before Pending with their number
+	for code := range last + 1 {
+		note(code)
+	}
+	note(codeMoved)
+	for kind := range events.Kinds {
+		n := kindNumber(kind)
+		if n == noNumber {
+			t.Errorf("%s has no number: add one to kindNumbers, and its bytes to testdata/messages.txt", kind.Event())
+		} else if other, taken := kinds[n]; taken {
+			t.Errorf("%s and %s have the number %d", other.Event(), kind.Event(), n)
+		}
+		kinds[n] = kind
+	}
+	if len(outcomes) < 16 || len(kinds) < 4 {
+		t.Errorf("%d outcomes, %d kinds", len(outcomes), len(kinds))
+	}
+	for n := range 256 {
+		want, known := outcomes[byte(n)]
+		if got := outcomeOf(byte(n)); known && got != want || !known && got != events.Unavailable {
+			t.Errorf("outcome number %d is %d", n, got)
+		}
+		kind, known := kindOf(byte(n))
+		if want, found := kinds[byte(n)]; known != found || kind != want {
+			t.Errorf("kind number %d is %d, %v", n, kind, known)
+		}
+	}
+}
+
+// What a later release may send is answered, and what follows it is handled.
+func TestUnknownItemsAreAnswered(t *testing.T) {
+	relay := encodeRelay(&events.Relay{Kind: events.Offer, From: events.NewUser("b", "", nil), To: []byte("x"), Body: []byte(`1`)})
+	changed := func(at int, b byte) []byte {
+		other := bytes.Clone(relay)
+		other[at] = b
+		return append([]byte{itemRelay, 7}, other...)
+	}
+	form := 1 + len("\x01b") + len("\x01x")
+	for name, unknown := range map[string][]byte{
+		"kind of relay": changed(0, 200),
+		"form of relay": changed(form, 2),
+		"whole message": changed(form, formWhole), // that is none
+		"letter":        {'Z', 7, 3, 'R', 'A', 'R'},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			x := c.testUser(t, "x")
+			message := append(appendText(nil, "n.1"), unknown...)
+			message = append(append(message, itemRelay, 8), relay...)
+			c.receive(c.session, string(message))
+			if got := x.bodies(); len(got) != 1 || got[0] != `1` {
+				t.Errorf("the relay behind it: got %v", got)
+			}
+			out, _ := c.relays.take()
+			want := appendAnswer(appendAnswer(appendText(nil, us), 7, events.Unavailable), 8, events.OK)
+			if len(out) != 1 || out[0].instance != "n.1" || !bytes.Equal(out[0].message, want) {
+				t.Errorf("answered with %q, not %q", out, want)
+			}
+		})
+	}
+}
+
+// A sender is told of an outcome that only a later release knows: its relay was not
+// delivered for sure.
+func TestUnknownOutcomeIsAnError(t *testing.T) {
+	c, a, ids := threeToX(t)
+	message := append(appendText(nil, "n.1"), itemAnswer, byte(ids[0]), 99)
+	c.receive(c.session, string(message))
+	if got := codes(a); len(got) != 1 || got[0] != events.Unavailable {
+		t.Errorf("answers %v", got)
+	}
+}
