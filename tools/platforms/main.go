@@ -46,10 +46,11 @@ func main() {
 
 func (p platform) check() error {
 	list, err := packages.Load(&packages.Config{
-		Mode:  packages.LoadAllSyntax | packages.NeedModule,
-		Dir:   "..",
-		Env:   append(os.Environ(), "GOOS="+p.system, "GOARCH="+p.processor, "CGO_ENABLED=0", "GOWORK=off"),
-		Tests: true,
+		Mode:       packages.LoadAllSyntax | packages.NeedModule,
+		Dir:        "..",
+		Env:        append(os.Environ(), "GOOS="+p.system, "GOARCH="+p.processor, "CGO_ENABLED=0", "GOWORK=off"),
+		BuildFlags: []string{"-tags=zishang"}, // both engines
+		Tests:      true,
 	}, "./...")
 	if err != nil {
 		return err
