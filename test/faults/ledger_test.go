@@ -27,7 +27,6 @@ type talker struct {
 	acks    map[int]bool // by the number of the relay, whether it was ok
 	refused int          // error events
 	got     []int
-	told    bool // of the server's stop, as far as its family has words for that
 	wrong   error
 }
 
@@ -81,7 +80,7 @@ func (u *talker) take(m rig.Message) {
 	case m.Event == "error":
 		u.refused++
 	case m.Event == "disconnect":
-		u.told = true
+		u.wrong = errors.Join(u.wrong, errStaysAway)
 	}
 }
 
