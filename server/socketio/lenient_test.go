@@ -245,3 +245,41 @@ func TestShutdownDuringUpgrade(t *testing.T) {
 		})
 	})
 }
+
+// TestShutdownWhilePolling stops the server while much waits for a client. A stop
+// waits for it as long as it keeps fetching, and not for one that is gone.
+func TestShutdownWhilePolling(t *testing.T) {
+	const queued = 2*maxPollPackets + 1
+	for _, fetches := range []bool{true, false} {
+		t.Run(fmt.Sprint(fetches), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w watch) {
+				b := bare(t, pipes{}, unhurried, nil)
+				p, m := b.polled()
+				for range queued {
+					if err := m.text("x"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				shut := make(chan error, 1)
+				go func() { shut <- b.Shutdown(context.Background()) }()
+				synctest.Wait()
+				want := lateTimeout
+				if fetches {
+					want = 0
+					for i := range queued {
+						if i%maxPollPackets == 0 {
+							want += lateTimeout - time.Nanosecond
+							w.sleep(want)
+						}
+						p.Expect("4x")
+					}
+					p.Expect("1")
+				}
+				if err := <-shut; err != nil {
+					t.Error(err)
+				}
+				w.is(want)
+			})
+		})
+	}
+}

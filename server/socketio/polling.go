@@ -29,10 +29,11 @@ type polling struct {
 	answer   *http.ResponseController // which that is; nil if there is none
 	waiting  bool                     // a poll waits, or is being answered
 	posting  bool
-	last     byte // the packet that ends the session, 0 while it is open
-	lastHeld bool // last waits until the upgrade under way is over
-	probing  bool // a WebSocket is about to be, or is, probe; there is one at a time
-	tried    bool // there was a probe
+	last     byte          // the packet that ends the session, 0 while it is open
+	lastHeld bool          // last waits until the upgrade under way is over
+	silence  time.Duration // for which the session stays for polls to fetch the rest
+	probing  bool          // a WebSocket is about to be, or is, probe; there is one at a time
+	tried    bool          // there was a probe
 	probe    *wire.Conn
 	probed   bool      // its probe was answered: polls are released, so that it can upgrade
 	released time.Time // when a poll was last released for that
@@ -43,8 +44,8 @@ type polling struct {
 // stock client polls on until its upgrade goes through.
 const releaseInterval = 100 * time.Millisecond
 
-// lateTimeout is how long a poll may come behind the client's own close packet,
-// and how long the end of a session waits for an upgrade.
+// lateTimeout is how long a poll may come behind the client's own close packet or
+// the server's stop, and how long the end of a session waits for an upgrade.
 const lateTimeout = time.Second
 
 func newPolling() *polling {
@@ -144,6 +145,9 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		s.mu.Lock()
 	}
 	payload, last := p.take()
+	if s.closed.Load() && !last && !p.lastHeld { // there is more to fetch
+		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(p.silence), s)
+	}
 	p.sending, p.answer = len(payload), http.NewResponseController(w)
 	s.mu.Unlock()
 	err := s.respond(w, "text/plain; charset=UTF-8", payload, func() {
@@ -383,9 +387,9 @@ func (s *Session) endPolling(flush bool, last byte) {
 	p.last = last
 	p.lastHeld = flush && p.probed
 	keep := flush || p.waiting || last == engineNoop
-	timeout := wire.DefaultCloseTimeout
-	if p.lastHeld || last == engineNoop && !p.waiting {
-		timeout = lateTimeout
+	p.silence = wire.DefaultCloseTimeout
+	if s.code == wire.CloseGoingAway || last == engineNoop && !p.waiting {
+		p.silence = lateTimeout // a stop does not wait for clients that may be gone
 	}
 	if !flush && !p.waiting {
 		p.queue, p.size = nil, 0
@@ -396,7 +400,7 @@ func (s *Session) endPolling(flush bool, last byte) {
 	}
 	p.wakePoll()
 	if keep {
-		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(timeout), s)
+		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(p.silence), s)
 	}
 	s.mu.Unlock()
 	if !keep {
@@ -414,7 +418,7 @@ func (s *Session) releaseLast() bool {
 	}
 	p.lastHeld = false
 	p.wakePoll()
-	s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
+	s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(p.silence), s)
 	return true
 }
 
