@@ -78,7 +78,7 @@ func TestPage(t *testing.T) {
 // What a document or script refers to must be there, on this server, and
 // nothing may be inline.
 func TestPagesReferToWhatIsThere(t *testing.T) {
-	reference := regexp.MustCompile(`(?:src|href)="([^"]*)"|(?:import|from) '([^']*)'`)
+	reference := regexp.MustCompile(`(?:src|href)="([^"]*)"|(?:import |from |import\()'([^']*)'`)
 	inline := regexp.MustCompile(`(?i)<script(?:>|[^>]*[^>]>[^<])|<style|\sstyle=|\son[a-z]+=|["']javascript:`)
 	foreign := regexp.MustCompile(`(?:https?|wss?):?//|["'(]//`)
 	for _, name := range []string{"demo", "status"} {

@@ -4,11 +4,10 @@
 // iceServers, and
 //
 //   onstate(state, detail)       see reconnect.js
-//   onpeople(online, missed)     names: who is there, and who is looked for in
-//                                vain; nobody is while the state is not online
+//   onpeople(online, missed)     names: who is online, and who was looked for
+//                                and is not; nobody while the state is not online
 //   onsignal(kind, from, body)   an offer, an answer or an ice-candidate came
-//   onerror(text)                an error of the contract
-//   onlost(to)                   what was sent to that name did not arrive after all
+//   onerror(text)              an error of the contract
 
 import { address } from './reconnect.js';
 import { SocketIO } from './socketio.js';
@@ -24,7 +23,6 @@ export class Oodaa extends SocketIO {
   onpeople = () => {};
   onsignal = () => {};
   onerror = () => {};
-  onlost = () => {};
 
   #name;
   #token;

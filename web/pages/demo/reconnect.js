@@ -1,11 +1,11 @@
 // A WebSocket that comes back by itself: each time it is lost it is opened
-// again, after pauses that grow and differ between clients, so that a server
-// that starts anew is not met by everybody at once.
+// again, after pauses that grow and differ between clients, so that they do not
+// all come at once to a server that has restarted.
 
 const pauses = [500, 1000, 2000, 4000, 8000]; // ms, at most
 const openTimeout = 10_000;
 
-// The states that onstate is told of:
+// The states that onstate gets:
 //
 //   connecting   a connection is being opened
 //   online       the server knows us by our name
@@ -35,6 +35,7 @@ export class Reconnecting {
   close() {
     this.#wanted = false;
     clearTimeout(this.#next);
+    this.goodbye();
     this.#drop();
   }
 
@@ -69,9 +70,10 @@ export class Reconnecting {
     this.onstate('online');
   }
 
-  // Hooks: the connection is open; a text came; it is gone. final says why it
-  // shall not come back after such a close, or nothing.
+  // Hooks: the connection is open; we are about to close it; a text came; it is
+  // gone. final says why it shall not come back after such a close, or nothing.
   opened() {}
+  goodbye() {}
   received() {}
   gone() {}
   final() {}

@@ -82,6 +82,12 @@ export class SocketIO extends Reconnecting {
     }
   }
 
+  // goodbye says that we leave for good: without it, the server keeps our name
+  // for a while, since we might be back.
+  goodbye() {
+    if (this.#connected) this.write('41');
+  }
+
   gone() {
     this.#connected = false;
     for (const { reject } of this.#acks.values()) reject(new Error('Connection lost'));

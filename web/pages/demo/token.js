@@ -1,5 +1,5 @@
-// The token of who signs in, where the server wants one. It is kept for this
-// tab alone, and never stands in a URL.
+// The user's token, where the server wants one. It is kept for this tab alone,
+// and is never part of a URL.
 
 const key = 'token';
 
@@ -18,13 +18,26 @@ export function rememberToken(token) {
     if (token) sessionStorage.setItem(key, token);
     else sessionStorage.removeItem(key);
   } catch {
-    // It is good for this visit, then.
+    // It is good for this visit only.
+  }
+}
+
+// nameOf is the user that a token (a JSON Web Token) is for, as far as one can
+// see, or ''. The server alone decides whether it is valid.
+export function nameOf(token) {
+  try {
+    const payload = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
+    const bytes = Uint8Array.from(atob(payload), (c) => c.charCodeAt(0));
+    const { sub } = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof sub === 'string' ? sub : '';
+  } catch {
+    return '';
   }
 }
 
 const secrets = /"(token|credential|password|signature)":"(?:[^"\\]|\\.)*"/g;
 
-// withoutSecrets is a message as it may be shown to whom looks over a shoulder.
+// withoutSecrets is a message as it may be shown to someone who looks over a shoulder.
 export function withoutSecrets(text) {
   return text.replace(secrets, '"$1":"…"');
 }

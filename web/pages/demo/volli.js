@@ -6,7 +6,10 @@ import { address, Reconnecting } from './reconnect.js';
 
 const bodies = { offer: 'offer', answer: 'answer', 'ice-candidate': 'candidate' };
 
-// Nobody tells a Volli client who comes and goes: it asks.
+// Errors that pass by themselves.
+const passing = new Set(['Rate limit exceeded', 'Server unavailable']);
+
+// The server does not notify Volli clients about who comes and goes: they ask.
 const askEvery = 2000;
 const answerTimeout = 10_000;
 const maxWatched = 20;
@@ -17,7 +20,6 @@ export class Volli extends Reconnecting {
   onpeople = () => {};
   onsignal = () => {};
   onerror = () => {};
-  onlost = () => {};
 
   #name;
   #token;
@@ -41,7 +43,7 @@ export class Volli extends Reconnecting {
     this.#say({ type: 'discover', userId: name });
   }
 
-  // send cannot know whether it arrives: see onlost.
+  // send cannot know whether it arrives: see onerror.
   async send(kind, to, body) {
     if (!this.#registered || !this.#say({ type: kind, from: this.#name, to, [bodies[kind]]: body })) {
       throw new Error('Not connected');
@@ -112,10 +114,8 @@ export class Volli extends Reconnecting {
       return;
     }
     this.onerror(text);
-    const [, to] = /^User (.*) is not online$/s.exec(text) ?? [];
-    if (to !== undefined) this.onlost(to);
-    else if (this.#registered) return;
-    else if (text === 'Rate limit exceeded' || text === 'Server unavailable') this.lose({});
+    if (this.#registered) return;
+    if (passing.has(text)) this.lose({});
     else this.end(text);
   }
 

@@ -9,26 +9,32 @@ const words = {
   'Not registered': 'The server does not know this page by a name yet.',
   'Sender mismatch': 'This page sent something under a name that is not its own.',
   'Message too large': 'What this page sent is larger than the server allows.',
-  'Rate limit exceeded': 'Too much came from here in a short time. The server wants a pause.',
-  'User ID not allowed': 'Your token is for another name, or somebody with a key holds this one.',
-  Unauthorized: 'This server lets in only who has a token. There is none here, or it is not good any more.',
+  'Rate limit exceeded': 'This page sent too much in a short time, or too many pages share your address. The server wants a pause.',
+  'User ID not allowed': 'Your token is for another name, or someone with a key holds this one.',
+  Unauthorized: 'This server needs a token from you. There is none here, or it is not valid (any more).',
+  'Server unavailable': 'The server cannot do this at the moment.',
   'Invalid namespace': 'The server has no such room.',
-  'Server unavailable': 'The server cannot do this now.',
   'Invalid message format': 'The server could not read what this page sent.',
   'Unknown message type': 'The server does not know what this page asked for.',
   'Missing required fields': 'Something is missing in what this page sent, or it is too long.',
   'Invalid proof': 'This page could not prove that the name is its own.',
   'Not connected': 'There is no connection to the server at the moment.',
   'Connection lost': 'The connection to the server broke before it could answer.',
-  'io server disconnect': 'The server ended this connection. Most likely somebody else came with the same name.',
-  replaced: 'Somebody else came with the same name and took it over.',
+  'io server disconnect': 'The server ended this connection. Most likely someone else joined with the same name.',
+  replaced: 'Someone else joined with the same name and took it over.',
 };
 
-const missing = /^User (.*) (not found|is not online)$/s;
+const about = /^User (.*) (not found|is not online|is not responding)$/s;
+
+// isAbout is the name of the one person that an error is about, or undefined.
+export function isAbout(text) {
+  return about.exec(text)?.[1];
+}
 
 // explain puts an error text of the server into words.
 export function explain(text) {
-  const [, name] = missing.exec(text) ?? [];
+  const [, name, what] = about.exec(text) ?? [];
+  if (what === 'is not responding') return `${name} is online, but takes nothing at the moment.`;
   if (name !== undefined) return `${name} is not online.`;
   return Object.hasOwn(words, text) ? words[text] : 'The server reported an error.';
 }
