@@ -55,7 +55,7 @@ cases([
       const b = await stage.visitor(long, { ...options, volli: true });
       await b.page.getByLabel('Look for a name').fill('nobody');
       await b.page.keyboard.press('Enter');
-      await a.call(long);
+      await a.connect(long);
       await Promise.all([a.talks(long), b.talks('alice')]);
       await a.say(long, `a word of some length: ${'x'.repeat(200)}`);
       await b.say('alice', 'hello');
@@ -63,12 +63,12 @@ cases([
       await a.sendFile(long, { name: `${'f'.repeat(100)}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') });
       await a.checksum(long, 'fff');
       await b.checksum('alice', 'fff');
-      await a.page.getByLabel('Call a name that is not listed').fill('nobody');
+      await a.page.getByLabel('Message a name that is not listed').fill('nobody');
       await a.page.keyboard.press('Enter');
       await a.page.getByText('User nobody not found').first().waitFor();
       await a.page.getByText('What this page and the server say').click();
       await audit(a.page, 'an error, and somebody who is not there');
-      await a.call(long);
+      await a.connect(long);
       for (const { page } of [a, b]) {
         await audit(page, 'a conversation');
         await fits(page, 'a conversation');
@@ -92,7 +92,7 @@ cases([
     async run(stage) {
       const page = await stage.page('/demo?relay=only', options);
       await page.getByText('This page was opened with ?relay=only').waitFor();
-      await page.getByRole('button', { name: 'Join with Socket.IO' }).click();
+      await page.getByRole('button', { name: 'Join' }).click();
       await page.getByRole('alert').getByText('This server lets in only who has a token.').waitFor();
       const token = page.getByLabel('Your token');
       assert.equal(await token.evaluate((e) => e === document.activeElement), true, 'the focus is where to go on');
@@ -120,7 +120,7 @@ cases([
       const page = await stage.page('/demo', { reducedMotion: 'reduce' });
       await page.route('**/socket.io/**', () => {});
       await page.routeWebSocket('**', () => {}); // never answers
-      await page.getByRole('button', { name: 'Join with Socket.IO' }).click();
+      await page.getByRole('button', { name: 'Join' }).click();
       await page.getByText('Connecting …').waitFor();
       assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
       await page.emulateMedia({ reducedMotion: 'no-preference' });
@@ -190,7 +190,7 @@ cases([
       await told.getByText('You are online as alice.').waitFor();
       const b = await stage.visitor('bob');
       await told.getByText('bob is online.').waitFor();
-      await b.call('alice');
+      await b.connect('alice');
       await told.getByText('The path to bob is direct, round trip').waitFor();
       // Messages are a log, errors an alert: both are read out as they come.
       assert.equal(await a.page.getByRole('log', { name: 'Messages with bob' }).count(), 1);

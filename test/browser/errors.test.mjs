@@ -22,6 +22,8 @@ const texts = [
   'Unknown message type',
   'Missing required fields',
   'User bob is not online',
+  'User bob is not responding',
+  'Server unavailable',
   'Invalid proof',
   'Server unavailable',
 ];
@@ -44,36 +46,45 @@ const alert = (page, text) => page.getByRole('alert').getByText(text);
 
 cases([
   {
-    name: 'somebody who is not there is called',
+    name: 'a message to someone who is not there: the error is shown once, in that conversation',
     async run(stage) {
-      const a = await stage.visitor('alice');
-      await a.page.getByLabel('Call a name that is not listed').fill('nobody');
-      await a.page.keyboard.press('Enter');
-      await alert(a.page, 'nobody is not online.').waitFor();
-      await alert(a.page, 'User nobody not found').waitFor();
-      await a.with('nobody').getByText('nobody is not online.').first().waitFor();
-      await a.page.getByRole('button', { name: 'Dismiss this error' }).click();
-      await alert(a.page, 'nobody is not online.').waitFor({ state: 'detached' });
-      await a.page.getByLabel('Call a name that is not listed').fill('alice');
-      await a.page.keyboard.press('Enter');
-      await alert(a.page, 'That is your own name.').waitFor();
+      for (const volli of [false, true]) {
+        const a = await stage.visitor('alice', { volli });
+        await a.page.getByLabel(volli ? 'Look for a name' : 'Message a name that is not listed').fill('nobody');
+        await a.page.keyboard.press('Enter');
+        if (volli) {
+          await a.page.getByText('Not online: nobody').waitFor();
+        } else {
+          const words = a.page.locator('#room').getByText('nobody is not online.');
+          await a.with('nobody').locator('.state').getByText('nobody is not online.').waitFor();
+          assert.equal(await words.filter({ visible: true }).count(), 2, 'as the state, and as the last step');
+          assert.equal(await a.page.getByRole('alert').getByText(/./).count(), 0);
+        }
+        await a.page.getByLabel(volli ? 'Look for a name' : 'Message a name that is not listed').fill('alice');
+        await a.page.keyboard.press('Enter');
+        await alert(a.page, 'That is your own name.').waitFor();
+        await a.page.getByRole('button', { name: 'Dismiss this error' }).click();
+        await alert(a.page, 'That is your own name.').waitFor({ state: 'detached' });
+        await a.page.close();
+      }
     },
   },
   {
-    name: 'somebody who has just gone is called, by a Volli client',
+    name: 'a Volli client reaches for someone who has just left',
     async run(stage) {
       const a = await stage.visitor('alice', { volli: true });
       const b = await stage.visitor('bob');
       await a.look('bob');
-      // The click that finds him still on the list: no answer tells otherwise.
-      const person = await a.person('bob').elementHandle();
-      await a.page.routeWebSocket('**', () => {});
-      await a.page.evaluate(() => (globalThis.setInterval = () => 0));
+      // The click that finds him still on the list: no answer says otherwise.
+      const chat = await a.person('bob').getByRole('button', { name: 'Chat with' }).elementHandle();
+      await a.page.evaluate(() => (WebSocket.prototype.send = ((send) => function (text) {
+        if (!text.includes('"discover"')) send.call(this, text);
+      })(WebSocket.prototype.send)));
       await b.page.close();
       await stage.gone('bob');
-      await person.evaluate((button) => button.click());
-      await alert(a.page, 'User bob is not online').waitFor();
-      await a.with('bob').getByText('bob is not online.').first().waitFor();
+      await chat.evaluate((button) => button.click());
+      await a.with('bob').locator('.state').getByText('bob is not online.').waitFor();
+      assert.equal(await a.page.getByRole('alert').getByText(/./).count(), 0);
     },
   },
   {
@@ -81,7 +92,7 @@ cases([
     async run(stage) {
       const page = await stage.page('/demo');
       await page.getByLabel('Your name').fill('   ');
-      await page.getByRole('button', { name: 'Join with Socket.IO' }).click();
+      await page.getByRole('button', { name: 'Join' }).click();
       await alert(page, 'A name has 1 to 50 characters.').waitFor();
       await page.getByLabel('Your name').fill('');
       // 25 astral characters are 50 units; the next does not fit.
@@ -92,10 +103,10 @@ cases([
     },
   },
   ...[
-    [false, false, 'Most likely somebody else came with the same name.'],
-    [false, true, 'Most likely somebody else came with the same name.'],
-    [true, false, 'Somebody else came with the same name and took it over.'],
-    [true, true, 'Somebody else came with the same name and took it over.'],
+    [false, false, 'Most likely someone else joined with the same name.'],
+    [false, true, 'Most likely someone else joined with the same name.'],
+    [true, false, 'Someone else joined with the same name and took it over.'],
+    [true, true, 'Someone else joined with the same name and took it over.'],
   ].map(([first, second, words]) => ({
     name: `another page takes the name: the first one says so, and does not fight (${first ? 'Volli' : 'Socket.IO'}, ${second ? 'Volli' : 'Socket.IO'})`,
     async run(stage) {
@@ -106,7 +117,7 @@ cases([
       await b.online();
       // Joining again takes it back.
       await a.join(first);
-      await alert(b.page, /somebody else/i).waitFor();
+      await alert(b.page, /someone else/i).waitFor();
     },
   })),
   {
@@ -115,15 +126,15 @@ cases([
     async run(stage) {
       const page = await stage.page('/demo');
       while ((await fetch(`${stage.server.url}/stats`)).status !== 429);
-      await page.getByRole('button', { name: 'Join with Socket.IO' }).click();
-      await alert(page, 'Too much came from here in a short time.').waitFor();
+      await page.getByRole('button', { name: 'Join' }).click();
+      await alert(page, 'This page sent too much in a short time').waitFor();
       await page.getByText('Connection lost, next try in').waitFor();
       await page.getByRole('button', { name: 'Try now' }).click();
       await page.getByText(/^\d+ times$/).waitFor();
     },
   },
   {
-    name: 'somebody does not answer',
+    name: 'someone does not answer',
     async run(stage) {
       const page = await stage.page('/demo');
       await page.clock.install();
@@ -131,8 +142,8 @@ cases([
       await a.join(false);
       const b = await stage.visitor('bob');
       await b.page.evaluate(() => (RTCPeerConnection.prototype.setRemoteDescription = () => new Promise(() => {})));
-      await a.call('bob');
-      await a.with('bob').getByText('Calling …').waitFor();
+      await a.connect('bob');
+      await a.with('bob').getByText('Connecting …').waitFor();
       await page.clock.fastForward(21_000);
       await a.with('bob').getByText('bob did not answer.').first().waitFor();
     },

@@ -103,12 +103,12 @@ cases([
       const a = await stage.visitor('alice', { volli: true });
       const b = await stage.visitor('bob');
       await b.sees('alice');
-      for (const [volli, words] of [[true, 'This page could not prove that the name is its own.'], [false, 'somebody with a key holds this one']]) {
+      for (const [volli, words] of [[true, 'This page could not prove that the name is its own.'], [false, 'someone with a key holds this one']]) {
         const other = stage.at(await stage.page('/demo'), 'alice');
         await other.ask(volli);
         await alert(other.page, words).waitFor();
       }
-      await b.call('alice');
+      await b.connect('alice');
       await Promise.all([a.talks('bob'), b.talks('alice')]);
       // The same page comes back by itself while its old connection still has
       // the name: its key opens the door.

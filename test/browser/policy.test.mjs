@@ -39,7 +39,7 @@ async function use(page, path) {
     await page.getByText('Live', { exact: true }).waitFor();
     return;
   }
-  await page.getByRole('button', { name: 'Join with Socket.IO' }).click();
+  await page.getByRole('button', { name: 'Join' }).click();
   await page.getByText('Online', { exact: true }).first().waitFor();
 }
 
@@ -120,7 +120,7 @@ cases([
       const page2 = await stage.page('/demo', { context: injected });
       // The page's own scripts run. (It gets no further: to Chromium, a document
       // that came from the test is none of the local network.)
-      await page2.getByRole('button', { name: 'Join with Socket.IO' }).click();
+      await page2.getByRole('button', { name: 'Join' }).click();
       await page2.getByRole('heading', { name: /^You are/ }).waitFor();
       assert.equal(await page2.evaluate(() => globalThis.ran), undefined);
       assert.equal(await page2.evaluate(() => getComputedStyle(document.body).getPropertyValue('--ran')), '');
@@ -141,7 +141,7 @@ cases([
           await route.fulfill({ response, headers });
         });
         const page = await stage.page(path, { context });
-        if (directive === 'connect-src' && path === '/demo') await page.getByRole('button', { name: 'Join with Socket.IO' }).click();
+        if (directive === 'connect-src' && path === '/demo') await page.getByRole('button', { name: 'Join' }).click();
         await page.waitForFunction(() => globalThis.violations.length > 0);
         const [found] = await violations(page);
         assert.ok(found.startsWith(directive), found);

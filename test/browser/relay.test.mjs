@@ -68,7 +68,7 @@ cases([
       assert.equal(await stage.server.metric('signaling_turn_allocations'), 0);
       if (caller) await a.look('bob');
       if (callee) await b.look('alice');
-      await a.call('bob');
+      await a.connect('bob');
       await Promise.all([a.talks('bob', relayed), b.talks('alice', relayed)]);
       await assertRelayed(a, 'bob', protocol ?? 'udp|tcp');
       await assertRelayed(b, 'alice', protocol ?? 'udp|tcp');
@@ -76,29 +76,29 @@ cases([
       assert.ok((await stage.server.metric('signaling_turn_allocations')) >= 2);
       if (protocol) assert.equal((await stage.server.metric('signaling_turn_connections')) > 0, protocol === 'tcp');
 
-      await a.with('bob').getByRole('button', { name: 'Close the channel' }).click();
+      await a.press('bob', 'Close the channel');
       await b.with('alice').getByText('alice closed the channel.').first().waitFor();
       await stage.server.reaches('signaling_turn_allocations', (n) => n === 0);
       assert.ok((await stage.server.metric('signaling_turn_allocations_total')) >= 2);
       // Once more, with credentials of their own.
-      await b.with('alice').getByRole('button', { name: 'Open a channel' }).click();
+      await b.press('alice', 'Chat');
       await Promise.all([a.talks('bob', relayed), b.talks('alice', relayed)]);
       await Promise.all([a.page.close(), b.page.close()]);
       await stage.server.reaches('signaling_turn_allocations', (n) => n === 0);
     },
   })),
   {
-    name: 'who reaches the other directly uses no relay, though there is one',
+    name: 'two who reach each other directly use no relay, though there is one',
     env: turn,
     async run(stage) {
       const a = await stage.visitor('alice');
       const b = await stage.visitor('bob', { volli: true });
       assert.equal(await a.page.getByText('?relay=only').isVisible(), false);
-      await a.call('bob');
+      await a.connect('bob');
       await Promise.all([a.talks('bob'), b.talks('alice')]);
       const offered = (await a.steps('bob')).filter(([, what]) => what === 'candidate').map(([, , detail]) => detail);
       assert.ok(offered.some((detail) => detail.startsWith('host udp ')), JSON.stringify(offered));
-      await a.with('bob').getByRole('button', { name: 'Close the channel' }).click();
+      await a.press('bob', 'Close the channel');
       await stage.server.reaches('signaling_turn_allocations', (n) => n === 0);
     },
   },
@@ -110,12 +110,12 @@ cases([
         const a = await stage.visitor(`alice ${volli}`, { volli, path: '/demo?relay=only' });
         const received = [];
         await a.page.getByText('What this page and the server say').click();
-        a.page.on('websocket', () => received.push('anew'));
-        await a.page.getByLabel(volli ? 'Look for a name' : 'Call a name that is not listed').fill('nobody');
+        a.page.on('websocket', () => received.push('again'));
+        await a.page.getByLabel(volli ? 'Look for a name' : 'Message a name that is not listed').fill('nobody');
         await a.page.keyboard.press('Enter');
         if (volli) {
           const b = await stage.visitor('bob');
-          await b.call(a.name);
+          await b.connect(a.name);
         }
         const frames = a.page.getByRole('region', { name: 'Last messages on the wire' });
         await frames.getByText('"credential":"…"').first().waitFor();

@@ -76,7 +76,7 @@ cases([
       const b = await stage.visitor('calm-heron-17', { volli: true });
       await stage.visitor('happy-lynx-88');
       await stage.visitor('quiet-panda-23', { volli: true });
-      await a.call('calm-heron-17');
+      await a.connect('calm-heron-17');
       await Promise.all([a.talks('calm-heron-17'), b.talks('brave-otter-42')]);
       await a.say('calm-heron-17', 'Hello! Can you read this?');
       await b.hears('brave-otter-42', 'Hello! Can you read this?');

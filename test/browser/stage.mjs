@@ -2,7 +2,7 @@
 // a browser context, that is cookies, storage and cache, of its own.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { chromium } from 'playwright-core';
 import { Server } from './server.mjs';
 
@@ -20,35 +20,55 @@ const flags = [
   '--host-resolver-rules=MAP plain.test 127.0.0.1',
 ];
 
-let browser;
+// A camera that shows a green picture, a microphone that beeps, and a screen.
+const devices = [
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  '--auto-select-desktop-capture-source=Entire screen',
+];
 
-// cases runs each row of a table, one after the other: name, env of the server,
-// and run, which gets a Stage.
-export function cases(table) {
-  before(async () => {
+// Cases wait more than they compute, so several run at a time.
+const atOnce = 4;
+
+const browsers = new Map(); // flags → Promise of a browser
+
+function launch(more) {
+  const key = more.join(' ');
+  if (!browsers.has(key)) {
     // The sandbox does not work for root, in containers above all.
     const chromiumSandbox = process.getuid?.() !== 0 && !process.env.CI;
-    browser = await chromium.launch({ executablePath: executable, headless: true, chromiumSandbox, args: flags });
-  });
-  after(() => browser?.close());
-  for (const { name, env, run } of table) {
-    test(name, { timeout: 120_000 }, async (t) => {
-      const server = await Server.start(env);
-      const stage = new Stage(server);
-      try {
-        await run(stage);
-        await stage.close();
-        await server.stop();
-      } catch (err) {
-        t.diagnostic(`server log:\n${server.lines.join('\n')}`);
-        for (const page of stage.pages) t.diagnostic(`page:\n${await text(page)}`);
-        throw err;
-      } finally {
-        await stage.abandon();
-        server.kill();
-      }
-    });
+    const args = [...flags, ...more];
+    browsers.set(key, chromium.launch({ executablePath: executable, headless: true, chromiumSandbox, args }));
   }
+  return browsers.get(key);
+}
+
+// cases runs each row of a table: name, env of the server, run, which gets a
+// Stage, and bare, where the browser has neither camera nor microphone.
+export function cases(table) {
+  describe('in the browser', { concurrency: atOnce }, () => {
+    after(async () => {
+      for (const browser of browsers.values()) await (await browser).close();
+    });
+    for (const { name, env, run, bare = false } of table) {
+      it(name, { timeout: 120_000 }, async (t) => {
+        const [server, browser] = await Promise.all([Server.start(env), launch(bare ? [] : devices)]);
+        const stage = new Stage(server, browser);
+        try {
+          await run(stage);
+          await stage.close();
+          await server.stop();
+        } catch (err) {
+          t.diagnostic(`server log:\n${server.lines.join('\n')}`);
+          for (const page of stage.pages) t.diagnostic(`page:\n${await text(page)}`);
+          throw err;
+        } finally {
+          await stage.abandon();
+          server.kill();
+        }
+      });
+    }
+  });
 }
 
 const text = (page) => page.locator('body').innerText({ timeout: 1000 }).catch((err) => err.message);
@@ -59,14 +79,16 @@ export class Stage {
   // troubles are what browsers complained of, and requests to other hosts.
   troubles = [];
   #contexts = [];
+  #browser;
 
-  constructor(server) {
+  constructor(server, browser) {
     this.server = server;
+    this.#browser = browser;
   }
 
   // context is a browser of its own.
   async context(options) {
-    const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+    const context = await this.#browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
     this.#contexts.push(context);
     return context;
   }
@@ -103,7 +125,7 @@ export class Stage {
     );
   }
 
-  // at is the visitor before a page.
+  // at is the visitor who uses a page.
   at(page, name) {
     return new Visitor(page, name);
   }
@@ -142,7 +164,7 @@ export class Stage {
   }
 }
 
-// A Visitor is somebody with the demo page before him.
+// A Visitor is a person who uses the demo page.
 export class Visitor {
   constructor(page, name) {
     this.page = page;
@@ -157,10 +179,14 @@ export class Visitor {
   // ask asks to be let in.
   async ask(volli) {
     await this.page.getByLabel('Your name').fill(this.name);
-    await this.page.getByRole('button', { name: volli ? 'Join as a Volli client' : 'Join with Socket.IO' }).click();
+    if (volli) {
+      await this.page.locator('.advanced').evaluate((details) => (details.open = true));
+      await this.page.getByLabel('JSON over WebSocket, as Volli clients do.').check();
+    }
+    await this.page.getByRole('button', { name: 'Join', exact: true }).click();
   }
 
-  // signIn joins where a token is wanted: who has none is asked for it.
+  // signIn joins where a token is wanted: those who have none are asked for it.
   async signIn(volli, token) {
     await this.ask(volli);
     await this.page.getByLabel('Your token').fill(token);
@@ -173,7 +199,7 @@ export class Visitor {
 
   // person is somebody on the list of those who are online.
   person(name) {
-    return this.page.locator('#online').getByRole('button', { name: new RegExp(`^${name}\\b`) });
+    return this.page.locator('#online li', { has: this.page.getByRole('button', { name: `Chat with ${name}`, exact: true }) });
   }
 
   sees(name) {
@@ -191,8 +217,30 @@ export class Visitor {
     await this.sees(name);
   }
 
-  call(name) {
-    return this.person(name).click();
+  // connect opens a channel to somebody on the list.
+  connect(name) {
+    return this.person(name).getByRole('button', { name: 'Chat with' }).click();
+  }
+
+  // dial calls somebody on the list, and is content with what the preview shows.
+  async dial(name, kind = 'Video') {
+    await this.person(name).getByRole('button', { name: `${kind} call with` }).click();
+    await this.page.getByRole('dialog').getByRole('button', { name: /^Call/ }).click();
+  }
+
+  // accept accepts a call.
+  async accept(name, kind = 'video') {
+    const question = this.page.getByRole('dialog', { name: `${name} is calling` });
+    await question.getByRole('button', { name: `Accept with ${kind}` }).click();
+  }
+
+  // stage is the part of a conversation that shows a call.
+  stage(name) {
+    return this.with(name).getByRole('group', { name: `Call with ${name}` });
+  }
+
+  press(name, button) {
+    return this.with(name).getByRole('button', { name: button, exact: true }).click();
   }
 
   with(name) {

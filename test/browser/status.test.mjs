@@ -39,9 +39,9 @@ cases([
       await figure(page, 'Connections', 'Socket\\.IO WebSocket', 1);
       await figure(page, 'Connections', 'Socket\\.IO polling', 0);
       await figure(page, 'Connections', 'Volli WebSocket', 1);
-      await a.call('bob');
+      await a.connect('bob');
       await b.talks('alice');
-      await a.page.getByLabel('Call a name that is not listed').fill('nobody');
+      await a.page.getByLabel('Message a name that is not listed').fill('nobody');
       await a.page.keyboard.press('Enter');
       await a.page.getByText('User nobody not found').first().waitFor();
       await total(page, 'Relays since the start', 'offer', 1);
@@ -75,7 +75,7 @@ cases([
       await live(page);
       const a = await stage.visitor('alice');
       const b = await stage.visitor('bob');
-      await a.call('bob');
+      await a.connect('bob');
       await b.talks('alice');
       await total(page, 'Relays since the start', 'offer', 1);
 
@@ -171,7 +171,7 @@ cases([
       for (let i = 0; i < 10; i++) pages.push(await stage.page('/status'));
       const a = await stage.visitor('alice');
       const b = await stage.visitor('bob', { volli: true });
-      await a.call('bob');
+      await a.connect('bob');
       await b.talks('alice');
       await Promise.all(pages.map(live));
       for (const page of pages) await figure(page, 'Users online', 'Users', 2);

@@ -19,7 +19,7 @@ function listen(page) {
 
 cases([
   ...protocols.map((volli) => ({
-    name: `who has no token is asked for one, and is let in with it (${name(volli)})`,
+    name: `those who have no token are asked for one, and are let in with it (${name(volli)})`,
     env,
     async run(stage) {
       const page = await stage.page('/demo');
@@ -28,7 +28,7 @@ cases([
       const field = page.getByLabel('Your token');
       assert.equal(await field.isVisible(), false, 'nobody is asked before it is known to be needed');
       await a.ask(volli);
-      await alert(page, 'This server lets in only who has a token.').waitFor();
+      await alert(page, 'This server needs a token from you.').waitFor();
       assert.equal(await page.locator('#join-error code').innerText(), 'Unauthorized');
       assert.equal(await page.locator('#room').isVisible(), false);
       assert.equal(await field.getAttribute('type'), 'password');
@@ -36,10 +36,11 @@ cases([
       for (const bad of ['nonsense', token('alice', -60)]) {
         await field.fill(bad);
         await a.ask(volli);
-        await alert(page, 'This server lets in only who has a token.').waitFor();
+        await alert(page, 'This server needs a token from you.').waitFor();
       }
       const good = token('alice');
       await field.fill(good);
+      assert.equal(await page.getByLabel('Your name').inputValue(), 'alice', 'the name is taken from the token');
       a.name = 'bob';
       await a.ask(volli);
       await alert(page, 'Your token is for another name').waitFor();
@@ -66,7 +67,7 @@ cases([
       assert.deepEqual(await page.evaluate(() => [localStorage.length, document.cookie, Object.keys(sessionStorage)]), [0, '', ['token']]);
       const other = stage.at(await stage.page('/demo'), 'alice');
       await other.ask(volli);
-      await alert(other.page, 'This server lets in only who has a token.').waitFor();
+      await alert(other.page, 'This server needs a token from you.').waitFor();
 
       assert.ok(urls.length > 5);
       for (const part of [payload, signature]) {
@@ -81,7 +82,7 @@ cases([
     async run(stage) {
       const a = stage.at(await stage.page(`/demo?token=${token('alice')}`), 'alice');
       await a.ask(false);
-      await alert(a.page, 'This server lets in only who has a token.').waitFor();
+      await alert(a.page, 'This server needs a token from you.').waitFor();
     },
   },
   ...protocols.map((volli) => ({
@@ -95,7 +96,7 @@ cases([
       await a.join(volli);
       await b.sees('alice');
       // Where it had expired already, the server has patience with clocks.
-      await alert(a.page, 'This server lets in only who has a token.').waitFor({ timeout: 60_000 });
+      await alert(a.page, 'This server needs a token from you.').waitFor({ timeout: 60_000 });
       await b.misses('alice');
       await a.page.getByLabel('Your token').fill(token('alice'));
       await a.join(volli);
