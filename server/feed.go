@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,32 +13,55 @@ import (
 const (
 	// feedInterval is the time between two events of a feed.
 	feedInterval = time.Second
+	// pastInterval is the time between two rows of a feed's past.
+	pastInterval = 10 * time.Second
+	// pastRows bounds the past: an hour.
+	pastRows = int(time.Hour / pastInterval)
 	// maxSubscribers bounds how many may follow a feed at a time.
 	maxSubscribers = 64
-	// feedBacklog is how many events may wait for a subscriber; who is further
-	// behind is dropped.
+	// feedBacklog is how many events may wait for a subscriber. One that is
+	// further behind is dropped.
 	feedBacklog = 4
 	// feedTimeout is how long it may take to write an event.
 	feedTimeout = 5 * time.Second
 )
 
-// A feed is a stream of events to any number of subscribers, as Server-Sent
-// Events. An event is made once for all of them, and none is while there are no
-// subscribers. Make it with newFeed.
+// A feed is a stream of samples to any number of subscribers, as Server-Sent
+// Events, and a past hour of them. An event is made once for all subscribers,
+// and none is while there are no subscribers. Make it with newFeed.
 type feed struct {
-	sample func() []byte // makes the next event; safe for concurrent use
+	start  string                // another one after each start of the server
+	sample func() []figure       // reads the figures of this moment
+	event  func([]figure) []byte // writes an event
+	wake   chan struct{}         // has room for one: a subscriber came to an idle feed
+	stop   chan struct{}         // closed by Close
+	closes sync.Once
 
 	mu          sync.Mutex
 	closed      bool
 	subscribers map[chan []byte]struct{}
-	last        []byte        // event, of the running sampler
-	stop        chan struct{} // closed to end the running sampler; nil without one
+	last        []byte // event; nil without subscribers
+	past        past
 
-	samplers sync.WaitGroup
+	sampler sync.WaitGroup
 }
 
-func newFeed(sample func() []byte) *feed {
-	return &feed{sample: sample, subscribers: make(map[chan []byte]struct{})}
+// A figure is one number that the charts of the status page show. The names are
+// the same, and in the same order, in every sample.
+type figure struct {
+	name  string
+	value float64
+}
+
+func newFeed(start string, sample func() []figure, event func([]figure) []byte) *feed {
+	f := &feed{
+		start: start, sample: sample, event: event,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}),
+		subscribers: make(map[chan []byte]struct{}),
+	}
+	f.sampler.Add(1)
+	go f.run()
+	return f
 }
 
 // What subscribers are refused with.
@@ -51,14 +75,15 @@ func (f *feed) Close() {
 	f.mu.Lock()
 	f.closed = true
 	for events := range f.subscribers {
-		f.drop(events)
+		f.dropLocked(events)
 	}
 	f.mu.Unlock()
-	f.samplers.Wait()
+	f.closes.Do(func() { close(f.stop) })
+	f.sampler.Wait()
 }
 
-// subscribe returns where the events are to be had, the latest at once. It is
-// closed when the feed ends or the subscriber falls behind.
+// subscribe returns a channel of the events, the latest at once. It is closed
+// when the feed ends or the subscriber falls behind.
 func (f *feed) subscribe() (events chan []byte, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -70,12 +95,13 @@ func (f *feed) subscribe() (events chan []byte, err error) {
 	}
 	events = make(chan []byte, feedBacklog)
 	f.subscribers[events] = struct{}{}
-	if f.stop == nil {
-		f.stop = make(chan struct{})
-		f.samplers.Add(1)
-		go f.run(f.stop)
-	} else if f.last != nil {
+	if f.last != nil {
 		events <- f.last
+		return events, nil
+	}
+	select {
+	case f.wake <- struct{}{}:
+	default: // it is awake
 	}
 	return events, nil
 }
@@ -84,43 +110,61 @@ func (f *feed) unsubscribe(events chan []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, ok := f.subscribers[events]; ok {
-		f.drop(events)
+		f.dropLocked(events)
 	}
 }
 
-// drop ends a subscription, and with the last one the sampler. It is called
-// with mu held.
-func (f *feed) drop(events chan []byte) {
+func (f *feed) dropLocked(events chan []byte) {
 	close(events)
 	delete(f.subscribers, events)
 	if len(f.subscribers) == 0 {
-		close(f.stop)
-		f.stop, f.last = nil, nil
+		f.last = nil // too old for the next subscriber
 	}
 }
 
-// run makes events until stop is closed, which the last subscriber does when it
-// goes, and Close.
-func (f *feed) run(stop chan struct{}) {
-	defer f.samplers.Done()
+// run takes samples until Close.
+func (f *feed) run() {
+	defer f.sampler.Done()
 	tick := time.NewTicker(feedInterval)
 	defer tick.Stop()
+	var due time.Time // of the past's next row
 	for {
-		f.publish(f.sample(), stop)
+		now := time.Now()
+		keep := !now.Before(due)
+		if keep {
+			due = now.Add(pastInterval)
+		}
+		f.publish(keep)
 		select {
 		case <-tick.C:
-		case <-stop:
+		case <-f.wake:
+			tick.Reset(feedInterval)
+		case <-f.stop:
 			return
 		}
 	}
 }
 
-// publish hands an event to all subscribers, if the sampler that stop belongs
-// to is still the running one.
-func (f *feed) publish(event []byte, stop chan struct{}) {
+// publish takes a sample where there are subscribers for it, or where it is to
+// be kept.
+func (f *feed) publish(keep bool) {
+	f.mu.Lock()
+	wanted := len(f.subscribers) > 0
+	f.mu.Unlock()
+	if !keep && !wanted {
+		return
+	}
+	figures := f.sample()
+	var event []byte
+	if wanted {
+		event = f.event(figures)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.stop != stop {
+	if keep {
+		f.past.add(figures)
+	}
+	if event == nil || len(f.subscribers) == 0 {
 		return
 	}
 	f.last = event
@@ -128,9 +172,50 @@ func (f *feed) publish(event []byte, stop chan struct{}) {
 		select {
 		case events <- event:
 		default:
-			f.drop(events)
+			f.dropLocked(events)
 		}
 	}
+	select {
+	case <-f.wake: // for this event
+	default:
+	}
+}
+
+// A past is the last rows of figures, oldest first.
+type past struct {
+	names []string
+	rows  [][]float64
+	first int // the oldest, once there are pastRows
+}
+
+func (p *past) add(figures []figure) {
+	if p.names == nil {
+		for _, f := range figures {
+			p.names = append(p.names, f.name)
+		}
+	}
+	var row []float64
+	if len(p.rows) == pastRows {
+		row, p.first = p.rows[p.first][:0], (p.first+1)%pastRows
+	}
+	for _, f := range figures {
+		row = append(row, f.value)
+	}
+	if len(p.rows) < pastRows {
+		p.rows = append(p.rows, row)
+	}
+}
+
+// history returns the names of the figures, and a copy of the rows.
+func (f *feed) history() (names []string, rows [][]float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := &f.past
+	rows = make([][]float64, 0, len(p.rows))
+	for i := range p.rows {
+		rows = append(rows, slices.Clone(p.rows[(p.first+i)%len(p.rows)]))
+	}
+	return p.names, rows
 }
 
 // ServeHTTP streams the events until the client goes or the feed ends.
@@ -165,8 +250,8 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// write sends an event now. The deadline is the next request's no more: between
-// requests the HTTP server lifts it.
+// write sends an event now. The deadline does not outlive the stream: the HTTP
+// server lifts it before the next request.
 func write(w http.ResponseWriter, event []byte) error {
 	control := http.NewResponseController(w)
 	if err := control.SetWriteDeadline(time.Now().Add(feedTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {

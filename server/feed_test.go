@@ -12,10 +12,13 @@ import (
 	"time"
 )
 
-// numbered is a feed whose events are numbers, and how many there were.
+// numbered is a feed whose samples are numbers from 1 on, and how many there
+// were.
 func numbered() (*feed, *atomic.Int64) {
 	n := new(atomic.Int64)
-	return newFeed(func() []byte { return strconv.AppendInt(nil, n.Add(1), 10) }), n
+	sample := func() []figure { return []figure{{"number", float64(n.Add(1))}} }
+	event := func(figures []figure) []byte { return strconv.AppendFloat(nil, figures[0].value, 'f', -1, 64) }
+	return newFeed("start", sample, event), n
 }
 
 func mustSubscribe(t *testing.T, f *feed) chan []byte {
@@ -30,6 +33,8 @@ func mustSubscribe(t *testing.T, f *feed) chan []byte {
 func TestFeedMakesEachEventOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, samples := numbered()
+		synctest.Wait()
+		before := samples.Load()
 		var all []chan []byte
 		for range 10 {
 			all = append(all, mustSubscribe(t, f))
@@ -39,7 +44,7 @@ func TestFeedMakesEachEventOnceForAll(t *testing.T) {
 			var first []byte
 			for i, events := range all {
 				event := <-events
-				if string(event) != strconv.Itoa(tick+1) {
+				if string(event) != strconv.FormatInt(before+int64(tick)+1, 10) {
 					t.Fatalf("subscriber %d got event %s at tick %d", i, event, tick)
 				}
 				if first == nil {
@@ -52,90 +57,93 @@ func TestFeedMakesEachEventOnceForAll(t *testing.T) {
 			time.Sleep(feedInterval)
 		}
 		synctest.Wait()
-		if samples.Load() != 101 {
-			t.Errorf("%d samples in 100 ticks for 10 subscribers", samples.Load())
+		if n := samples.Load() - before; n != 101 {
+			t.Errorf("%d samples in 100 ticks for 10 subscribers", n)
 		}
 		f.Close()
 	})
 }
 
-func TestFeedRestsWithoutSubscribers(t *testing.T) {
+func TestFeedTakesFewSamplesWithoutSubscribers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, samples := numbered()
-		time.Sleep(10 * feedInterval)
-		if samples.Load() != 0 {
-			t.Errorf("%d samples before anybody came", samples.Load())
+		time.Sleep(10*pastInterval - feedInterval/2)
+		if n := samples.Load(); n != 10 {
+			t.Errorf("%d samples in 10 intervals of the past", n)
 		}
-		first, second := mustSubscribe(t, f), mustSubscribe(t, f)
+		// The next one is due in half a second, but a subscriber need not wait.
+		first := mustSubscribe(t, f)
 		synctest.Wait()
+		if event := <-first; string(event) != "11" {
+			t.Errorf("the first subscriber got event %s", event)
+		}
 		f.unsubscribe(first)
 		f.unsubscribe(first)
-		time.Sleep(feedInterval)
+		time.Sleep(pastInterval + feedInterval)
+		after := samples.Load()
+		// No event is from before.
+		second := mustSubscribe(t, f)
 		synctest.Wait()
-		if samples.Load() != 2 {
-			t.Errorf("%d samples in one interval", samples.Load())
-		}
-		f.unsubscribe(second)
-		f.samplers.Wait()
-		time.Sleep(10 * feedInterval)
-		if samples.Load() != 2 {
-			t.Errorf("%d samples after everybody left", samples.Load())
-		}
-		// It goes on with a new one, and no event is from before.
-		third := mustSubscribe(t, f)
-		if event := <-third; string(event) != "3" {
-			t.Errorf("a newcomer got event %s", event)
+		if event := <-second; string(event) != strconv.FormatInt(after+1, 10) {
+			t.Errorf("a new subscriber got event %s after %d samples", event, after)
 		}
 		f.Close()
 	})
 }
 
-func TestFeedGivesNewcomersTheLatestAtOnce(t *testing.T) {
+func TestFeedKeepsAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _ := numbered()
+		synctest.Wait()
+		if names, rows := f.history(); len(names) != 1 || names[0] != "number" || len(rows) != 1 || rows[0][0] != 1 {
+			t.Fatalf("at the start: %v %v", names, rows)
+		}
+		// With a subscriber there are more samples, but not more rows.
+		events := mustSubscribe(t, f)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range events {
+			}
+		}()
+		time.Sleep(3*time.Hour + pastInterval/2)
+		_, rows := f.history()
+		if len(rows) != pastRows {
+			t.Fatalf("%d rows, not %d", len(rows), pastRows)
+		}
+		for i, row := range rows[1:] {
+			if row[0]-rows[i][0] != float64(pastInterval/feedInterval) {
+				t.Fatalf("row %d is %v, then comes %v", i, rows[i], row)
+			}
+		}
+		rows[0][0] = -1
+		if _, again := f.history(); again[0][0] == -1 {
+			t.Error("the rows are not a copy")
+		}
+		f.Close()
+		<-done
+	})
+}
+
+func TestFeedGivesNewSubscribersTheLatestAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, samples := numbered()
 		first := mustSubscribe(t, f)
 		synctest.Wait()
 		time.Sleep(feedInterval / 2)
-		second := mustSubscribe(t, f)
-		for i, events := range []chan []byte{first, second} {
-			select {
-			case event := <-events:
-				if string(event) != "1" {
-					t.Errorf("subscriber %d got %s", i, event)
-				}
-			default:
-				t.Errorf("subscriber %d got nothing", i)
-			}
-		}
-		if samples.Load() != 1 {
-			t.Errorf("%d samples", samples.Load())
-		}
-		f.Close()
-	})
-}
-
-func TestFeedChangesHandsWithoutASecondSampler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, samples := numbered()
-		for range 100 {
-			f.unsubscribe(mustSubscribe(t, f))
-		}
-		last := mustSubscribe(t, f)
-		synctest.Wait()
 		before := samples.Load()
-		for range feedBacklog {
-			<-last
-			time.Sleep(feedInterval)
-			synctest.Wait()
+		second := mustSubscribe(t, f)
+		if one, two := <-first, <-second; string(one) != string(two) {
+			t.Errorf("one got %s, the other %s", one, two)
 		}
-		if samples.Load() != before+feedBacklog {
-			t.Errorf("%d samples in %d intervals", samples.Load()-before, feedBacklog)
+		if samples.Load() != before {
+			t.Error("it took another sample")
 		}
 		f.Close()
 	})
 }
 
-func TestFeedDropsWhoFallsBehind(t *testing.T) {
+func TestFeedDropsSubscribersThatFallBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, samples := numbered()
 		slow, quick := mustSubscribe(t, f), mustSubscribe(t, f)
@@ -152,22 +160,14 @@ func TestFeedDropsWhoFallsBehind(t *testing.T) {
 		if got != feedBacklog {
 			t.Errorf("the slow one got %d events before it was dropped", got)
 		}
-		if event := <-quick; string(event) != strconv.Itoa(feedBacklog+2) {
-			t.Errorf("the quick one got %s", event)
-		}
-		// And when nobody is left, it rests.
-		time.Sleep(2 * feedBacklog * feedInterval)
-		f.samplers.Wait()
-		after := samples.Load()
-		time.Sleep(feedInterval)
-		if samples.Load() != after {
-			t.Error("it goes on after the last one was dropped")
+		if event := <-quick; string(event) != strconv.FormatInt(samples.Load(), 10) {
+			t.Errorf("the quick one got %s of %d", event, samples.Load())
 		}
 		f.Close()
 	})
 }
 
-func TestFeedHasRoomForSoMany(t *testing.T) {
+func TestFeedBoundsItsSubscribers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := numbered()
 		var all []chan []byte
@@ -212,7 +212,7 @@ func (s *stuck) Write([]byte) (int, error) {
 	return 0, os.ErrDeadlineExceeded
 }
 
-func TestFeedGivesUpWhoDoesNotRead(t *testing.T) {
+func TestFeedGivesUpOnSubscribersThatDoNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := numbered()
 		start := time.Now()
@@ -220,7 +220,6 @@ func TestFeedGivesUpWhoDoesNotRead(t *testing.T) {
 		if took := time.Since(start); took != feedTimeout {
 			t.Errorf("gave up after %v", took)
 		}
-		f.samplers.Wait() // nobody is left
 		f.Close()
 	})
 }

@@ -15,17 +15,26 @@ import (
 const (
 	demoPath   = "/demo"
 	statusPath = "/status"
+	// eventsPath has the figures of the status page as a stream, pastPath those
+	// of the last hour.
+	eventsPath = statusPath + "/events"
+	pastPath   = statusPath + "/past"
 )
 
-// newPages adds the pages, and the stream that the status page shows.
+// newPages starts the feed of the status page.
 func (s *Server) newPages() {
+	// Counters begin at zero with each start: another value says so.
 	start := rand.Text()
-	s.feed = newFeed(func() []byte {
-		// Counters begin anew with each start, which start lets one notice.
+	s.feed = newFeed(start, s.sample, func(figures []figure) []byte {
+		named := make(map[string]float64, len(figures))
+		for _, f := range figures {
+			named[f.name] = f.value
+		}
 		body, err := json.Marshal(struct {
-			Start string `json:"start"`
+			Start   string             `json:"start"`
+			Figures map[string]float64 `json:"figures"`
 			statistics
-		}{start, s.statistics()})
+		}{start, named, s.statistics()})
 		if err != nil {
 			panic(err) // our own types
 		}
@@ -33,9 +42,20 @@ func (s *Server) newPages() {
 	})
 }
 
+// past answers with the last hour of figures.
+func (s *Server) past(w http.ResponseWriter, _ *http.Request) {
+	names, rows := s.feed.history()
+	answer(w, http.StatusOK, struct {
+		Start string      `json:"start"`
+		Names []string    `json:"names"`
+		Rows  [][]float64 `json:"rows"`
+	}{s.feed.start, names, rows})
+}
+
 // pages adds the routes of the pages.
 func (s *Server) pages(r chi.Router) {
 	r.Method(http.MethodGet, eventsPath, s.feed)
+	r.Get(pastPath, s.past)
 	for _, path := range []string{demoPath, statusPath} {
 		page := web.New(strings.TrimPrefix(path, "/"), http.HandlerFunc(notFound))
 		r.Method(http.MethodGet, path, page)
@@ -43,16 +63,13 @@ func (s *Server) pages(r chi.Router) {
 	}
 }
 
-// eventsPath is where the figures of the status page are streamed.
-const eventsPath = statusPath + "/events"
-
 // fileFactor is how many times RATE_LIMIT the files of pages may be asked for.
 const fileFactor = 10
 
-// isPageFile tells the requests for a page's files, of which a browser makes a
-// dozen after that for the page, and then keeps them.
+// isPageFile tells the requests for a page's files, of which a browser makes
+// some twenty after that for the page, and then keeps them.
 func (s *Server) isPageFile(r *http.Request) bool {
 	path := r.URL.Path
-	return s.opts.StatusPages && path != eventsPath &&
+	return s.opts.StatusPages && path != eventsPath && path != pastPath &&
 		(strings.HasPrefix(path, demoPath+"/") || strings.HasPrefix(path, statusPath+"/"))
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -165,7 +166,7 @@ func TestPolicy(t *testing.T) {
 func TestPagesAreOffWhenTheyAreOff(t *testing.T) {
 	on := run(t, options())
 	paths := append(append(on.files(t, "/demo"), on.files(t, "/status")...),
-		"/demo", "/demo/", "/status", "/status/", "/status/events")
+		"/demo", "/demo/", "/status", "/status/", "/status/events", "/status/past")
 	opts := options()
 	opts.StatusPages = false
 	off := run(t, opts)
@@ -252,8 +253,9 @@ func TestStatusStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := slices.Sorted(maps.Keys(stats))
-	if got := slices.DeleteFunc(slices.Sorted(maps.Keys(first)), func(key string) bool { return key == "start" }); !slices.Equal(got, want) {
-		t.Errorf("an event has %v, /stats has %v", got, want)
+	want = slices.Sorted(slices.Values(append(want, "figures", "start")))
+	if got := slices.Sorted(maps.Keys(first)); !slices.Equal(got, want) {
+		t.Errorf("an event has %v, not %v", got, want)
 	}
 	second, ok := one.next(t)
 	if !ok || second["start"] != first["start"] || first["start"] == "" || second["uptime"].(float64) <= first["uptime"].(float64) {
@@ -298,20 +300,53 @@ func TestShutdownEndsStreamsAtOnce(t *testing.T) {
 	}
 }
 
-// Who leaves is noticed, and the sampler ends with the last one: Shutdown has
-// nothing to wait for, and goleak finds nothing.
-func TestWhoLeavesTheStreamIsNoticed(t *testing.T) {
+func TestPast(t *testing.T) {
+	r := run(t, options())
+	live, ok := r.follow(t).next(t)
+	if !ok {
+		t.Fatal("no event")
+	}
+	answer, body := r.request(t, http.MethodGet, "/status/past")
+	var past struct {
+		Start string
+		Names []string
+		Rows  [][]float64
+	}
+	if err := json.Unmarshal([]byte(body), &past); err != nil || answer.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%v, %v", err, answer.Header)
+	}
+	figures := live["figures"].(map[string]any)
+	if past.Start != live["start"] || !slices.Equal(slices.Sorted(slices.Values(past.Names)), slices.Sorted(maps.Keys(figures))) {
+		t.Errorf("%s has %v; a live event %v has %v", past.Start, past.Names, live["start"], figures)
+	}
+	if len(past.Rows) == 0 || len(past.Rows[0]) != len(past.Names) {
+		t.Errorf("rows %v for %v", past.Rows, past.Names)
+	}
+	for _, name := range []string{"at", "uptime", "cpu", "memory.resident", "goroutines"} {
+		if figures[name].(float64) <= 0 {
+			t.Errorf("%s is %v", name, figures[name])
+		}
+	}
+}
+
+// A subscriber that leaves is noticed.
+func TestLeavingTheStreamIsNoticed(t *testing.T) {
 	r := run(t, options())
 	s := r.follow(t)
 	if _, ok := s.next(t); !ok {
 		t.Fatal("no event")
 	}
 	s.cancel()
-	r.feed.samplers.Wait()
-	r.feed.mu.Lock()
-	defer r.feed.mu.Unlock()
-	if len(r.feed.subscribers) != 0 {
-		t.Errorf("%d subscribers are left", len(r.feed.subscribers))
+	left := func() bool {
+		r.feed.mu.Lock()
+		defer r.feed.mu.Unlock()
+		return len(r.feed.subscribers) == 0
+	}
+	for end := time.Now().Add(10 * time.Second); !left(); {
+		if time.Now().After(end) {
+			t.Fatal("the subscriber is still there")
+		}
+		runtime.Gosched()
 	}
 }
 
@@ -328,7 +363,7 @@ func TestFilesOfAPageDoNotCountAgainstTheRateLimit(t *testing.T) {
 		}
 	}
 	var statuses []int
-	for _, path := range []string{"/demo", "/status", "/status/events"} {
+	for _, path := range []string{"/demo", "/status/events", "/status/past"} {
 		for range 4 {
 			answer, _ := r.request(t, http.MethodHead, path)
 			statuses = append(statuses, answer.StatusCode)
@@ -346,12 +381,9 @@ func BenchmarkTenStatusPages(b *testing.B) {
 	for range 10 {
 		streams = append(streams, r.follow(b))
 	}
-	r.feed.mu.Lock()
-	stop := r.feed.stop
-	r.feed.mu.Unlock()
 	b.ReportAllocs()
 	for b.Loop() {
-		r.feed.publish(r.feed.sample(), stop)
+		r.feed.publish(false)
 		for _, s := range streams {
 			for s.lines.Scan() && s.lines.Text() == "" {
 			}
