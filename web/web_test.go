@@ -3,7 +3,9 @@ package web
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,7 +86,9 @@ func TestPagesReferToWhatIsThere(t *testing.T) {
 	for _, name := range []string{"demo", "status"} {
 		p := New(name, gone)
 		for file, f := range p.files {
-			text := strings.ReplaceAll(string(f.body), "http://www.w3.org/2000/svg", "")
+			// A name, and a link that nobody has to follow.
+			text := strings.NewReplacer("http://www.w3.org/2000/svg", "",
+				"`https://github.com/oodaa/signaling/blob/main/docs/OPERATIONS.md#${part}`", "").Replace(string(f.body))
 			if found := foreign.FindString(text); found != "" {
 				t.Errorf("%s: %q: refers to another host with %q", name, file, found)
 			}
@@ -112,6 +116,28 @@ func TestPagesReferToWhatIsThere(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// Every chart of the status page leads to a part of the runbook.
+func TestRunbookHasThePartsThatChartsLeadTo(t *testing.T) {
+	runbook, err := os.ReadFile("../docs/OPERATIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(runbook), -1) {
+		parts = append(parts, strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-"))
+	}
+	script := string(New("status", gone).files["main.js"].body)
+	charts := regexp.MustCompile(`runbook: '([^']*)'`).FindAllStringSubmatch(script, -1)
+	if len(charts) < 10 || len(charts) != strings.Count(script, "title: '") {
+		t.Errorf("%d charts have a runbook, of %d", len(charts), strings.Count(script, "title: '"))
+	}
+	for _, chart := range charts {
+		if !slices.Contains(parts, chart[1]) {
+			t.Errorf("the runbook has no %q", chart[1])
 		}
 	}
 }

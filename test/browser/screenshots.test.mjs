@@ -10,11 +10,11 @@ const directory = process.env.SCREENSHOTS;
 assert.ok(directory, 'SCREENSHOTS must name a directory');
 const samples = process.env.UPDATE_SCREENSHOTS ? 90 : 5;
 
-async function picture(page, name) {
+async function picture(page, name, fullPage = true) {
   const path = join(directory, name);
-  await page.screenshot({ path, fullPage: true, animations: 'disabled' });
+  await page.screenshot({ path, fullPage, animations: 'disabled' });
   const { size } = await stat(path);
-  assert.ok(size > 10_000 && size < 200_000, `${name} has ${size} bytes`);
+  assert.ok(size > 10_000 && size < 300_000, `${name} has ${size} bytes`);
 }
 
 // traffic has a page open connections that come and go and relay to each other.
@@ -68,31 +68,37 @@ function traffic(page, port) {
   }, port);
 }
 
+const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 1, isMobile: true, hasTouch: true };
+
 cases([
   {
-    name: 'demo.png',
+    name: 'demo.png and demo-phone.png',
     async run(stage) {
       const a = await stage.visitor('brave-otter-42');
-      const b = await stage.visitor('calm-heron-17', { volli: true });
+      const b = await stage.visitor('calm-heron-17', { volli: true, ...phone, colorScheme: 'dark' });
       await stage.visitor('happy-lynx-88');
-      await stage.visitor('quiet-panda-23', { volli: true });
-      await a.connect('calm-heron-17');
-      await Promise.all([a.talks('calm-heron-17'), b.talks('brave-otter-42')]);
-      await a.say('calm-heron-17', 'Hello! Can you read this?');
-      await b.hears('brave-otter-42', 'Hello! Can you read this?');
-      await b.say('brave-otter-42', 'Yes, and the server cannot. Here is the file.');
-      await a.hears('calm-heron-17', 'Yes, and the server cannot. Here is the file.');
-      await b.sendFile('brave-otter-42', { name: 'holiday.mp4', mimeType: 'video/mp4', buffer: Buffer.alloc(5_200_000, 'holiday') });
+      await b.look('brave-otter-42');
+      await a.dial('calm-heron-17');
+      await b.accept('brave-otter-42');
+      await Promise.all([a.seesVideo('calm-heron-17'), b.seesVideo('brave-otter-42')]);
+      await a.say('calm-heron-17', 'Hello! I see you.');
+      await b.hears('brave-otter-42', 'Hello! I see you.');
+      await b.say('brave-otter-42', 'And I you. The server does not. Here is the file.');
+      await a.hears('calm-heron-17', 'And I you. The server does not. Here is the file.');
+      await b.sendFile('brave-otter-42', { name: 'holiday.mp4', mimeType: 'video/mp4', buffer: Buffer.alloc(520_000, 'holiday') });
       await a.checksum('calm-heron-17', 'holiday.mp4');
-      await a.sees('quiet-panda-23');
+      await a.with('calm-heron-17').getByText(/· \d+ × \d+, \d+ fps/).waitFor();
       await picture(a.page, 'demo.png');
+      await b.page.evaluate(() => document.activeElement.blur());
+      await picture(b.page, 'demo-phone.png', false);
     },
   },
   {
-    name: 'status.png',
-    env: { MESSAGE_RATE: '0' },
+    name: 'status.png and status-phone.png',
+    env: { MESSAGE_RATE: '0', TURN_LISTEN: '127.0.0.1:0', TURN_PUBLIC_IP: '127.0.0.1' },
     async run(stage) {
       const page = await stage.page('/status');
+      const small = await stage.page('/status', { ...phone, colorScheme: 'dark' });
       await traffic(await stage.page('/demo'), stage.server.port);
       await page.waitForFunction(
         (n) => document.querySelector('.line.series-1').getAttribute('d').split(/[ML]/).length > n,
@@ -100,6 +106,7 @@ cases([
         { timeout: 110_000 },
       );
       await picture(page, 'status.png');
+      await picture(small, 'status-phone.png', false);
     },
   },
 ]);

@@ -239,6 +239,18 @@ export class Visitor {
     return this.with(name).getByRole('group', { name: `Call with ${name}` });
   }
 
+  // seesVideo waits until a picture of somebody moves.
+  seesVideo(name) {
+    return this.stage(name).getByLabel(name, { exact: true }).evaluate(
+      (video) =>
+        new Promise((resolve) => {
+          let frames = 0;
+          const count = () => (++frames > 5 ? resolve() : video.requestVideoFrameCallback(count));
+          video.requestVideoFrameCallback(count);
+        }),
+    );
+  }
+
   press(name, button) {
     return this.with(name).getByRole('button', { name: button, exact: true }).click();
   }

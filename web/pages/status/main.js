@@ -1,89 +1,229 @@
-// The status page: what the server does now, and did in the last minutes.
+// The status page: what the server does now, and did in the last hour.
 
 import { Chart } from './chart.js';
-import { History } from './history.js';
+import { History, quantile, rate, value } from './history.js';
 import { follow } from './stream.js';
 
 const $ = (id) => document.getElementById(id);
+const runbook = (part) => `https://github.com/oodaa/signaling/blob/main/docs/OPERATIONS.md#${part}`;
 
-const count = (n) => n.toLocaleString('en', { maximumFractionDigits: 0 });
-const rate = (n) => n.toLocaleString('en', { maximumFractionDigits: n < 10 ? 1 : 0 });
-const megabytes = (n) => `${(n / 1e6).toLocaleString('en', { maximumFractionDigits: n < 1e8 ? 1 : 0 })} MB`;
+const digits = (n, most) => n.toLocaleString('en', { maximumFractionDigits: most });
+const count = (n) => digits(n, n < 10 && n % 1 ? 1 : 0);
+const perSecond = (n) => digits(n, n < 10 ? 1 : 0);
+const percent = (n) => `${digits(n, n < 10 ? 1 : 0)} %`;
+const time = (s) => (s === 0 ? '0' : s < 1e-3 ? `${digits(s * 1e6, 0)} µs` : s < 1 ? `${digits(s * 1e3, s < 0.01 ? 1 : 0)} ms` : `${digits(s, 1)} s`);
+const bytes = (n) => (n === 0 ? '0' : n < 1e6 ? `${digits(n / 1e3, n < 1e4 ? 1 : 0)} kB` : `${digits(n / 1e6, n < 1e8 ? 1 : 0)} MB`);
 
-const value = (label, read) => ({ label, read: (history) => history.values(read) });
-const growth = (label, read) => ({ label, read: (history) => history.rates(read) });
-const total = (counters) => Object.values(counters).reduce((sum, n) => sum + n, 0);
+const line = (label, name) => ({ label, read: value(name) });
+const growth = (label, ...names) => ({ label, read: rate(...names) });
 
-const charts = [
-  new Chart({ title: 'Users online', format: count, lines: [value('Users', (s) => s.connectedUsers)] }),
-  new Chart({
+// A chart is shown when its key is among the figures that the server sends. Its
+// tile, above all charts, shows its first line.
+const rows = [
+  { title: 'Users', tile: true, key: 'users', format: count, runbook: 'capacity', lines: [line('Users', 'users')] },
+  {
     title: 'Connections',
+    key: 'connections.socketio.websocket',
     format: count,
+    runbook: 'capacity',
     lines: [
-      value('Socket.IO WebSocket', (s) => s.connections.socketio.websocket),
-      value('Socket.IO polling', (s) => s.connections.socketio.polling),
-      value('Volli WebSocket', (s) => s.connections.volli.websocket),
+      line('Socket.IO WebSocket', 'connections.socketio.websocket'),
+      line('Socket.IO polling', 'connections.socketio.polling'),
+      line('Volli WebSocket', 'connections.volli.websocket'),
     ],
-  }),
-  new Chart({
-    title: 'Relays a second',
-    format: rate,
-    lines: ['offer', 'answer', 'ice-candidate', 'custom-message'].map((event) =>
-      growth(event, (s) => s.relays[event] ?? 0),
-    ),
-  }),
-  new Chart({ title: 'Errors a second', format: rate, lines: [growth('Errors', (s) => total(s.errors))] }),
-  new Chart({
+  },
+  {
+    title: 'Relays per second',
+    tile: true,
+    key: 'relays.offer',
+    format: perSecond,
+    runbook: 'what-to-watch',
+    lines: [
+      growth('all', 'relays.offer', 'relays.answer', 'relays.ice-candidate', 'relays.custom-message'),
+      growth('ice-candidate', 'relays.ice-candidate'),
+      growth('offer', 'relays.offer'),
+      growth('answer', 'relays.answer'),
+    ],
+  },
+  { title: 'Errors per second', tile: true, key: 'errors', format: perSecond, runbook: 'signalderrorratio', lines: [growth('Errors', 'errors')] },
+  {
+    title: 'Relay latency',
+    tile: true,
+    key: 'latency.+Inf',
+    format: time,
+    least: 1e-4,
+    runbook: 'signaldrelaylatency',
+    lines: [
+      { label: 'p99', read: quantile('latency.', 0.99) },
+      { label: 'p50', read: quantile('latency.', 0.5) },
+    ],
+  },
+  {
+    title: 'CPU',
+    tile: true,
+    key: 'cpu',
+    format: percent,
+    runbook: 'capacity',
+    lines: [{ label: 'of one core', read: (now, before) => { const n = rate('cpu')(now, before); return n === null ? null : 100 * n; } }],
+  },
+  {
     title: 'Memory',
-    format: megabytes,
+    tile: true,
+    key: 'memory.resident',
+    format: bytes,
     least: 10e6,
-    lines: [value('Resident', (s) => s.memory.rss), value('Heap in use', (s) => s.memory.heapUsed)],
-  }),
-  new Chart({ title: 'Goroutines', format: count, least: 10, lines: [value('Goroutines', (s) => s.goroutines)] }),
+    runbook: 'signaldmemory',
+    lines: [line('Resident', 'memory.resident'), line('Heap in use', 'memory.heap')],
+  },
+  {
+    title: 'Waiting for clients',
+    key: 'waiting',
+    format: bytes,
+    least: 1000,
+    runbook: 'signaldslowconsumers',
+    lines: [line('Outboxes', 'waiting')],
+  },
+  { title: 'Held for users who are away', key: 'held.bytes', format: bytes, least: 1000, runbook: 'what-to-watch', lines: [line('Held', 'held.bytes')] },
+  {
+    title: 'Held and redelivered relays per second',
+    key: 'held.relays',
+    format: perSecond,
+    runbook: 'what-to-watch',
+    lines: [growth('Held', 'held.relays'), growth('Redelivered', 'held.redelivered')],
+  },
+  {
+    title: 'Refused by a limit, per second',
+    key: 'refused.message',
+    format: perSecond,
+    runbook: 'signaldratelimitstorm',
+    lines: [growth('Messages', 'refused.message'), growth('Requests and connections', 'refused.request')],
+  },
+  { title: 'Goroutines', key: 'goroutines', format: count, least: 10, runbook: 'what-to-watch', lines: [line('Goroutines', 'goroutines')] },
+  {
+    title: 'Cluster',
+    key: 'cluster.joined',
+    format: count,
+    runbook: 'signaldclusterlost',
+    lines: [line('Instances', 'cluster.instances'), line('Joined (1 is yes)', 'cluster.joined')],
+  },
+  {
+    title: 'Cluster relays per second',
+    key: 'cluster.sent',
+    format: perSecond,
+    runbook: 'signaldclusterunsteady',
+    lines: [growth('Sent', 'cluster.sent'), growth('Received', 'cluster.received'), growth('Failed', 'cluster.failed')],
+  },
+  {
+    title: 'TURN allocations',
+    key: 'turn.allocations',
+    format: count,
+    runbook: 'signaldturnsaturated',
+    lines: [line('Allocations', 'turn.allocations'), line('TCP connections', 'turn.connections')],
+  },
+  {
+    title: 'TURN bytes per second',
+    key: 'turn.to-peers',
+    format: bytes,
+    least: 1000,
+    runbook: 'signaldturnsaturated',
+    lines: [growth('To peers', 'turn.to-peers'), growth('From peers', 'turn.from-peers')],
+  },
 ];
-$('charts').append(...charts.map(({ element }) => element));
+const charts = rows.map((row) => ({ row, chart: new Chart({ ...row, runbook: runbook(row.runbook) }), tile: row.tile && makeTile(row) }));
+$('charts').append(...charts.map(({ chart }) => chart.element));
 
+const minute = 60_000;
 const history = new History();
+let range = 60 * minute;
+let heard = 0; // when the last sample came, by this machine's clock
+
+for (const input of document.getElementsByName('range')) {
+  input.onchange = () => {
+    range = input.value * minute;
+    show();
+  };
+}
 
 follow('status/events', {
   state(state) {
     if ($('state').dataset.of === state) return;
     $('state').dataset.of = state;
     $('state').dataset.state = { live: 'good', connecting: 'warn', lost: 'bad' }[state];
-    $('state').textContent = {
-      live: 'Live',
-      connecting: 'Connecting …',
-      lost: 'Connection lost, trying again',
-    }[state];
+    $('state').textContent = { live: 'Live', connecting: 'Connecting …', lost: 'Connection lost, trying again' }[state];
     document.body.classList.toggle('stale', state === 'lost');
+    $('age').hidden = state !== 'lost' || !heard;
+    if (state === 'live') fill();
   },
   sample(sample) {
-    const before = history.last?.sample.start;
-    history.add(sample, performance.now());
-    if (before && before !== sample.start) $('news').textContent = 'The server has started anew. Its counters begin at zero.';
+    const before = history.last?.start;
+    history.add(sample);
+    heard = Date.now();
+    if (before && before !== sample.start) $('news').textContent = 'The server has restarted. Its counters begin at zero.';
+    about(sample);
     if (!document.hidden) show();
   },
 });
-document.addEventListener('visibilitychange', () => !document.hidden && history.last && show());
+document.addEventListener('visibilitychange', () => document.hidden || show());
+setInterval(() => {
+  const seconds = Math.round((Date.now() - heard) / 1000);
+  $('age').textContent = `What you see is ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`} old.`;
+}, 1000);
+
+// fill asks for the hour before this page was opened, or the time that it has
+// missed.
+async function fill() {
+  try {
+    const answer = await fetch('status/past');
+    if (!answer.ok) return;
+    history.fill(await answer.json());
+    show();
+  } catch {
+    // The next time that the server is back.
+  }
+}
+
+function about({ uptime, build, relays, errors }) {
+  $('uptime').textContent = duration(uptime);
+  $('version').textContent = build.version;
+  $('revision').textContent = build.revision.slice(0, 12);
+  $('go').textContent = build.go;
+  table('relays', relays);
+  table('errors', errors);
+}
 
 function show() {
-  const { sample } = history.last;
-  $('uptime').textContent = duration(sample.uptime);
-  $('version').textContent = sample.build.version;
-  $('revision').textContent = sample.build.revision.slice(0, 12);
-  $('go').textContent = sample.build.go;
-  for (const chart of charts) chart.draw(history);
-  table('relays', sample.relays);
-  table('errors', sample.errors);
+  if (!history.last) return;
+  const to = history.last.at;
+  // Whole minutes, so that a server that has just started fills its charts.
+  const known = Math.ceil((to - history.first.at) / minute) * minute;
+  const from = to - Math.min(range, Math.max(minute, known));
+  for (const { row, chart, tile } of charts) {
+    const shown = history.has(row.key);
+    chart.element.hidden = !shown;
+    if (tile) tile.element.hidden = !shown;
+    if (!shown) continue;
+    const { now, peak } = chart.draw(history, from, to);
+    if (!tile) continue;
+    tile.now.textContent = now;
+    tile.peak.textContent = `peak ${peak}`;
+  }
+}
+
+function makeTile({ title, lines }) {
+  const element = document.getElementById('tile').content.firstElementChild.cloneNode(true);
+  const part = (name) => element.querySelector(`[data-part="${name}"]`);
+  part('title').textContent = lines[0].label === 'p99' ? `${title}, p99` : title;
+  $('tiles').append(element);
+  return { element, now: part('now'), peak: part('peak') };
 }
 
 // table lists counters since the start of the server, largest first.
 function table(id, counters) {
-  const rows = Object.entries(counters).sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
-  $(`${id}-none`).hidden = rows.length > 0;
-  $(`${id}-table`).hidden = rows.length === 0;
+  const sorted = Object.entries(counters).sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  $(`${id}-none`).hidden = sorted.length > 0;
+  $(`${id}-table`).hidden = sorted.length === 0;
   $(id).replaceChildren(
-    ...rows.map(([label, n]) => {
+    ...sorted.map(([label, n]) => {
       const row = document.getElementById('total').content.firstElementChild.cloneNode(true);
       row.querySelector('[data-part="label"]').textContent = label;
       row.querySelector('[data-part="total"]').textContent = count(n);

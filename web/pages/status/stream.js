@@ -17,8 +17,8 @@ export function follow(path, { sample, state }) {
   const take = (message) => {
     heard = performance.now();
     if (message.sample) {
-      state('live');
       sample(message.sample);
+      state('live');
     } else {
       state(message.state);
     }
