@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { holdOffers } from './glare.mjs';
 import { cases } from './stage.mjs';
 
 const sha256 = (data) => createHash('sha256').update(data).digest('hex');
@@ -78,26 +79,6 @@ async function assertSteps(visitor, other, calls) {
   // The panel beside it.
   const panel = visitor.with(other).locator('.path');
   assert.match(await panel.innerText(), /Your side\s+(host|prflx) udp .+:\d+\s+Other side\s+(host|prflx) udp .*:\d+\s+Round trip\s+(below 1|\d+) ms/);
-}
-
-// glare lets offers reach a page only once it has sent one itself.
-async function holdOffers(page) {
-  await page.routeWebSocket(/\/(socket\.io|signaling)/, (client) => {
-    const server = client.connectToServer();
-    const held = [];
-    let sent = false;
-    client.onMessage((message) => {
-      server.send(message);
-      if (!/^(42\d*\["offer"|\{"type":"offer")/.test(message)) return;
-      sent = true;
-      for (const late of held.splice(0)) client.send(late);
-    });
-    server.onMessage((message) => {
-      // What comes after the offer must not overtake it.
-      if (!sent && (held.length || /^(42\["offer"|\{"type":"offer")/.test(message))) held.push(message);
-      else client.send(message);
-    });
-  });
 }
 
 const protocols = (volli) => (volli ? 'Volli' : 'Socket.IO');
@@ -270,7 +251,7 @@ cases([
       await a.with('carol').getByText('carol closed the channel.').first().waitFor();
       await a.misses('carol');
       await a.connect('bob');
-      await a.page.locator('#away').getByRole('button', { name: 'Messages with carol' }).click();
+      await a.page.locator('#away').getByRole('button', { name: 'Read messages with carol' }).click();
       await a.hears('carol', 'from carol');
       assert.equal(await a.with('carol').getByLabel('Message', { exact: true }).isDisabled(), true);
     },

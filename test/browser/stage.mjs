@@ -239,6 +239,11 @@ export class Visitor {
     return this.with(name).getByRole('group', { name: `Call with ${name}` });
   }
 
+  // inCall waits until a call is active.
+  inCall(name) {
+    return this.stage(name).getByRole('timer').filter({ hasText: /:/ }).waitFor();
+  }
+
   // seesVideo waits until a picture of somebody moves.
   seesVideo(name) {
     return this.stage(name).getByLabel(name, { exact: true }).evaluate(

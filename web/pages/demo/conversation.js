@@ -278,7 +278,8 @@ export class Conversation {
     this.#part('connect').hidden = Boolean(this.#peer);
     this.#part('close').hidden = !this.#peer || !idle;
     for (const key of ['draft', 'send', 'file']) this.#part(key).disabled = !this.#open;
-    if (had && !this.element.contains(document.activeElement)) this.focus();
+    const active = document.activeElement;
+    if (had && !(this.element.contains(active) && active.checkVisibility())) this.focus();
     this.#owner.changed();
   }
 

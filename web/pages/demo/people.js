@@ -35,7 +35,7 @@ function make(name, act, away) {
   const [item, part] = clone('person');
   item.dataset.name = name;
   part('name').textContent = name;
-  const labels = { video: 'Video call with', audio: 'Audio call with', chat: away ? 'Messages with' : 'Chat with' };
+  const labels = { video: 'Video call with', audio: 'Audio call with', chat: away ? 'Read messages with' : 'Chat with' };
   for (const [key, label] of Object.entries(labels)) {
     part(key).setAttribute('aria-label', `${label} ${name}`);
     part(key).onclick = () => act(key);
