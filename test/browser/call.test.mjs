@@ -65,7 +65,7 @@ cases([
       await a.accept('bob');
       await Promise.all([flows(a.page), flows(b.page)]);
       const { relays, errors } = await stage.server.stats();
-      assert.ok(relays.offer >= 2 && relays.answer >= 2, JSON.stringify(relays));
+      assert.deepEqual([relays.offer, relays.answer], [2, 2], 'one for the channel, one for the media of both calls');
       assert.deepEqual(errors, {});
     },
   })),
@@ -233,15 +233,14 @@ cases([
     },
   },
   {
-    name: 'the server restarts in a call: it goes on, and media can be added afterwards',
+    name: 'the server is away in a call: it goes on, a camera can be added, and one can hang up',
     async run(stage) {
       const [a, b] = await pair(stage, { kind: 'Audio', callee: true });
       await stage.server.stop();
       for (const { page } of [a, b]) await page.getByText('Connection lost').first().waitFor();
       await Promise.all([flows(a.page, { video: false }), flows(b.page, { video: false })]);
-      // This needs the server, and is done when it is back.
       await a.press('bob', 'Camera');
-      await a.with('bob').getByText('not delivered').waitFor();
+      await flows(b.page);
       await stage.server.start();
       await Promise.all([a.online(), b.online()]);
       await flows(b.page);

@@ -54,7 +54,7 @@ cases([
       const page = await stage.page(path, { context });
       await use(page, path);
       assert.ok(documents.length > 3);
-      for (const response of documents.filter((r) => !r.url().endsWith('/events') && !r.url().startsWith('data:'))) {
+      for (const response of documents.filter((r) => !/\/(events|past)$/.test(r.url()) && !r.url().startsWith('data:'))) {
         assert.equal(response.status(), 200, response.url());
         assert.equal(response.headers()['content-security-policy'], write(policy), response.url());
         assert.equal(response.headers()['x-content-type-options'], 'nosniff');

@@ -1,7 +1,7 @@
 // The connection to one other person: an RTCPeerConnection with a data channel
 // for text, one for the control of calls, one more for each file, and the media
 // of a call. Offers, answers and candidates go through the server, also later
-// on, when media is added or the network has changed. Everything else goes
+// on, for the first call and when the network has changed. Everything else goes
 // directly, or through a TURN server.
 //
 // Both sides may offer at any time. Where two offers cross, the polite side
@@ -43,6 +43,7 @@ export class Peer {
   #chat = null;
   #control = null;
   #unsent = []; // control messages from before their channel was open
+  #tracks = { audio: null, video: null }; // what we send
   #early = []; // candidates that came before their description
   #id; // of the connection, in everything sent; clients that do not know it ignore it
   #up = false;
@@ -84,6 +85,7 @@ export class Peer {
       }
       await this.#pc.setRemoteDescription({ type: offer.type ?? 'offer', sdp: offer.sdp });
       await this.#addEarly();
+      await this.#attach();
       await this.#pc.setLocalDescription();
       this.#describe();
     });
@@ -143,16 +145,14 @@ export class Peer {
     else this.#unsent.push(message);
   }
 
-  // send makes a track what the other gets of its kind; null is nothing.
+  // send makes a track what the other gets of its kind; null is nothing. The
+  // first time, media must be negotiated: by one side only, since browsers do
+  // not all recover when two such offers cross.
   async send(kind, track) {
+    this.#tracks[kind] = track;
     if (this.closed || !this.#pc) return;
-    const transceiver = this.#pc.getTransceivers().find((t) => t.receiver.track.kind === kind);
-    if (!transceiver) {
-      if (track) this.#pc.addTrack(track);
-      return;
-    }
-    await transceiver.sender.replaceTrack(track);
-    if (track && !this.closed) transceiver.direction = 'sendrecv';
+    if (this.#pc.getTransceivers().length > 0) await this.#attach();
+    else if (!this.#polite) for (const [kind, track] of Object.entries(this.#tracks)) this.#pc.addTransceiver(track ?? kind);
   }
 
   // channel resolves to a new data channel for a file.
@@ -297,6 +297,15 @@ export class Peer {
       case 'file':
         this.#on.file(channel);
         break;
+    }
+  }
+
+  // attach gives every kind of media its track. Both directions are open from
+  // the start: what is sent later on need not be negotiated.
+  async #attach() {
+    for (const transceiver of this.#pc.getTransceivers()) {
+      transceiver.direction = 'sendrecv';
+      await transceiver.sender.replaceTrack(this.#tracks[transceiver.receiver.track.kind]);
     }
   }
 
