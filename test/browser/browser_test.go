@@ -1,4 +1,4 @@
-// Package browser holds what the pages do in a real browser, against the real
+// Package browser holds what the pages do in real browsers, against the real
 // binary.
 package browser
 
@@ -12,25 +12,27 @@ import (
 	"github.com/oodaa/signaling/test/rig"
 )
 
-// updating means that the pictures of the README are to be made anew. They
+// updating means that the pictures of the README are to be made again. They
 // change a little each time.
 var updating = os.Getenv("UPDATE_SCREENSHOTS") != ""
 
-// browsers are the names under which Chromium is installed; the variable
-// CHROMIUM names another one.
-var browsers = []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"}
+// The names under which browsers are installed; the variables CHROMIUM and
+// FIREFOX name others.
+var (
+	chromiums = []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"}
+	firefoxes = []string{os.Getenv("FIREFOX"), "firefox-esr", "firefox"}
+)
 
 func TestMain(m *testing.M) { rig.Main(m) }
 
 func TestPages(t *testing.T) {
-	node.Require(t, "playwright-core", "axe-core")
-	chromium := findChromium()
-	if chromium == "" {
-		t.Fatal("no chromium: run `make setup` as root, install Debian's package chromium, or name one in CHROMIUM")
-	}
+	node.Require(t, "playwright-core", "puppeteer-core", "axe-core", "jsqr")
+	chromium, firefox := find(t, "chromium", "CHROMIUM", chromiums), find(t, "firefox-esr", "FIREFOX", firefoxes)
 	// The pictures are to show the memory that the server needs without it.
 	binary := rig.Binary(t, !updating)
-	node.Run(t, 2, []string{"SIGNALD=" + binary, "CHROMIUM=" + chromium, "SCREENSHOTS=" + screenshots(t)})
+	node.Run(t, 2, []string{
+		"SIGNALD=" + binary, "CHROMIUM=" + chromium, "FIREFOX=" + firefox, "SCREENSHOTS=" + screenshots(t),
+	})
 }
 
 // screenshots is where pictures go: those of the README into docs, others nowhere.
@@ -45,11 +47,14 @@ func screenshots(t *testing.T) string {
 	return docs
 }
 
-func findChromium() string {
-	for _, name := range browsers {
+// find returns the path of a browser.
+func find(t *testing.T, debian, variable string, names []string) string {
+	t.Helper()
+	for _, name := range names {
 		if path, err := exec.LookPath(name); name != "" && err == nil {
 			return path
 		}
 	}
+	t.Fatalf("no %s: run `make setup` as root, install Debian's package of that name, or name a browser in %s", debian, variable)
 	return ""
 }

@@ -26,7 +26,7 @@ cases([
       const { y, height } = await field.boundingBox();
       assert.ok(y >= 0 && y + height <= 844 - keyboard, `the field is at ${y}`);
       await a.page.keyboard.type('typed with thumbs');
-      await conversation.getByRole('button', { name: 'Send' }).tap();
+      await conversation.getByRole('button', { name: 'Send', exact: true }).tap();
       await b.hears('alice', 'typed with thumbs');
       await a.page.setViewportSize(phone.viewport);
       await conversation.getByRole('button', { name: 'Back' }).tap();
