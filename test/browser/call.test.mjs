@@ -236,6 +236,7 @@ cases([
     name: 'the server is away in a call: it goes on, a camera can be added, and one can hang up',
     async run(stage) {
       const [a, b] = await pair(stage, { kind: 'Audio', callee: true });
+      await Promise.all([flows(a.page, { video: false }), flows(b.page, { video: false })]);
       await stage.server.stop();
       for (const { page } of [a, b]) await page.getByText('Connection lost').first().waitFor();
       await Promise.all([flows(a.page, { video: false }), flows(b.page, { video: false })]);
@@ -252,6 +253,7 @@ cases([
     name: 'the network changes in a call: an ICE restart through the server, and it goes on',
     async run(stage) {
       const [a, b] = await pair(stage);
+      await Promise.all([flows(a.page), flows(b.page)]);
       const before = [await media(a.page), await media(b.page)];
       await a.page.context().setOffline(true);
       await a.page.context().setOffline(false);

@@ -21,8 +21,9 @@ const flags = [
 ];
 
 // A camera that shows a green picture, a microphone that beeps, and a screen.
+// Ten pictures per second: to encode them is most of what these tests compute.
 const devices = [
-  '--use-fake-device-for-media-stream',
+  '--use-fake-device-for-media-stream=fps=10',
   '--use-fake-ui-for-media-stream',
   '--auto-select-desktop-capture-source=Entire screen',
 ];
