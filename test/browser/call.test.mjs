@@ -164,11 +164,7 @@ cases([
       await flows(a.page);
     },
   },
-  ...[
-    [false, false],
-    [false, true],
-    [true, true],
-  ].map(([first, second]) => ({
+  ...[[false, true]].map(([first, second]) => ({
     name: `both call at once: they are in one call (${protocols(first)}, ${protocols(second)})`,
     async run(stage) {
       const [a, b] = await Promise.all(

@@ -4,9 +4,15 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 
-// watchMedia lets media look into the pages of a context.
+// watchMedia lets media look into the pages of a context. Their cameras have a
+// small picture: to encode it is most of what these tests compute.
 export function watchMedia(context) {
   return context.addInitScript(() => {
+    const devices = globalThis.MediaDevices?.prototype ?? {};
+    const { getUserMedia } = devices;
+    devices.getUserMedia = function ({ video, ...rest }) {
+      return getUserMedia.call(this, { ...rest, video: video && { width: 320, height: 180 } });
+    };
     globalThis.connections = [];
     globalThis.RTCPeerConnection = class extends RTCPeerConnection {
       constructor(...args) {

@@ -21,7 +21,7 @@ const flags = [
 ];
 
 // A camera that shows a green picture, a microphone that beeps, and a screen.
-// Ten pictures per second: to encode them is most of what these tests compute.
+// Ten pictures per second will do.
 const devices = [
   '--use-fake-device-for-media-stream=fps=10',
   '--use-fake-ui-for-media-stream',
