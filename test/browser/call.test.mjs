@@ -60,10 +60,12 @@ cases([
         assert.equal(live, 0, 'the camera and the microphone are released');
       }
       // Once more, over the same connection, the other way.
-      await b.with('alice').getByRole('button', { name: 'Video', exact: true }).click();
-      await dialog(b, 'Video call with alice').getByRole('button', { name: 'Call' }).click();
-      await a.accept('bob');
-      await Promise.all([flows(a.page), flows(b.page)]);
+      if (caller !== callee) {
+        await b.with('alice').getByRole('button', { name: 'Video', exact: true }).click();
+        await dialog(b, 'Video call with alice').getByRole('button', { name: 'Call' }).click();
+        await a.accept('bob');
+        await Promise.all([flows(a.page), flows(b.page)]);
+      }
       const { relays, errors } = await stage.server.stats();
       assert.deepEqual([relays.offer, relays.answer], [2, 2], 'one for the channel, one for the media of both calls');
       assert.deepEqual(errors, {});
@@ -125,7 +127,7 @@ cases([
       const title = await b.page.title();
       await a.dial('bob');
       await incoming(b, 'alice').waitFor();
-      assert.equal(await b.page.title(), 'alice is calling');
+      await until('the title to say so, in turn with its own words', () => b.page.title(), (now) => now === 'alice is calling');
       const loud = () => b.page.evaluate(() => globalThis.told.gains[0].value);
       assert.ok((await b.page.evaluate(() => globalThis.told.vibrations)) > 0);
       assert.ok((await loud()) > 0.1);
