@@ -33,7 +33,7 @@ const (
 	document = "index.html"
 	// shared is the directory of the files that belong to every page.
 	shared = "shared"
-	// assets stands in a document for the directory of the page's other files,
+	// assets is the placeholder in a document for the directory of the page's other files,
 	// as seen from the document.
 	assets = "{{assets}}"
 )

@@ -72,7 +72,7 @@ cases([
     },
   })),
   {
-    name: 'mute, camera off and on, and the other is told',
+    name: 'mute, camera off and on, and the other page shows it',
     async run(stage) {
       const [a, b] = await pair(stage);
       await Promise.all([flows(a.page), flows(b.page)]);

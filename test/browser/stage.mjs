@@ -112,7 +112,7 @@ export class Stage {
     return visitor;
   }
 
-  // gone resolves when the server knows a name no more.
+  // gone resolves when the server no longer knows a name.
   async gone(name) {
     const page = await this.page('/demo');
     await page.evaluate(

@@ -71,7 +71,7 @@ export class Oodaa extends SocketIO {
         this.#people.delete(argument.peerId);
         break;
       case 'error':
-        // The token has expired: we have our name no more.
+        // The token has expired, and with it our registration.
         if (argument === 'Unauthorized') this.end(argument);
         else this.onerror(argument);
         return;

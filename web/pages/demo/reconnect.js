@@ -39,7 +39,7 @@ export class Reconnecting {
     this.#drop();
   }
 
-  // end closes because of what onstate is told.
+  // end closes for good; onstate gets the reason.
   end(why) {
     this.close();
     this.onstate('ended', why);
