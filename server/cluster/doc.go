@@ -27,12 +27,12 @@
 // What instances write to each other and to Redis is fixed: protocol.go has the
 // messages, feed.go the feed, and testdata the bytes of both.
 //
-// Locks are taken in this order. None is held while a connection is written to or
-// Redis is asked; what is left to do then is handed to the caller (work in
-// relays.go).
+// Locks are taken in this order. None of these is held while a connection is
+// written to or Redis is asked: what is left to do then is returned, and done
+// without them (work in relays.go).
 //
 //  1. Cluster.changing
-//  2. the hub's locks, which may be held when it calls Released
-//  3. relays.mu, which may be held when the hub is asked who has a name
+//  2. Hub.mu, which the hub holds when it calls Released; never taken under 3
+//  3. relays.mu, under which the hub is asked who has a name (a lock of its shards)
 //  4. changes.mu, session.feeding and Cluster.mu, under which no other is taken
 package cluster

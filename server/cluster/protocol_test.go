@@ -76,6 +76,10 @@ func TestGoldenMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := newCluster(t)
+	if at, feed := c.channelOf("n.1"), c.session.feedChannel(); at != "to:n.1" || feed != "feed:all" {
+		t.Errorf("version 1 has the channels to:n.1 and feed:all, not %s and %s", at, feed)
+	}
 	messages := version1()
 	for line := range strings.Lines(string(file)) {
 		name, quoted, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
