@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -131,6 +133,54 @@ func TestNothingOvertakesWhatIsBeingDelivered(t *testing.T) {
 	}
 	if got := codes(a); !slices.Equal(got, make([]events.Code, 5)) { // all OK
 		t.Errorf("answers %v", got)
+	}
+	c.testEmpty(t)
+}
+
+// One sender's relays arrive in their order, whichever goroutines deliver them.
+func TestOrderWhileOthersDeliver(t *testing.T) {
+	const relays = 3000
+	c := newCluster(t)
+	a, x := c.testUser(t, "a"), c.testUser(t, "x")
+	sent := make(chan struct{})
+	var others sync.WaitGroup
+	for range 2 {
+		others.Go(func() {
+			for {
+				select {
+				case <-sent:
+					return
+				default:
+					if c.relays.underway([]byte("x")) {
+						c.serveUntil(time.Now().Add(time.Hour))
+						c.relays.resume(c)
+					}
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	pending := 0
+	var want []string
+	for i := range relays {
+		body := strconv.Itoa(i)
+		want = append(want, body)
+		if i%10 == 0 { // this one waits for the others to deliver it
+			c.serveUntil(time.Now())
+		}
+		if c.testSend(a, "x", body) == events.Pending {
+			pending++
+		}
+	}
+	close(sent)
+	others.Wait()
+	c.serveUntil(time.Now().Add(time.Hour))
+	c.relays.resume(c)
+	if got := x.bodies(); !slices.Equal(got, want) {
+		t.Errorf("%d of %d relays arrived, or not in their order", len(got), relays)
+	}
+	if got := codes(a); !slices.Equal(got, make([]events.Code, pending)) || pending == 0 { // all OK
+		t.Errorf("%d relays had to wait, and have %d answers", pending, len(got))
 	}
 	c.testEmpty(t)
 }
