@@ -42,7 +42,8 @@ func (s *Server) sample() []figure {
 	add("goroutines", float64(runtime.NumGoroutine()))
 	add("waiting", float64(s.engine.Waiting()+s.volli.Waiting()))
 	add("slow", float64(s.engine.SlowConsumers()+s.volli.SlowConsumers()))
-	add("refused.request", float64(s.limiter.Refused()))
+	add("refused.request", float64(s.limiter.Refused()+s.files.Refused()))
+	add("refused.address", float64(s.gate.addresses.refused.Load()))
 	add("refused.message", float64(counts.Limited()))
 	buckets, _ := s.latency.Read()
 	for i, n := range buckets {

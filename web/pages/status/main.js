@@ -96,7 +96,7 @@ const rows = [
     key: 'refused.message',
     format: perSecond,
     runbook: 'signaldratelimitstorm',
-    lines: [growth('Messages', 'refused.message'), growth('Requests and connections', 'refused.request')],
+    lines: [growth('Messages', 'refused.message'), growth('Requests and connections', 'refused.request'), growth('Connections of one address', 'refused.address')],
   },
   { title: 'Goroutines', key: 'goroutines', format: count, least: 10, runbook: 'what-to-watch', lines: [line('Goroutines', 'goroutines')] },
   {
