@@ -4,7 +4,6 @@ import (
 	"math"
 	"runtime"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/oodaa/signaling/server/wire"
@@ -72,14 +71,4 @@ func (s *Server) sample() []figure {
 		add("turn.from-peers", float64(t.BytesFromPeers))
 	}
 	return figures
-}
-
-// processorTime is how many seconds of processor time this process has used; 0
-// where the system does not say.
-func processorTime() float64 {
-	var used syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
-		return 0
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds()
 }

@@ -118,15 +118,15 @@ func TestProbeReleases(t *testing.T) {
 		w.is(0)
 		for i := range 30 {
 			p.Expect("6")
-			w.is(time.Duration(i) * releaseInterval)
+			w.is(time.Duration(i+1) * releaseInterval)
 		}
 		c.Send("5", "4x")
 		synctest.Wait()
 	})
 }
 
-// TestOneProbe has a second WebSocket for the same session refused before it is
-// one.
+// TestOneProbe has a second probe of the same session refused before it is a
+// WebSocket.
 func TestOneProbe(t *testing.T) {
 	b := bare(t, loopback{}, nil, nil)
 	p, m := b.polled()
@@ -152,7 +152,36 @@ func TestOneProbe(t *testing.T) {
 	second.Expect("3probe")
 	second.Send("5")
 	b.upgraded(m)
-	refused("upgraded")
+	// A session that is on a WebSocket takes another one, and closes it at once.
+	for range 3 {
+		b.Dial(p.SID).ExpectClosed(websocket.CloseNormalClosure)
+	}
+	second.Send("4x")
+	if got := receive(t, "message", m.got); got != "x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestPollOvertakesUpgrade has a client poll behind its upgrade packet, and the
+// poll arrive first.
+func TestPollOvertakesUpgrade(t *testing.T) {
+	inBubble(t, func(t *testing.T, w watch) {
+		b := bare(t, pipes{}, unhurried, nil)
+		p, m := b.polled()
+		c := p.Probe()
+		c.Send("2probe")
+		c.Expect("3probe")
+		waiting := p.Waits()
+		c.Send("5")
+		if a := <-waiting; a.Status != http.StatusBadRequest {
+			t.Errorf("answered %d %q", a.Status, a.Body)
+		}
+		w.is(0)
+		c.Send("4x")
+		if got := <-m.got; got != "x" {
+			t.Errorf("got %q", got)
+		}
+	})
 }
 
 // TestLatePoll has a poll arrive behind the client's own close packet, as it does
@@ -221,7 +250,7 @@ func TestShutdownDuringUpgrade(t *testing.T) {
 			shut := shutdown(b)
 			for p.Next() == "6" {
 			}
-			w.is(lateTimeout)
+			w.is(releaseInterval + lateTimeout) // the first noop came before the stop
 			if err := <-shut; err != nil {
 				t.Error(err)
 			}

@@ -123,6 +123,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		return errSessionUnknown
 	}
 	p.waiting = true
+	late := p.probed // a client that upgrades has no poll under way that began so late
 	for len(p.queue) == 0 && !p.over() && !p.upgraded {
 		var release <-chan time.Time
 		if p.probed {
@@ -143,6 +144,11 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 			return nil
 		}
 		s.mu.Lock()
+	}
+	if late && p.upgraded {
+		p.waiting = false
+		s.mu.Unlock()
+		return errBadRequest // it overtook the upgrade
 	}
 	payload, last := p.take()
 	if s.closed.Load() && !last && !p.lastHeld { // there is more to fetch
@@ -476,8 +482,8 @@ func (s *Session) setProbe(conn *wire.Conn) {
 func (s *Session) probed(conn *wire.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.polling; p.probe == conn {
-		p.probed = true
+	if p := s.polling; p.probe == conn && !p.probed {
+		p.probed, p.released = true, time.Now() // as with stock socket.io, the first poll waits too
 		p.wakePoll()
 	}
 }

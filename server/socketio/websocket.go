@@ -88,7 +88,10 @@ func (ws *webSocket) Closed(err error) {
 // 4, "Upgrade").
 func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineError {
 	if !s.beginProbe() {
-		return errBadRequest
+		if s.conn.Load() == nil {
+			return errBadRequest // there is another probe, or the session has ended
+		}
+		return s.turnAway(w, r)
 	}
 	admission, refusal := s.engine.admit(r)
 	if refusal != nil {
@@ -114,6 +117,40 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 	s.engine.run(conn, p)
 	return nil
 }
+
+// turnAway takes another WebSocket for a session that is on one already, and
+// closes it at once, as Node's engine does. It counts as a connection meanwhile.
+func (s *Session) turnAway(w http.ResponseWriter, r *http.Request) *engineError {
+	admission, refusal := s.engine.admit(r)
+	if refusal != nil {
+		refusal.Write(w)
+		return nil
+	}
+	if !s.engine.hold(s) {
+		s.engine.release(admission)
+		return errSessionUnknown
+	}
+	conn, err := wire.Upgrade(w, r, &s.engine.wire)
+	if err != nil {
+		s.engine.release(admission)
+		s.engine.ended.Done()
+		return nil
+	}
+	conn.Close(wire.CloseNormal, "")
+	s.engine.run(conn, &turnedAway{engine: s.engine, admission: admission})
+	return nil
+}
+
+// A turnedAway is the handler of a WebSocket that is being closed.
+type turnedAway struct {
+	engine    *EngineIO
+	admission Admission
+}
+
+func (*turnedAway) Message([]byte, bool) error { return nil }
+func (*turnedAway) Pong()                      {}
+func (*turnedAway) TooLarge()                  {}
+func (t *turnedAway) Closed(error)             { t.engine.release(t.admission) }
 
 // upgradeTimeout is how long an upgrade may take.
 const upgradeTimeout = 10 * time.Second

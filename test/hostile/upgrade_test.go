@@ -14,17 +14,13 @@ func (p *session) probing() *conn {
 	return p.s.upgraded(oodaaPath + "&sid=" + p.sid)
 }
 
-// noSecondProbe has another WebSocket for the session refused before it is one.
+// noSecondProbe has another probe of the session refused before it is a WebSocket.
 func (p *session) noSecondProbe() error {
 	if p.err != nil {
 		return p.err
 	}
-	return p.s.notUpgraded(p.sid)
-}
-
-func (s *server) notUpgraded(sid string) error {
-	c := s.tcp()
-	c.put(handshake(oodaaPath + "&sid=" + sid))
+	c := p.s.tcp()
+	c.put(handshake(oodaaPath + "&sid=" + p.sid))
 	c.status(http.StatusBadRequest)
 	return c.end()
 }
@@ -84,9 +80,10 @@ var upgradeRows = []row{
 	}},
 	{"upgrade/and then upgrade again", func(s *server) error {
 		p, ws := s.switches()
-		ws.fail(p.noSecondProbe())
+		again := p.probing()
+		again.closed(1000)
 		inside.alive(ws)
-		return errors.Join(p.end(), ws.end())
+		return errors.Join(p.end(), ws.end(), again.end())
 	}},
 	{"upgrade/42 at once", func(s *server) error {
 		p := s.pollsInside()
@@ -104,9 +101,10 @@ var upgradeRows = []row{
 		if match == nil {
 			return fmt.Errorf("handshake %v, %w", m, ws.end())
 		}
-		ws.fail(s.notUpgraded(match[1]))
+		c := s.upgraded(oodaaPath + "&sid=" + match[1])
+		c.closed(1000)
 		outside.alive(ws)
-		return ws.end()
+		return errors.Join(c.end(), ws.end())
 	}},
 	{"upgrade/without a probe", func(s *server) error { return s.failsToUpgrade(text("5")) }},
 	{"upgrade/with an event", func(s *server) error { return s.failsToUpgrade(text(`42["ping"]`)) }},

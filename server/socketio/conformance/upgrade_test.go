@@ -30,7 +30,7 @@ func TestUpgrade(t *testing.T) {
 		c.Expect("4still here")
 	})
 	t.Run("a second WebSocket", func(t *testing.T) {
-		notUpgraded(p.Client, p.SID)
+		p.Probe().Closed()
 		c.Send("4still here")
 		c.Expect("4still here")
 	})
@@ -115,7 +115,7 @@ func TestUpgradeRefused(t *testing.T) {
 		s := engineIO(t)
 		c := s.Dial("")
 		sid := engineio.ParseOpen(t, c.Next()).SID
-		notUpgraded(s.Client, sid)
+		s.Dial(sid).Closed()
 		c.Send("4x")
 		c.Expect("4x")
 	})
