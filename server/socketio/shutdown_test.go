@@ -96,12 +96,13 @@ func TestShutdownInTime(t *testing.T) {
 			inBubble(t, func(t *testing.T, w watch) {
 				b := bare(t, pipes{}, nil, nil)
 				stay(b)
-				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				const limit = lateTimeout / 2 // nobody goes by itself before
+				ctx, cancel := context.WithTimeout(context.Background(), limit)
 				defer cancel()
 				if err := b.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("Shutdown: %v", err)
 				}
-				w.is(time.Second)
+				w.is(limit)
 			})
 		})
 	}
