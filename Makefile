@@ -31,7 +31,10 @@ quick: ## build, vet and unit tests, cached: no Node, Redis, Chromium or root
 TAGGED := -tags zishang
 
 # The tests that start real servers and do something to them.
-LIVE := ./test/rig ./test/hostile ./test/faults ./test/cluster ./test/access ./test/upgrade ./test/monitoring ./test/e2e ./test/browser
+LIVE := ./test/rig ./test/hostile ./test/cluster ./test/access ./test/upgrade ./test/monitoring
+
+# Those that keep the processors busy by themselves.
+HEAVY := ./test/faults ./test/e2e ./test/browser
 
 # The server that all of them start, built once.
 BUILT := $(CURDIR)/bin/test
@@ -50,7 +53,8 @@ built:
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
 live: setup built ## real servers: the contract, the pages, hostile input, faults, clusters, access, upgrades, monitoring
-	go test -p 4 -count=1 -timeout 20m $(LIVE)
+	go test -p 2 -count=1 -timeout 20m $(LIVE)
+	go test -p 1 -count=1 -timeout 20m $(HEAVY)
 	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
 # They measure, or promise something within seconds, and want the processors for

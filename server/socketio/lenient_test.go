@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/oodaa/signaling/server/wire"
 	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
@@ -276,7 +277,7 @@ func TestShutdownDuringUpgrade(t *testing.T) {
 }
 
 // TestShutdownWhilePolling stops the server while much waits for a client. A stop
-// waits for it as long as it keeps fetching, and not for one that is gone.
+// waits for it as long as it keeps fetching, and not long for one that is gone.
 func TestShutdownWhilePolling(t *testing.T) {
 	const queued = 2*maxPollPackets + 1
 	for _, fetches := range []bool{true, false} {
@@ -292,12 +293,12 @@ func TestShutdownWhilePolling(t *testing.T) {
 				shut := make(chan error, 1)
 				go func() { shut <- b.Shutdown(context.Background()) }()
 				synctest.Wait()
-				want := lateTimeout
+				want := wire.DefaultCloseTimeout
 				if fetches {
 					want = 0
 					for i := range queued {
 						if i%maxPollPackets == 0 {
-							want += lateTimeout - time.Nanosecond
+							want += wire.DefaultCloseTimeout - time.Nanosecond
 							w.sleep(want)
 						}
 						p.Expect("4x")

@@ -44,8 +44,8 @@ type polling struct {
 // stock client polls on until its upgrade goes through.
 const releaseInterval = 100 * time.Millisecond
 
-// lateTimeout is how long a poll may come behind the client's own close packet or
-// the server's stop, and how long the end of a session waits for an upgrade.
+// lateTimeout is how long a poll may come behind the client's own close packet, and
+// how long the end of a session waits for an upgrade.
 const lateTimeout = time.Second
 
 func newPolling() *polling {
@@ -394,8 +394,8 @@ func (s *Session) endPolling(flush bool, last byte) {
 	p.lastHeld = flush && p.probed
 	keep := flush || p.waiting || last == engineNoop
 	p.silence = wire.DefaultCloseTimeout
-	if s.code == wire.CloseGoingAway || last == engineNoop && !p.waiting {
-		p.silence = lateTimeout // a stop does not wait for clients that may be gone
+	if last == engineNoop && !p.waiting {
+		p.silence = lateTimeout
 	}
 	if !flush && !p.waiting {
 		p.queue, p.size = nil, 0
@@ -406,7 +406,11 @@ func (s *Session) endPolling(flush bool, last byte) {
 	}
 	p.wakePoll()
 	if keep {
-		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(p.silence), s)
+		wait := p.silence
+		if p.lastHeld {
+			wait = lateTimeout
+		}
+		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wait), s)
 	}
 	s.mu.Unlock()
 	if !keep {

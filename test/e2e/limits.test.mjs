@@ -159,9 +159,9 @@ cases('limits', [
     name: 'past MAX_CONNECTIONS new ones get 503, and health checks still answer',
     env: { MAX_CONNECTIONS: '2' },
     async run(stage) {
-      const [a, b] = await stage.room('a', 'b');
-      await a.upgraded();
-      await b.upgraded();
+      const a = await stage.join('a');
+      await a.upgraded(); // while there is room: the upgrade counts as a connection
+      const b = await stage.join('b');
       const { server } = stage;
       const third = stage.open();
       const [event] = await third.next();
