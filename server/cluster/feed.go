@@ -23,7 +23,7 @@ type fed struct {
 }
 
 // apply applies changes, all of them once and in their order. An error says
-// that the instance has to join anew.
+// that the instance has to join again.
 func (s *session) apply(payload string) error {
 	version, list, err := parseFeed(payload)
 	if err != nil {

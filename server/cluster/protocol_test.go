@@ -195,7 +195,7 @@ func TestUnknownItemsAreAnswered(t *testing.T) {
 	}
 }
 
-// A sender is told of an outcome that only a later release knows: its relay was not
+// A sender gets an error for an outcome that only a later release knows: its relay was not
 // delivered for sure.
 func TestUnknownOutcomeIsAnError(t *testing.T) {
 	c, a, ids := threeToX(t)

@@ -118,8 +118,8 @@ func (p *peer) Event(e *socketio.Event) error {
 	return nil
 }
 
-// endForAbuse ends the connection. A client that keeps abusing the server is told
-// not to reconnect.
+// endForAbuse ends the connection. A client that keeps abusing the server gets a
+// DISCONNECT packet, upon which it does not reconnect.
 func (p *peer) endForAbuse(reason string) {
 	p.gateway.Log.Info("disconnected", "socket", p.socket.ID(), "reason", reason)
 	info, _ := p.socket.Info().(Info)

@@ -207,7 +207,7 @@ func TestLatePoll(t *testing.T) {
 }
 
 // TestShutdownDuringUpgrade stops the server after a probe was answered. The
-// client is told behind its upgrade: in a poll, stock clients do not notice.
+// client gets the end behind its upgrade: in a poll, stock clients miss it.
 func TestShutdownDuringUpgrade(t *testing.T) {
 	probed := func(b *bareSite) (*engineio.Poller, *bareSession, *engineio.WebSocket) {
 		p, m := b.polled()

@@ -16,7 +16,7 @@ type row struct {
 	spec
 }
 
-// A spec is what a program is told of one client.
+// A spec describes one client to the program that runs it.
 type spec struct {
 	Key        string   `json:"key"` // names the client in commands and reports
 	ID         string   `json:"id"`  // the user
