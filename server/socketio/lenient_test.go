@@ -163,6 +163,27 @@ func TestOneProbe(t *testing.T) {
 	}
 }
 
+// TestWebSocketOvertakesUpgrade has another WebSocket arrive before the upgrade
+// packet that was sent before it.
+func TestWebSocketOvertakesUpgrade(t *testing.T) {
+	inBubble(t, func(t *testing.T, w watch) {
+		b := bare(t, pipes{}, unhurried, nil)
+		p, m := b.polled()
+		c := p.Probe()
+		c.Send("2probe")
+		c.Expect("3probe")
+		other := make(chan *engineio.WebSocket)
+		go func() { other <- p.Probe() }()
+		synctest.Wait()
+		c.Send("5", "4x")
+		(<-other).ExpectClosed(websocket.CloseNormalClosure)
+		if got := <-m.got; got != "x" {
+			t.Errorf("got %q", got)
+		}
+		w.is(0)
+	})
+}
+
 // TestPollOvertakesUpgrade has a client poll behind its upgrade packet, and the
 // poll arrive first.
 func TestPollOvertakesUpgrade(t *testing.T) {

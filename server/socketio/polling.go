@@ -32,8 +32,10 @@ type polling struct {
 	last     byte          // the packet that ends the session, 0 while it is open
 	lastHeld bool          // last waits until the upgrade under way is over
 	silence  time.Duration // for which the session stays for polls to fetch the rest
-	probing  bool          // a WebSocket is about to be, or is, probe; there is one at a time
-	tried    bool          // there was a probe
+	// probing is there while a WebSocket is about to be, or is, probe, and closed
+	// when it has become the transport or given up. There is one at a time.
+	probing  chan struct{}
+	tried    bool // there was a probe
 	probe    *wire.Conn
 	probed   bool      // its probe was answered: polls are released, so that it can upgrade
 	released time.Time // when a poll was last released for that
@@ -461,11 +463,32 @@ func (s *Session) beginProbe() bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.upgraded || p.probing || s.closed.Load() {
+	if p.upgraded || p.probing != nil || s.closed.Load() {
 		return false
 	}
-	p.probing, p.tried = true, true
+	p.probing, p.tried = make(chan struct{}), true
 	return true
+}
+
+// awaitUpgrade reports whether the session is on a WebSocket. It waits for an
+// upgrade under way, whose last packet a request may have overtaken.
+func (s *Session) awaitUpgrade() bool {
+	if s.polling == nil || s.conn.Load() != nil {
+		return s.conn.Load() != nil
+	}
+	s.mu.Lock()
+	probing := s.polling.probing
+	if !s.polling.probed {
+		probing = nil
+	}
+	s.mu.Unlock()
+	if probing != nil {
+		select {
+		case <-probing:
+		case <-time.After(releaseInterval):
+		}
+	}
+	return s.conn.Load() != nil
 }
 
 // wasProbed reports whether the session's first probe has come.
@@ -497,7 +520,8 @@ func (s *Session) endProbe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.polling
-	p.probing, p.probe, p.probed = false, nil, false
+	close(p.probing)
+	p.probing, p.probe, p.probed = nil, nil, false
 	s.releaseLast()
 }
 
@@ -522,9 +546,10 @@ func (s *Session) upgrade(conn *wire.Conn) bool {
 		s.releaseLast()
 		return false
 	}
-	p.probing, p.probe, p.probed, p.upgraded = false, nil, false, true
-	p.wakePoll()
 	s.conn.Store(conn)
+	close(p.probing)
+	p.probing, p.probe, p.probed, p.upgraded = nil, nil, false, true
+	p.wakePoll()
 	s.engine.countUpgrade(s)
 	return true
 }

@@ -88,10 +88,10 @@ func (ws *webSocket) Closed(err error) {
 // 4, "Upgrade").
 func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineError {
 	if !s.beginProbe() {
-		if s.conn.Load() == nil {
-			return errBadRequest // there is another probe, or the session has ended
+		if s.awaitUpgrade() {
+			return s.turnAway(w, r)
 		}
-		return s.turnAway(w, r)
+		return errBadRequest // there is another probe, or the session has ended
 	}
 	admission, refusal := s.engine.admit(r)
 	if refusal != nil {
