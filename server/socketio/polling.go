@@ -38,12 +38,12 @@ type polling struct {
 	tried    bool // there was a probe
 	probe    *wire.Conn
 	probed   bool      // its probe was answered: polls are released, so that it can upgrade
-	released time.Time // when a poll was last released for that
+	answered time.Time // when
 	upgraded bool
 }
 
-// releaseInterval is how often polls are released while a client upgrades. A
-// stock client polls on until its upgrade goes through.
+// releaseInterval is how long a poll waits while a client upgrades, as with stock
+// socket.io: a client polls on until its upgrade goes through.
 const releaseInterval = 100 * time.Millisecond
 
 // lateTimeout is how long a poll may come behind the client's own close packet, and
@@ -126,21 +126,23 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 	}
 	p.waiting = true
 	late := p.probed // a client that upgrades has no poll under way that began so late
+	release := time.Now().Add(releaseInterval)
 	for len(p.queue) == 0 && !p.over() && !p.upgraded {
-		var release <-chan time.Time
+		var released <-chan time.Time
 		if p.probed {
-			now := time.Now()
-			wait := p.released.Add(releaseInterval).Sub(now)
+			if !late {
+				release = p.answered.Add(releaseInterval)
+			}
+			wait := time.Until(release)
 			if wait <= 0 {
-				p.released = now
 				break
 			}
-			release = time.After(wait)
+			released = time.After(wait)
 		}
 		s.mu.Unlock()
 		select {
 		case <-p.wake:
-		case <-release:
+		case <-released:
 		case <-r.Context().Done():
 			s.pollFailed("transport close")
 			return nil
@@ -510,7 +512,7 @@ func (s *Session) probed(conn *wire.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.polling; p.probe == conn && !p.probed {
-		p.probed, p.released = true, time.Now() // as with stock socket.io, the first poll waits too
+		p.probed, p.answered = true, time.Now()
 		p.wakePoll()
 	}
 }
