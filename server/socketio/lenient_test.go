@@ -17,6 +17,15 @@ import (
 
 // What some clients in the field send, and stock socket.io takes.
 
+// probed opens a WebSocket for p's session, and has its probe answered.
+func probed(p *engineio.Poller) *engineio.WebSocket {
+	p.T.Helper()
+	c := p.Probe()
+	c.Send("2probe")
+	c.Expect("3probe")
+	return c
+}
+
 // unhurried sessions have no heartbeat while a test runs.
 func unhurried(o *Options) { o.PingInterval = time.Hour }
 
@@ -63,9 +72,7 @@ func TestTextOnly(t *testing.T) {
 			send()
 			p.Expect("4head", "bAP8=")
 			send()
-			c := p.Probe()
-			c.Send("2probe")
-			c.Expect("3probe")
+			c := probed(p)
 			p.Expect("4head", "bAP8=") // released by the probe, and there was something
 			send()
 			c.Send("5")
@@ -113,9 +120,7 @@ func TestContentLength(t *testing.T) {
 func TestProbeReleases(t *testing.T) {
 	inBubble(t, func(t *testing.T, w watch) {
 		p, _ := bare(t, pipes{}, unhurried, nil).polled()
-		c := p.Probe()
-		c.Send("2probe")
-		c.Expect("3probe")
+		c := probed(p)
 		w.is(0)
 		for i := range 30 {
 			p.Expect("6")
@@ -169,9 +174,7 @@ func TestWebSocketOvertakesUpgrade(t *testing.T) {
 	inBubble(t, func(t *testing.T, w watch) {
 		b := bare(t, pipes{}, unhurried, nil)
 		p, m := b.polled()
-		c := p.Probe()
-		c.Send("2probe")
-		c.Expect("3probe")
+		c := probed(p)
 		other := make(chan *engineio.WebSocket)
 		go func() { other <- p.Probe() }()
 		synctest.Wait()
@@ -190,9 +193,7 @@ func TestPollOvertakesUpgrade(t *testing.T) {
 	inBubble(t, func(t *testing.T, w watch) {
 		b := bare(t, pipes{}, unhurried, nil)
 		p, m := b.polled()
-		c := p.Probe()
-		c.Send("2probe")
-		c.Expect("3probe")
+		c := probed(p)
 		waiting := p.Waits()
 		c.Send("5")
 		if a := <-waiting; a.Status != http.StatusBadRequest {
@@ -230,11 +231,9 @@ func TestLatePoll(t *testing.T) {
 // TestShutdownDuringUpgrade stops the server after a probe was answered. The
 // client gets the end behind its upgrade: in a poll, stock clients miss it.
 func TestShutdownDuringUpgrade(t *testing.T) {
-	probed := func(b *bareSite) (*engineio.Poller, *bareSession, *engineio.WebSocket) {
+	begin := func(b *bareSite) (*engineio.Poller, *bareSession, *engineio.WebSocket) {
 		p, m := b.polled()
-		c := p.Probe()
-		c.Send("2probe")
-		c.Expect("3probe")
+		c := probed(p)
 		p.Expect("6")
 		if err := m.text("queued"); err != nil {
 			t.Error(err)
@@ -250,7 +249,7 @@ func TestShutdownDuringUpgrade(t *testing.T) {
 	t.Run("upgrades", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			b := bare(t, pipes{}, unhurried, nil)
-			_, m, c := probed(b)
+			_, m, c := begin(b)
 			shut := shutdown(b)
 			w.sleep(lateTimeout - time.Nanosecond)
 			c.Send("5")
@@ -267,7 +266,7 @@ func TestShutdownDuringUpgrade(t *testing.T) {
 	t.Run("polls on", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			b := bare(t, pipes{}, unhurried, nil)
-			p, _, _ := probed(b)
+			p, _, _ := begin(b)
 			p.Expect("4queued")
 			shut := shutdown(b)
 			for p.Next() == "6" {
@@ -281,7 +280,7 @@ func TestShutdownDuringUpgrade(t *testing.T) {
 	t.Run("gives its upgrade up", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w watch) {
 			b := bare(t, pipes{}, unhurried, nil)
-			p, _, c := probed(b)
+			p, _, c := begin(b)
 			p.Expect("4queued")
 			shut := shutdown(b)
 			c.Close()

@@ -29,9 +29,8 @@ type polling struct {
 	answer   *http.ResponseController // which that is; nil if there is none
 	waiting  bool                     // a poll waits, or is being answered
 	posting  bool
-	last     byte          // the packet that ends the session, 0 while it is open
-	lastHeld bool          // last waits until the upgrade under way is over
-	silence  time.Duration // for which the session stays for polls to fetch the rest
+	last     byte // the packet that ends the session, 0 while it is open
+	lastHeld bool // last waits until the upgrade under way is over
 	// probing is there while a WebSocket is about to be, or is, probe, and closed
 	// when it has become the transport or given up. There is one at a time.
 	probing  chan struct{}
@@ -156,7 +155,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 	}
 	payload, last := p.take()
 	if s.closed.Load() && !last && !p.lastHeld { // there is more to fetch
-		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(p.silence), s)
+		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
 	}
 	p.sending, p.answer = len(payload), http.NewResponseController(w)
 	s.mu.Unlock()
@@ -397,10 +396,6 @@ func (s *Session) endPolling(flush bool, last byte) {
 	p.last = last
 	p.lastHeld = flush && p.probed
 	keep := flush || p.waiting || last == engineNoop
-	p.silence = wire.DefaultCloseTimeout
-	if last == engineNoop && !p.waiting {
-		p.silence = lateTimeout
-	}
 	if !flush && !p.waiting {
 		p.queue, p.size = nil, 0
 	}
@@ -410,8 +405,8 @@ func (s *Session) endPolling(flush bool, last byte) {
 	}
 	p.wakePoll()
 	if keep {
-		wait := p.silence
-		if p.lastHeld {
+		wait := wire.DefaultCloseTimeout
+		if p.lastHeld || last == engineNoop && !p.waiting {
 			wait = lateTimeout
 		}
 		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wait), s)
@@ -432,7 +427,7 @@ func (s *Session) releaseLast() bool {
 	}
 	p.lastHeld = false
 	p.wakePoll()
-	s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(p.silence), s)
+	s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
 	return true
 }
 

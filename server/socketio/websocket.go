@@ -85,30 +85,23 @@ func (ws *webSocket) Closed(err error) {
 }
 
 // serveUpgrade takes a WebSocket for a session that polls (Engine.IO protocol
-// 4, "Upgrade").
+// 4, "Upgrade"). One for a session that is on a WebSocket already is closed at
+// once, as Node's engine does; it counts as a connection meanwhile.
 func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineError {
-	if !s.beginProbe() {
-		if s.awaitUpgrade() {
-			return s.turnAway(w, r)
-		}
+	probing := s.beginProbe()
+	if !probing && !s.awaitUpgrade() {
 		return errBadRequest // there is another probe, or the session has ended
 	}
-	admission, refusal := s.engine.admit(r)
-	if refusal != nil {
-		s.endProbe()
-		refusal.Write(w)
-		return nil
-	}
-	if !s.engine.hold(s) {
-		s.endProbe()
-		s.engine.release(admission)
-		return errSessionUnknown
-	}
-	conn, err := wire.Upgrade(w, r, &s.engine.wire)
-	if err != nil {
-		s.endProbe()
-		s.engine.release(admission)
-		s.engine.ended.Done()
+	conn, admission, err := s.accept(w, r)
+	switch {
+	case conn == nil:
+		if probing {
+			s.endProbe()
+		}
+		return err
+	case !probing:
+		conn.Close(wire.CloseNormal, "")
+		s.engine.run(conn, &turnedAway{engine: s.engine, admission: admission})
 		return nil
 	}
 	p := &probe{session: s, conn: conn, admission: admission}
@@ -118,27 +111,25 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 	return nil
 }
 
-// turnAway takes another WebSocket for a session that is on one already, and
-// closes it at once, as Node's engine does. It counts as a connection meanwhile.
-func (s *Session) turnAway(w http.ResponseWriter, r *http.Request) *engineError {
+// accept admits a WebSocket for the session, and upgrades it. Where it returns
+// neither a connection nor an error, the request has been answered.
+func (s *Session) accept(w http.ResponseWriter, r *http.Request) (*wire.Conn, Admission, *engineError) {
 	admission, refusal := s.engine.admit(r)
 	if refusal != nil {
 		refusal.Write(w)
-		return nil
+		return nil, Admission{}, nil
 	}
 	if !s.engine.hold(s) {
 		s.engine.release(admission)
-		return errSessionUnknown
+		return nil, Admission{}, errSessionUnknown
 	}
 	conn, err := wire.Upgrade(w, r, &s.engine.wire)
 	if err != nil {
 		s.engine.release(admission)
 		s.engine.ended.Done()
-		return nil
+		return nil, Admission{}, nil
 	}
-	conn.Close(wire.CloseNormal, "")
-	s.engine.run(conn, &turnedAway{engine: s.engine, admission: admission})
-	return nil
+	return conn, admission, nil
 }
 
 // A turnedAway is the handler of a WebSocket that is being closed.
