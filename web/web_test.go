@@ -88,7 +88,7 @@ func TestPagesReferToWhatIsThere(t *testing.T) {
 		for file, f := range p.files {
 			// A name, and a link that nobody has to follow.
 			text := strings.NewReplacer("http://www.w3.org/2000/svg", "",
-				"`https://github.com/oodaa/signaling/blob/main/docs/OPERATIONS.md#${part}`", "").Replace(string(f.body))
+				"`https://github.com/oodaa/signaling/blob/main/docs/${part}`", "").Replace(string(f.body))
 			if found := foreign.FindString(text); found != "" {
 				t.Errorf("%s: %q: refers to another host with %q", name, file, found)
 			}
@@ -120,15 +120,18 @@ func TestPagesReferToWhatIsThere(t *testing.T) {
 	}
 }
 
-// Every chart of the status page leads to a part of the runbook.
+// Every chart of the status page leads to a part of the documents.
 func TestRunbookHasThePartsThatChartsLeadTo(t *testing.T) {
-	runbook, err := os.ReadFile("../docs/OPERATIONS.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var parts []string
-	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(runbook), -1) {
-		parts = append(parts, strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-"))
+	for _, name := range []string{"runbooks.md", "capacity.md"} {
+		page, err := os.ReadFile("../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, name)
+		for _, heading := range regexp.MustCompile(`(?m)^##+ (.*)$`).FindAllStringSubmatch(string(page), -1) {
+			parts = append(parts, name+"#"+strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-"))
+		}
 	}
 	script := string(New("status", gone).files["main.js"].body)
 	charts := regexp.MustCompile(`runbook: '([^']*)'`).FindAllStringSubmatch(script, -1)
@@ -137,7 +140,7 @@ func TestRunbookHasThePartsThatChartsLeadTo(t *testing.T) {
 	}
 	for _, chart := range charts {
 		if !slices.Contains(parts, chart[1]) {
-			t.Errorf("the runbook has no %q", chart[1])
+			t.Errorf("the documents have no %q", chart[1])
 		}
 	}
 }

@@ -260,7 +260,7 @@ cases([
       assert.ok(['CPU', 'Relay latency', 'Waiting for clients', 'Refused by a limit, per second', 'TURN allocations', 'TURN bytes per second'].every((title) => titles.includes(title)), titles.join());
       assert.ok(!titles.includes('Cluster'), 'there is none');
       for (const link of await page.locator('.chart:visible').getByRole('link', { name: /^Runbook/ }).all()) {
-        assert.match(await link.getAttribute('href'), /OPERATIONS\.md#[a-z-]+$/);
+        assert.match(await link.getAttribute('href'), /docs\/(runbooks\.md#[a-z-]+|capacity\.md)$/);
       }
     },
   },

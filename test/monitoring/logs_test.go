@@ -266,7 +266,7 @@ func declared(files []*ast.File, variable string) (texts []string) {
 	return texts
 }
 
-// A logRow is one of the table in docs/OPERATIONS.md.
+// A logRow is one of the table in docs/logs.md.
 type logRow struct {
 	levels, attributes []string
 	meaning            string
@@ -279,13 +279,8 @@ var (
 
 func logTable(t *testing.T) map[string]logRow {
 	t.Helper()
-	_, section, ok := strings.Cut(read(t, operations), "\n## Log messages\n")
-	if !ok {
-		t.Fatal("docs/OPERATIONS.md has no section with log messages")
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
 	rows := make(map[string]logRow)
-	for _, col := range logCol.FindAllStringSubmatch(section, -1) {
+	for _, col := range logCol.FindAllStringSubmatch(read(t, logs), -1) {
 		name := code.FindStringSubmatch(col[1])
 		if name == nil {
 			continue // the heading
@@ -319,7 +314,7 @@ func TestEveryLogMessageIsInTheTable(t *testing.T) {
 		m := s.messages[text]
 		row, ok := rows[text]
 		if !ok {
-			t.Errorf("docs/OPERATIONS.md lacks the log message %q, of %s: levels %v, attributes %v", text, strings.Join(m.places, ", "),
+			t.Errorf("docs/logs.md lacks the log message %q, of %s: levels %v, attributes %v", text, strings.Join(m.places, ", "),
 				slices.Sorted(maps.Keys(m.levels)), slices.Sorted(maps.Keys(m.attributes)))
 			continue
 		}
@@ -339,7 +334,7 @@ func TestEveryLogMessageIsInTheTable(t *testing.T) {
 	}
 	for text := range rows {
 		if s.messages[text] == nil {
-			t.Errorf("docs/OPERATIONS.md has the log message %q, which nothing logs", text)
+			t.Errorf("docs/logs.md has the log message %q, which nothing logs", text)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package monitoring tests what tells an operator how the server is: the rules
 // and dashboards in deploy, against real servers and a real Prometheus, and
-// docs/OPERATIONS.md, against the source.
+// docs/runbooks.md and docs/logs.md, against the source.
 package monitoring
 
 import (
@@ -19,7 +19,8 @@ const (
 	root       = "../.."
 	prometheus = root + "/deploy/prometheus"
 	grafana    = root + "/deploy/grafana"
-	operations = root + "/docs/OPERATIONS.md"
+	runbooks   = root + "/docs/runbooks.md"
+	logs       = root + "/docs/logs.md"
 )
 
 func read(t *testing.T, path string) string {

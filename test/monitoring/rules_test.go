@@ -85,15 +85,15 @@ func TestEveryAlertHasACaseThatFiresAndOneThatDoesNot(t *testing.T) {
 }
 
 func TestEveryAlertHasARunbook(t *testing.T) {
-	doc := read(t, operations)
+	doc := read(t, runbooks)
 	for _, r := range rules(t) {
 		anchor := strings.ToLower(r.Alert) // as pages of repositories make them of headings
-		if _, got, _ := strings.Cut(r.Annotations["runbook_url"], "/docs/OPERATIONS.md#"); got != anchor {
+		if _, got, _ := strings.Cut(r.Annotations["runbook_url"], "/docs/runbooks.md#"); got != anchor {
 			t.Errorf("%s: runbook_url %q does not lead to #%s", r.Alert, r.Annotations["runbook_url"], anchor)
 		}
 		_, section, ok := strings.Cut(doc, "\n### "+r.Alert+"\n")
 		if !ok {
-			t.Errorf("%s has no section in docs/OPERATIONS.md", r.Alert)
+			t.Errorf("%s has no section in docs/runbooks.md", r.Alert)
 			continue
 		}
 		section, _, _ = strings.Cut(section, "\n#")
@@ -113,7 +113,7 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 	}
 	for _, line := range strings.Split(doc, "\n") {
 		if name, ok := strings.CutPrefix(line, "### Signald"); ok && !strings.Contains(read(t, prometheus+"/alerts.yml"), "alert: Signald"+name+"\n") {
-			t.Errorf("docs/OPERATIONS.md has a section for Signald%s, which is no alert", name)
+			t.Errorf("docs/runbooks.md has a section for Signald%s, which is no alert", name)
 		}
 	}
 }

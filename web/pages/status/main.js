@@ -5,7 +5,7 @@ import { History, quantile, rate, value } from './history.js';
 import { follow } from './stream.js';
 
 const $ = (id) => document.getElementById(id);
-const runbook = (part) => `https://github.com/oodaa/signaling/blob/main/docs/OPERATIONS.md#${part}`;
+const runbook = (part) => `https://github.com/oodaa/signaling/blob/main/docs/${part}`;
 
 const digits = (n, most) => n.toLocaleString('en', { maximumFractionDigits: most });
 const count = (n) => digits(n, n < 10 && n % 1 ? 1 : 0);
@@ -20,12 +20,12 @@ const growth = (label, ...names) => ({ label, read: rate(...names) });
 // A chart is shown when its key is among the figures that the server sends. Its
 // tile, above all charts, shows its first line.
 const rows = [
-  { title: 'Users', tile: true, key: 'users', format: count, runbook: 'capacity', lines: [line('Users', 'users')] },
+  { title: 'Users', tile: true, key: 'users', format: count, runbook: 'capacity.md', lines: [line('Users', 'users')] },
   {
     title: 'Connections',
     key: 'connections.socketio.websocket',
     format: count,
-    runbook: 'capacity',
+    runbook: 'capacity.md',
     lines: [
       line('Socket.IO WebSocket', 'connections.socketio.websocket'),
       line('Socket.IO polling', 'connections.socketio.polling'),
@@ -37,7 +37,7 @@ const rows = [
     tile: true,
     key: 'relays.offer',
     format: perSecond,
-    runbook: 'what-to-watch',
+    runbook: 'runbooks.md#what-to-watch',
     lines: [
       growth('all', 'relays.offer', 'relays.answer', 'relays.ice-candidate', 'relays.custom-message'),
       growth('ice-candidate', 'relays.ice-candidate'),
@@ -45,14 +45,14 @@ const rows = [
       growth('answer', 'relays.answer'),
     ],
   },
-  { title: 'Errors per second', tile: true, key: 'errors', format: perSecond, runbook: 'signalderrorratio', lines: [growth('Errors', 'errors')] },
+  { title: 'Errors per second', tile: true, key: 'errors', format: perSecond, runbook: 'runbooks.md#signalderrorratio', lines: [growth('Errors', 'errors')] },
   {
     title: 'Relay latency',
     tile: true,
     key: 'latency.+Inf',
     format: time,
     least: 1e-4,
-    runbook: 'signaldrelaylatency',
+    runbook: 'runbooks.md#signaldrelaylatency',
     lines: [
       { label: 'p99', read: quantile('latency.', 0.99) },
       { label: 'p50', read: quantile('latency.', 0.5) },
@@ -63,7 +63,7 @@ const rows = [
     tile: true,
     key: 'cpu',
     format: percent,
-    runbook: 'capacity',
+    runbook: 'capacity.md',
     lines: [{ label: 'of one core', read: (now, before) => { const n = rate('cpu')(now, before); return n === null ? null : 100 * n; } }],
   },
   {
@@ -72,7 +72,7 @@ const rows = [
     key: 'memory.resident',
     format: bytes,
     least: 10e6,
-    runbook: 'signaldmemory',
+    runbook: 'runbooks.md#signaldmemory',
     lines: [line('Resident', 'memory.resident'), line('Heap in use', 'memory.heap')],
   },
   {
@@ -80,44 +80,44 @@ const rows = [
     key: 'waiting',
     format: bytes,
     least: 1000,
-    runbook: 'signaldslowconsumers',
+    runbook: 'runbooks.md#signaldslowconsumers',
     lines: [line('Outboxes', 'waiting')],
   },
-  { title: 'Held for users who are away', key: 'held.bytes', format: bytes, least: 1000, runbook: 'what-to-watch', lines: [line('Held', 'held.bytes')] },
+  { title: 'Held for users who are away', key: 'held.bytes', format: bytes, least: 1000, runbook: 'runbooks.md#what-to-watch', lines: [line('Held', 'held.bytes')] },
   {
     title: 'Held and redelivered relays per second',
     key: 'held.relays',
     format: perSecond,
-    runbook: 'what-to-watch',
+    runbook: 'runbooks.md#what-to-watch',
     lines: [growth('Held', 'held.relays'), growth('Redelivered', 'held.redelivered')],
   },
   {
     title: 'Refused by a limit, per second',
     key: 'refused.message',
     format: perSecond,
-    runbook: 'signaldratelimitstorm',
+    runbook: 'runbooks.md#signaldratelimitstorm',
     lines: [growth('Messages', 'refused.message'), growth('Requests and connections', 'refused.request'), growth('Connections of one address', 'refused.address')],
   },
-  { title: 'Goroutines', key: 'goroutines', format: count, least: 10, runbook: 'what-to-watch', lines: [line('Goroutines', 'goroutines')] },
+  { title: 'Goroutines', key: 'goroutines', format: count, least: 10, runbook: 'runbooks.md#what-to-watch', lines: [line('Goroutines', 'goroutines')] },
   {
     title: 'Cluster',
     key: 'cluster.joined',
     format: count,
-    runbook: 'signaldclusterlost',
+    runbook: 'runbooks.md#signaldclusterlost',
     lines: [line('Instances', 'cluster.instances'), line('Joined (1 is yes)', 'cluster.joined')],
   },
   {
     title: 'Cluster relays per second',
     key: 'cluster.sent',
     format: perSecond,
-    runbook: 'signaldclusterunsteady',
+    runbook: 'runbooks.md#signaldclusterunsteady',
     lines: [growth('Sent', 'cluster.sent'), growth('Received', 'cluster.received'), growth('Failed', 'cluster.failed')],
   },
   {
     title: 'TURN allocations',
     key: 'turn.allocations',
     format: count,
-    runbook: 'signaldturnsaturated',
+    runbook: 'runbooks.md#signaldturnsaturated',
     lines: [line('Allocations', 'turn.allocations'), line('TCP connections', 'turn.connections')],
   },
   {
@@ -125,7 +125,7 @@ const rows = [
     key: 'turn.to-peers',
     format: bytes,
     least: 1000,
-    runbook: 'signaldturnsaturated',
+    runbook: 'runbooks.md#signaldturnsaturated',
     lines: [growth('To peers', 'turn.to-peers'), growth('From peers', 'turn.from-peers')],
   },
 ];
