@@ -1,5 +1,7 @@
 package events
 
+import "github.com/oodaa/signaling/server/rawjson"
+
 // The arguments of Oodaa's events: of the JSON array `["event",…]` the part
 // behind the name. Only the first argument counts, but all must be JSON.
 
@@ -17,41 +19,20 @@ var (
 // something else, there are none. It reports whether the arguments are JSON.
 func scanArguments(rest []byte, keys []string, values [][]byte) bool {
 	clear(values)
-	rest = SkipSpace(rest)
+	rest = rawjson.SkipSpace(rest)
 	if len(rest) > 0 && rest[0] == ',' {
-		first := SkipSpace(rest[1:])
+		first := rawjson.SkipSpace(rest[1:])
 		var ok bool
 		if len(first) > 0 && first[0] == '{' {
-			rest, ok = ScanObject(first, keys, values)
+			rest, ok = rawjson.ScanObject(first, keys, values)
 		} else {
-			_, rest, ok = SkipValue(first)
+			_, rest, ok = rawjson.SkipValue(first)
 		}
 		if !ok {
 			return false
 		}
 	}
-	return CheckArguments(rest)
-}
-
-// CheckArguments reports whether rest is the end of a JSON array, from behind
-// one of its elements on.
-func CheckArguments(rest []byte) bool {
-	for {
-		rest = SkipSpace(rest)
-		if len(rest) == 0 {
-			return false
-		}
-		if rest[0] == ']' {
-			return len(SkipSpace(rest[1:])) == 0
-		}
-		if rest[0] != ',' {
-			return false
-		}
-		var ok bool
-		if _, rest, ok = SkipValue(rest[1:]); !ok {
-			return false
-		}
-	}
+	return rawjson.ValidTail(rest)
 }
 
 // ReadRegister reads the arguments of a register. ok tells whether they are
@@ -62,11 +43,11 @@ func ReadRegister(rest []byte) (userID string, code Code, ok bool) {
 		return "", InvalidData, false
 	}
 	raw := values[0]
-	if !IsString(raw) {
+	if !rawjson.IsString(raw) {
 		return "", InvalidUserID, true
 	}
-	id := decodeString(raw)
-	if len(id) == 0 || UTF16Len(id) > MaxOodaaUserID {
+	id := rawjson.Decode(raw)
+	if len(id) == 0 || rawjson.UTF16Len(id) > MaxOodaaUserID {
 		return "", InvalidUserID, true
 	}
 	return string(id), OK, true
@@ -80,10 +61,10 @@ func ReadRelay(rest []byte, kind Kind, r *Relay) (from []byte, code Code, ok boo
 		return nil, InvalidData, false
 	}
 	to, from, body := values[0], values[1], values[2]
-	if !IsString(to) || !IsString(from) || len(to) == 2 || len(from) == 2 || Falsy(body) {
+	if !rawjson.IsString(to) || !rawjson.IsString(from) || len(to) == 2 || len(from) == 2 || rawjson.Falsy(body) {
 		return nil, InvalidData, true
 	}
-	r.Kind, r.To, r.Body = kind, decodeString(to), body
+	r.Kind, r.To, r.Body = kind, rawjson.Decode(to), body
 	return from, OK, true
 }
 
@@ -108,7 +89,7 @@ func AppendRelay(dst []byte, r *Relay, body []byte) []byte {
 // AppendError appends `["error",text]`.
 func AppendError(dst []byte, text string) []byte {
 	dst = append(dst, `["error",`...)
-	return append(AppendString(dst, text), ']')
+	return append(rawjson.AppendString(dst, text), ']')
 }
 
 // AppendOutcome appends the argument of an acknowledgement: `[{"ok":true}]`, or
@@ -118,7 +99,7 @@ func AppendOutcome(dst []byte, text string) []byte {
 		return append(dst, `[{"ok":true}]`...)
 	}
 	dst = append(dst, `[{"ok":false,"error":`...)
-	return append(AppendString(dst, text), '}', ']')
+	return append(rawjson.AppendString(dst, text), '}', ']')
 }
 
 // AppendPresence appends `["peer-connected",{"peerId":…}]`, or peer-disconnected.

@@ -1,6 +1,10 @@
 package events
 
 import (
+	"github.com/oodaa/signaling/server/rawjson/reference"
+
+	"github.com/oodaa/signaling/server/rawjson"
+
 	"bytes"
 	"encoding/json"
 	"slices"
@@ -92,7 +96,7 @@ func TestMalformedArguments(t *testing.T) {
 					t.Errorf("ReadRelay(%s): %q, %+v, %v", kind.Event(), from, r, ok)
 				}
 			}
-			if CheckArguments([]byte(rest)) {
+			if rawjson.ValidTail([]byte(rest)) {
 				t.Error("CheckArguments: true")
 			}
 		})
@@ -101,8 +105,8 @@ func TestMalformedArguments(t *testing.T) {
 
 func TestCheckArguments(t *testing.T) {
 	for _, rest := range []string{`]`, ` ] `, `,1]`, `,{}]`, `,null,[],{"a":"]"}]`, " ,\t1\n,\r2 ] \n"} {
-		if !CheckArguments([]byte(rest)) {
-			t.Errorf("CheckArguments(%q) is false", rest)
+		if !rawjson.ValidTail([]byte(rest)) {
+			t.Errorf("rawjson.ValidTail(%q) is false", rest)
 		}
 	}
 }
@@ -209,23 +213,23 @@ func checkRelay(t *testing.T, rest []byte, kind Kind) {
 	if ok != valid || (code == OK) != good || !good && code != InvalidData {
 		t.Fatalf("ReadRelay(%q): code %d, %v; JSON: %v, a relay: %v", rest, code, ok, valid, good)
 	}
-	if CheckArguments(rest) != valid {
-		t.Fatalf("CheckArguments(%q) is %v", rest, !valid)
+	if rawjson.ValidTail(rest) != valid {
+		t.Fatalf("rawjson.ValidTail(%q) is %v", rest, !valid)
 	}
 	if !good {
 		return
 	}
-	if got := referenceUnits(AppendString(nil, string(r.To))); !slices.Equal(got, to) {
+	if got := reference.Units(rawjson.AppendString(nil, string(r.To))); !slices.Equal(got, to) {
 		t.Fatalf("ReadRelay(%q): to %x, want %x", rest, got, to)
 	}
-	if got := referenceUnits(from); !slices.Equal(got, sender) {
+	if got := reference.Units(from); !slices.Equal(got, sender) {
 		t.Fatalf("ReadRelay(%q): from %x, want %x", rest, got, sender)
 	}
 	if !bytes.Equal(r.Body, body) {
 		t.Fatalf("ReadRelay(%q): body %q, want %q", rest, r.Body, body)
 	}
 
-	r.From = NewUser(DecodeString(from), "", nil)
+	r.From = NewUser(rawjson.DecodeString(from), "", nil)
 	if !r.From.named(from) {
 		t.Fatalf("%s is not named %s", r.From.JSON, from)
 	}

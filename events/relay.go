@@ -1,5 +1,7 @@
 package events
 
+import "github.com/oodaa/signaling/server/rawjson"
+
 // A Relay is one offer, answer, candidate or custom message on its way. All it
 // points to is valid only while it is handled.
 type Relay struct {
@@ -118,7 +120,7 @@ func (h *Handlers) elsewhere(r *Relay) Code {
 // is none.
 func VolliBody(kind Kind, message []byte) []byte {
 	var values [1][]byte
-	if _, ok := ScanObject(message, []string{kind.Body()}, values[:]); !ok {
+	if _, ok := rawjson.ScanObject(message, []string{kind.Body()}, values[:]); !ok {
 		return nil
 	}
 	return values[0]

@@ -1,6 +1,8 @@
 package events
 
 import (
+	"github.com/oodaa/signaling/server/rawjson/reference"
+
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -87,7 +89,7 @@ func checkList(t *testing.T, args []byte, want []string) {
 	if err := json.Unmarshal(args, &elements); err != nil || len(elements) != 2 || string(elements[0]) != `"user-list"` {
 		t.Fatalf("no user list: %s", args)
 	}
-	members := referenceMembers(elements[1])
+	members := reference.Members(elements[1])
 	var names []json.RawMessage
 	if err := json.Unmarshal(members["users"], &names); err != nil || len(members) != 1 {
 		t.Fatalf("no user list: %s", args)

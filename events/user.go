@@ -1,6 +1,10 @@
 package events
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/oodaa/signaling/server/rawjson"
+)
 
 // A User is one registration: a name held by one connection. A name that is
 // registered anew, by whomever, is another User, so that what ends the former
@@ -23,7 +27,7 @@ type User struct {
 // NewUser returns the registration of id by peer. key is the public key of a
 // Volli user, or empty.
 func NewUser(id, key string, peer Peer) *User {
-	u := &User{ID: id, JSON: AppendString(nil, id), Peer: peer}
+	u := &User{ID: id, JSON: rawjson.AppendString(nil, id), Peer: peer}
 	u.SetKey(key)
 	return u
 }
@@ -42,5 +46,5 @@ func (u *User) End() { u.gone.Store(true) }
 
 // named reports whether the raw JSON string is the user's name.
 func (u *User) named(raw []byte) bool {
-	return string(raw) == string(u.JSON) || string(decodeString(raw)) == u.ID
+	return string(raw) == string(u.JSON) || string(rawjson.Decode(raw)) == u.ID
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/wire"
@@ -65,7 +66,7 @@ func (g *Gateway) Connect(s socketio.Socket, authJSON []byte) (socketio.Receiver
 	if g.Tokens == nil {
 		return p, nil
 	}
-	token := events.StringField(authJSON, "token")
+	token := rawjson.StringField(authJSON, "token")
 	if token == "" {
 		token = info.Token
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -96,7 +97,7 @@ func (p *peer) Event(e *socketio.Event) error {
 	if string(e.Name) == events.Register {
 		return p.register(e)
 	}
-	if !events.CheckArguments(e.Rest) {
+	if !rawjson.ValidTail(e.Rest) {
 		return socketio.ErrMalformed
 	}
 	counts := &g.Handlers.Counts
@@ -216,7 +217,7 @@ func (p *peer) relayWith(r *events.Relay, e *socketio.Event, kind events.Kind) e
 		return socketio.ErrMalformed
 	}
 	if code == events.OK && len(e.Attachments) > 0 {
-		if r.Body, r.Attachments, ok = events.Attach(r.Body, e.Attachments); !ok {
+		if r.Body, r.Attachments, ok = socketio.Attach(r.Body, e.Attachments); !ok {
 			return socketio.ErrMalformed
 		}
 	}

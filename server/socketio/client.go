@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -89,7 +89,7 @@ func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) erro
 	case PacketEvent, PacketBinaryEvent:
 		return s.event(p, attachments, batch)
 	case PacketAck, PacketBinaryAck: // we ask for none
-		if len(p.Data) > 0 && !events.Valid(p.Data) {
+		if len(p.Data) > 0 && !rawjson.Valid(p.Data) {
 			return fmt.Errorf("%w: acknowledgement", ErrMalformed)
 		}
 		return nil

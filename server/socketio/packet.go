@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/rawjson"
 )
 
 // A PacketType is a Socket.IO packet type (Socket.IO protocol 5, "Packet types").
@@ -68,7 +68,7 @@ func DecodePacket(b []byte) (Packet, error) {
 		}
 		p.ID, b = int64(id), rest
 	}
-	b = events.SkipSpace(b)
+	b = rawjson.SkipSpace(b)
 	p.Data = b
 	if len(b) == 0 {
 		return p, nil
@@ -76,7 +76,7 @@ func DecodePacket(b []byte) (Packet, error) {
 	switch p.Type {
 	case PacketConnect:
 		if b[0] == '{' {
-			if _, rest, ok := events.SkipValue(b); ok && len(events.SkipSpace(rest)) == 0 {
+			if _, rest, ok := rawjson.SkipValue(b); ok && len(rawjson.SkipSpace(rest)) == 0 {
 				return p, nil
 			}
 		}
@@ -118,7 +118,7 @@ func (p *Packet) EventName() (name, rest []byte, err error) {
 	if len(p.Data) == 0 {
 		return nil, nil, fmt.Errorf("%w: no payload", ErrMalformed)
 	}
-	raw, rest, ok := events.SkipValue(p.Data[1:])
+	raw, rest, ok := rawjson.SkipValue(p.Data[1:])
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: event name", ErrMalformed)
 	}
@@ -126,7 +126,7 @@ func (p *Packet) EventName() (name, rest []byte, err error) {
 	case c == '"':
 		name = raw[1 : len(raw)-1]
 		if bytes.IndexByte(name, '\\') >= 0 {
-			name = []byte(events.DecodeString(raw))
+			name = []byte(rawjson.DecodeString(raw))
 		}
 		if reserved(name) {
 			return nil, nil, fmt.Errorf("%w: reserved event", ErrMalformed)

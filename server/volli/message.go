@@ -1,6 +1,9 @@
 package volli
 
-import "github.com/oodaa/signaling/events"
+import (
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/rawjson"
+)
 
 // The fields of all messages. Which of them a message needs depends on its type.
 const (
@@ -26,18 +29,18 @@ type message [fields][]byte
 
 // read reads a message. It reports whether p is one JSON object.
 func (m *message) read(p []byte) bool {
-	rest, ok := events.ScanObject(p, fieldNames, m[:])
-	return ok && len(events.SkipSpace(rest)) == 0
+	rest, ok := rawjson.ScanObject(p, fieldNames, m[:])
+	return ok && len(rawjson.SkipSpace(rest)) == 0
 }
 
 // text returns the string in a field, or "" if it is missing, no string,
 // empty, or longer than limit bytes.
 func (m *message) text(field, limit int) string {
 	raw := m[field]
-	if !events.IsString(raw) || len(raw)-2 > 6*limit {
+	if !rawjson.IsString(raw) || len(raw)-2 > 6*limit {
 		return ""
 	}
-	s := events.DecodeString(raw)
+	s := rawjson.DecodeString(raw)
 	if len(s) > limit {
 		return ""
 	}
@@ -48,7 +51,7 @@ func (m *message) text(field, limit int) string {
 
 func appendRegistered(dst []byte, id string) []byte {
 	dst = append(dst, `{"type":"registered","success":true,"userId":`...)
-	return append(events.AppendString(dst, id), '}')
+	return append(rawjson.AppendString(dst, id), '}')
 }
 
 func appendChallenge(dst []byte, nonce string) []byte {
@@ -59,13 +62,13 @@ func appendChallenge(dst []byte, nonce string) []byte {
 // is nil.
 func appendDiscovery(dst []byte, id string, u *events.User) []byte {
 	dst = append(dst, `{"type":"discover-response","userId":`...)
-	dst = events.AppendString(dst, id)
+	dst = rawjson.AppendString(dst, id)
 	if u == nil {
 		return append(dst, `,"online":false}`...)
 	}
 	dst = append(dst, `,"online":true`...)
 	if key := u.Key(); key != "" {
-		dst = events.AppendString(append(dst, `,"publicKey":`...), key)
+		dst = rawjson.AppendString(append(dst, `,"publicKey":`...), key)
 	}
 	return append(dst, '}')
 }
@@ -77,7 +80,7 @@ func appendRelay(dst []byte, r *events.Relay) []byte {
 	dst = append(dst, `","from":`...)
 	dst = append(dst, r.From.JSON...)
 	dst = append(dst, `,"to":`...)
-	dst = events.AppendString(dst, string(r.To))
+	dst = rawjson.AppendString(dst, string(r.To))
 	dst = append(dst, `,"`...)
 	dst = append(dst, r.Kind.Body()...)
 	dst = append(dst, `":`...)
@@ -87,5 +90,5 @@ func appendRelay(dst []byte, r *events.Relay) []byte {
 
 func appendError(dst []byte, text string) []byte {
 	dst = append(dst, `{"type":"error","message":`...)
-	return append(events.AppendString(dst, text), '}')
+	return append(rawjson.AppendString(dst, text), '}')
 }

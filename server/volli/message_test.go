@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/rawjson"
 )
 
 // FuzzMessage compares the reading of messages with encoding/json's.
@@ -73,7 +74,7 @@ func checkText(t *testing.T, m *message, field, limit int) {
 	}
 	// What is sent to clients as this string is read as the same again.
 	var again message
-	again[field] = events.AppendString(nil, got)
+	again[field] = rawjson.AppendString(nil, got)
 	if !json.Valid(again[field]) || again.text(field, limit) != got {
 		t.Fatalf("%q goes out as %s", got, again[field])
 	}
@@ -86,7 +87,7 @@ func checkFalsy(t *testing.T, raw []byte) {
 		return // a number beyond float64, which is true to JavaScript
 	}
 	want := v == nil || v == false || v == "" || v == 0.0
-	if got := events.Falsy(raw); got != want {
+	if got := rawjson.Falsy(raw); got != want {
 		t.Fatalf("%s: falsy is %v, want %v", raw, got, want)
 	}
 }

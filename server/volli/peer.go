@@ -10,6 +10,7 @@ import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -159,8 +160,8 @@ func (p *peer) Message(payload []byte, binary bool) error {
 		return nil
 	}
 	var kind string
-	if events.IsString(m[fieldType]) {
-		kind = events.DecodeString(m[fieldType])
+	if rawjson.IsString(m[fieldType]) {
+		kind = rawjson.DecodeString(m[fieldType])
 	}
 	counts := &p.gateway.Handlers.Counts
 	switch kind {
@@ -220,7 +221,7 @@ func (p *peer) discover(id string) error {
 
 func (p *peer) handleRelay(m *message, kind events.Kind, payload []byte) {
 	to, body := m.text(fieldTo, events.MaxVolliUserID), m[fieldBody+int(kind)]
-	if to == "" || m.text(fieldFrom, events.MaxVolliUserID) == "" || events.Falsy(body) {
+	if to == "" || m.text(fieldFrom, events.MaxVolliUserID) == "" || rawjson.Falsy(body) {
 		p.gateway.Handlers.Counts.Relay(kind, events.MissingFields)
 		p.fail(events.MissingFields, nil)
 		return

@@ -7,6 +7,7 @@ import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -28,7 +29,7 @@ func (p *peer) handleRegister(m *message, payload []byte) error {
 	if p.gateway.Tokens == nil {
 		return p.handleAdmitted(id, key)
 	}
-	token := events.StringField(payload, "token")
+	token := rawjson.StringField(payload, "token")
 	if token == "" {
 		token = p.bearer
 	}
@@ -119,7 +120,7 @@ func (p *peer) ask(id, key string) {
 func (p *peer) handleProof(payload []byte) error {
 	c := p.challenge
 	p.challenge = nil
-	if c == nil || !c.key.Proves(c.id, c.nonce, events.StringField(payload, "signature")) {
+	if c == nil || !c.key.Proves(c.id, c.nonce, rawjson.StringField(payload, "signature")) {
 		p.fail(events.InvalidProof, nil)
 		return nil
 	}

@@ -24,7 +24,7 @@ import (
 
 	"github.com/rs/cors"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -131,14 +131,14 @@ func (r *receiver) Opened() {
 }
 
 func (r *receiver) Event(e *socketio.Event) error {
-	if !events.CheckArguments(e.Rest) {
+	if !rawjson.ValidTail(e.Rest) {
 		return socketio.ErrMalformed
 	}
 	switch string(e.Name) {
 	case "message":
 		_ = r.socket.Emit(append([]byte(`["message-back"`), e.Rest...), e.Attachments, e.Batch)
 	case "message-with-ack":
-		args := append([]byte{'['}, bytes.TrimPrefix(events.SkipSpace(e.Rest), []byte{','})...)
+		args := append([]byte{'['}, bytes.TrimPrefix(rawjson.SkipSpace(e.Rest), []byte{','})...)
 		_ = r.socket.Ack(e.Ack, args, e.Attachments, e.Batch)
 	}
 	return nil

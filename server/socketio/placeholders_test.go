@@ -1,4 +1,4 @@
-package events
+package socketio
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // numbered are n attachments that hold their numbers.
@@ -195,4 +196,22 @@ func TestAttachIsLinear(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzAttach compares Attach with a walk through what encoding/json reads.
+func FuzzAttach(f *testing.F) {
+	const p = `{"_placeholder":true,"num":`
+	for _, body := range []string{
+		`{}`, `[1,"x",{"y":null}]`, p + `0}`, `[` + p + `1},` + p + `0}]`, p + `0,"x":` + p + `1.0}}`, p + `1e0}`, p + `-0}`, p + `7}`, p + `0.5}`,
+		`{"_pl\u0061ceholder":true,"num":[0],"num":2}`, `{"_placeholder":true,"_placeholder":{},"num":9}`, `[[[` + p + `1} ] , {"a":` + p + `2}}]]`,
+		`{"sdp":"v=0\r\n","file":` + p + `3}}`,
+	} {
+		f.Add([]byte(body), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, body []byte, n uint8) {
+		if !utf8.Valid(body) || !json.Valid(body) {
+			return
+		}
+		checkAttach(t, body, int(n)%12)
+	})
 }

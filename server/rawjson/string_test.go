@@ -1,6 +1,8 @@
-package events
+package rawjson
 
 import (
+	"github.com/oodaa/signaling/server/rawjson/reference"
+
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -63,7 +65,7 @@ func TestDecodeString(t *testing.T) {
 // checkString checks what holds for any two raw JSON strings.
 func checkString(t *testing.T, a, b []byte) {
 	t.Helper()
-	units, decoded := referenceUnits(a), DecodeString(a)
+	units, decoded := reference.Units(a), DecodeString(a)
 	if n := UTF16Len([]byte(decoded)); n != len(units) {
 		t.Fatalf("UTF16Len of %s is %d, JavaScript's length %d", a, n, len(units))
 	}
@@ -71,7 +73,7 @@ func checkString(t *testing.T, a, b []byte) {
 	if !json.Valid(again) || !utf8.Valid(again) {
 		t.Fatalf("AppendString(%q) = %q is no JSON", decoded, again)
 	}
-	if got := referenceUnits(again); !slices.Equal(got, units) {
+	if got := reference.Units(again); !slices.Equal(got, units) {
 		t.Fatalf("%s becomes %s: %x, not %x", a, again, got, units)
 	}
 	if got := DecodeString(again); got != decoded {
@@ -83,7 +85,7 @@ func checkString(t *testing.T, a, b []byte) {
 			t.Fatalf("DecodeString(%s) = %q, encoding/json: %q, %v", a, decoded, want, err)
 		}
 	}
-	if same := slices.Equal(units, referenceUnits(b)); same != (decoded == DecodeString(b)) {
+	if same := slices.Equal(units, reference.Units(b)); same != (decoded == DecodeString(b)) {
 		t.Fatalf("%s and %s are the same string: %v, decoded: %q and %q", a, b, same, decoded, DecodeString(b))
 	}
 }

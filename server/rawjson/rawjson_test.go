@@ -1,6 +1,8 @@
-package events
+package rawjson
 
 import (
+	"github.com/oodaa/signaling/server/rawjson/reference"
+
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -85,7 +87,7 @@ func checkScan(t *testing.T, p []byte) {
 	if !utf8.Valid(p) {
 		return
 	}
-	wantValue, wantRest, want, known := referenceValue(p)
+	wantValue, wantRest, want, known := reference.Value(p)
 	if !known {
 		return
 	}
@@ -97,7 +99,7 @@ func checkScan(t *testing.T, p []byte) {
 		t.Fatalf("SkipValue takes all of %q for JSON: %v; json.Valid: %v", p, whole, json.Valid(p))
 	}
 
-	members := referenceMembers(wantValue)
+	members := reference.Members(wantValue)
 	values := make([][]byte, len(scanKeys)+1)
 	for i := range values {
 		values[i] = []byte("stale")
@@ -170,14 +172,14 @@ func nests(n int) map[string][2]string {
 }
 
 func TestNesting(t *testing.T) {
-	for _, n := range []int{1, 2, 63, 64, 65, 255, 256, 257, 319, 320, 321, maxReferenceDepth, 500_000} {
+	for _, n := range []int{1, 2, 63, 64, 65, 255, 256, 257, 319, 320, 321, reference.MaxDepth, 500_000} {
 		for name, nest := range nests(n) {
 			if n < 2 && name == "mixed" || n > 100_000 && name == "spaced" {
 				continue
 			}
 			t.Run(fmt.Sprint(n, " ", name), func(t *testing.T) {
 				open, closed := nest[0], nest[1]
-				if n <= maxReferenceDepth && !json.Valid([]byte(open+closed)) {
+				if n <= reference.MaxDepth && !json.Valid([]byte(open+closed)) {
 					t.Fatal("the test's own document is no JSON")
 				}
 				value, rest, ok := SkipValue([]byte(open + closed + "]"))
@@ -248,7 +250,7 @@ func TestFalsy(t *testing.T) {
 		if !Falsy([]byte(raw)) {
 			t.Errorf("Falsy(%.40q) is false", raw)
 		}
-		if !referenceFalsy([]byte(raw)) {
+		if !reference.Falsy([]byte(raw)) {
 			t.Errorf("the reference takes %.40q for truthy", raw)
 		}
 	}
@@ -259,7 +261,7 @@ func TestFalsy(t *testing.T) {
 		if Falsy([]byte(raw)) {
 			t.Errorf("Falsy(%.40q) is true", raw)
 		}
-		if referenceFalsy([]byte(raw)) {
+		if reference.Falsy([]byte(raw)) {
 			t.Errorf("the reference takes %.40q for falsy", raw)
 		}
 	}

@@ -1,4 +1,8 @@
-package events
+// Package rawjson reads and writes JSON as the bytes it is: it checks documents,
+// finds members of objects, and spells strings. It decodes nothing that is only
+// passed on, has no limit on nesting and does not recurse. Strings and what is
+// false follow JavaScript.
+package rawjson
 
 import (
 	"bytes"
@@ -72,6 +76,27 @@ func ScanObject(p []byte, keys []string, values [][]byte) (rest []byte, ok bool)
 			return p[i+1:], true
 		default:
 			return nil, false
+		}
+	}
+}
+
+// ValidTail reports whether rest is the end of a JSON array, from behind one of
+// its elements on. rest must be valid UTF-8.
+func ValidTail(rest []byte) bool {
+	for {
+		rest = SkipSpace(rest)
+		if len(rest) == 0 {
+			return false
+		}
+		if rest[0] == ']' {
+			return len(SkipSpace(rest[1:])) == 0
+		}
+		if rest[0] != ',' {
+			return false
+		}
+		var ok bool
+		if _, rest, ok = SkipValue(rest[1:]); !ok {
+			return false
 		}
 	}
 }
@@ -375,11 +400,12 @@ func IsString(raw []byte) bool { return len(raw) > 0 && raw[0] == '"' }
 // JavaScript strings can hold and UTF-8 cannot, lone surrogates, it encodes as
 // if they were runes (WTF-8), so that different strings stay different.
 func DecodeString(raw []byte) string {
-	return string(decodeString(raw))
+	return string(Decode(raw))
 }
 
-// decodeString is DecodeString without a copy where there are no escapes.
-func decodeString(raw []byte) []byte {
+// Decode is DecodeString without a copy where there are no escapes: the result
+// may be a part of raw.
+func Decode(raw []byte) []byte {
 	inner := raw[1 : len(raw)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return inner

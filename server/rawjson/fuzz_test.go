@@ -1,0 +1,45 @@
+package rawjson
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzScan compares SkipValue and ScanObject with encoding/json.
+func FuzzScan(f *testing.F) {
+	for _, doc := range documents {
+		f.Add([]byte(doc))
+	}
+	for _, nest := range nests(300) {
+		f.Add([]byte(nest[0] + nest[1]))
+	}
+	f.Add([]byte(`{"to":"bob","from":"alice","offer":{"type":"offer","sdp":"` + strings.Repeat(`a=rtcp-fb:111 transport-cc\r\n`, 90) + `"}}]`))
+	f.Fuzz(func(t *testing.T, p []byte) { checkScan(t, p) })
+}
+
+// FuzzString compares the strings of two JSON documents with JavaScript's, and
+// encodes any string.
+func FuzzString(f *testing.F) {
+	for _, raw := range []string{
+		`"alice"`, `"\"\\\/\b\f\n\r\t\u0000"`, `"\ud83d\ude00"`, `"\ud83d"`, `"\ude00\ud83d"`, `"\ud83d\ud83d\ude00"`, `"😀é\u2028"`, "\"\x7f\"",
+	} {
+		f.Add([]byte(raw), []byte(`"\u0061\ud83d"`))
+	}
+	f.Add([]byte(`a"\`+"\n\x00\x1f"), []byte(`"\ufffd"`))
+	isString := func(p []byte) bool { return utf8.Valid(p) && json.Valid(p) && p[0] == '"' && p[len(p)-1] == '"' }
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		if isString(a) && isString(b) {
+			checkString(t, a, b)
+		}
+		if !utf8.Valid(a) {
+			return
+		}
+		raw := AppendString(nil, string(a))
+		var got string
+		if err := json.Unmarshal(raw, &got); err != nil || got != string(a) || DecodeString(raw) != string(a) {
+			t.Fatalf("AppendString(%q) = %q, which is %q to encoding/json (%v), and %q to DecodeString", a, raw, got, err, DecodeString(raw))
+		}
+	})
+}
