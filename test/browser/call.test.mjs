@@ -261,6 +261,17 @@ cases([
     },
   },
   {
+    name: 'the browser of one side crashes in a call: it has ended within seconds, and is not waited for',
+    async run(stage) {
+      const [a, b] = await pair(stage);
+      await Promise.all([flows(a.page), flows(b.page)]);
+      await b.crash();
+      await a.misses('bob');
+      await a.with('bob').getByRole('log').getByText('The call has ended.').waitFor();
+      await a.with('bob').locator('.state').getByText('bob closed the channel.').waitFor();
+    },
+  },
+  {
     name: 'relayed by the TURN server, which restarts: the call finds its way through the new one',
     env: { TURN_LISTEN: '127.0.0.1:0', TURN_PUBLIC_IP: '127.0.0.1', TURN_ALLOW_PRIVATE: 'true' },
     async run(stage) {

@@ -83,7 +83,7 @@ cases([
       // Once more, with credentials of their own.
       await b.press('alice', 'Chat');
       await Promise.all([a.talks('bob', relayed), b.talks('alice', relayed)]);
-      await Promise.all([a.page.close(), b.page.close()]);
+      await b.press('alice', 'Close the channel');
       await stage.server.reaches('signaling_turn_allocations', (n) => n === 0);
     },
   })),

@@ -285,6 +285,14 @@ export class Visitor {
     return this.with(name).getByRole('log').getByText(text, { exact: true }).waitFor();
   }
 
+  // crash ends the page without a chance to say goodbye to anybody.
+  async crash() {
+    const session = await this.page.context().newCDPSession(this.page);
+    const crashed = this.page.waitForEvent('crash');
+    session.send('Page.crash').catch(() => {}); // nobody is left to answer
+    await crashed;
+  }
+
   // steps are what the signaling did, as [way, what, detail, ms].
   steps(name) {
     return this.with(name)

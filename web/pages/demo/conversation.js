@@ -121,20 +121,23 @@ export class Conversation {
   }
 
   // left means that the server does not know the other any more. A channel that
-  // is open does not need the server.
+  // is open does not need the server, as long as its path lasts.
   left() {
+    this.#peer?.missing();
     if (this.#open) this.#steps.trace('here', `${this.#name} has left the server`, 'the channel stays');
     else this.undelivered(`User ${this.#name} not found`);
   }
 
   // lost means the same of ourselves.
   lost() {
+    this.#peer?.unknown();
     if (this.#open) this.#steps.trace('here', 'the server is lost', 'the channel stays');
     else this.undelivered('Connection lost');
   }
 
   // returned means that signals to the other arrive again.
   returned() {
+    this.#peer?.unknown();
     if (!this.#open) return;
     this.#steps.trace('here', `the server knows both again`, '');
     this.#peer.nudge();

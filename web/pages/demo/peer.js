@@ -14,6 +14,7 @@ const measureEvery = 1000;
 const iceTimeout = 5000;
 const restartAfter = 2000; // ms without a path, after which another one is looked for
 const giveUpAfter = 60_000; // ms without a path
+const missingFor = 5000; // ms in which someone whose network changes is back on the server
 
 // onlyRelayed serves to see a TURN server at work: the page was opened with
 // ?relay=only.
@@ -48,8 +49,9 @@ export class Peer {
   #id; // of the connection, in everything sent; clients that do not know it ignore it
   #up = false;
   #told = false; // whether our last description may have arrived
+  #missing = false; // whether the other has been off the server for missingFor
   #steps = Promise.resolve(); // one after the other
-  #timers = { answer: 0, measure: 0, restart: 0, end: 0 };
+  #timers = { answer: 0, measure: 0, restart: 0, end: 0, missing: 0 };
 
   constructor({ polite, signal, iceServers, on }) {
     this.#polite = polite;
@@ -113,6 +115,23 @@ export class Peer {
       if (this.#pc?.remoteDescription) await this.#add(candidate);
       else this.#early.push(candidate);
     });
+  }
+
+  // missing means that the other has left the server. Without it no other path
+  // can be found, so the end of this one is the end: a browser that is closed or
+  // crashes cannot always say goodbye.
+  missing() {
+    clearTimeout(this.#timers.missing);
+    this.#timers.missing = setTimeout(() => {
+      this.#missing = true;
+      if (!this.#up) this.close('left');
+    }, missingFor);
+  }
+
+  // unknown takes missing back: the other is on the server again, or we are not.
+  unknown() {
+    clearTimeout(this.#timers.missing);
+    this.#missing = false;
   }
 
   // nudge repeats what may have been lost, once the server or the other is back.
@@ -258,6 +277,10 @@ export class Peer {
         }
         if (this.#up) this.#on.trace('here', 'interrupted', 'another path is looked for');
         this.#up = false;
+        if (this.#missing) {
+          this.close('left');
+          return;
+        }
         this.#on.path(false);
         clearTimeout(restart);
         this.#timers.restart = setTimeout(() => this.restart(), state === 'failed' ? 0 : restartAfter);
