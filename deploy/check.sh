@@ -126,7 +126,7 @@ compose_files() { # what is mounted is there, as the kind that the container exp
 signald_help() { if [ -x "${SIGNALD:-}" ]; then "$SIGNALD" -help; else go run ./cmd/signald -help; fi; }
 compose_settings() { # every variable that a service sets is one of the server's
   local variable known
-  known=$(signald_help 2>&1 | sed -n 's/^  -\([a-z-]*\).*/\1/p' | tr a-z- A-Z_) && [ -n "$known" ] || return
+  known=$(signald_help | sed -n 's/^  \([A-Z_]*\) *-.*/\1/p') && [ -n "$known" ] || return
   for variable in $(jq -r '.services | to_entries[] | select(.key | startswith("signald")) | .value.environment | keys[]' "$tmp/compose.json" | sort -u); do
     grep -qx "$variable" <<<"$known" || { echo "unknown: $variable"; return 1; }
   done

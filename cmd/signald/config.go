@@ -63,21 +63,21 @@ const clientScripts = "https://cdn.socket.io/4.8.4/"
 
 // settings holds every setting with its default.
 var settings = []setting{
-	{"PORT", "3001", "port to listen on; 0 takes any free one", func(c *config, v string) error {
+	{"PORT", "3001", "port to listen on; 0 picks any free port", func(c *config, v string) error {
 		return setInt(&c.port, v, 0, 65535)
 	}},
-	{"HOST", "0.0.0.0", "address to listen on; 0.0.0.0 means every one, of IPv6 too", func(c *config, v string) error {
+	{"HOST", "0.0.0.0", "IP address to listen on; 0.0.0.0 means all addresses, IPv6 included", func(c *config, v string) error {
 		c.host = v
 		if net.ParseIP(v) == nil && v != "localhost" {
-			return errors.New("is no IP address")
+			return errors.New("is not a valid IP address")
 		}
 		return nil
 	}},
-	{"CORS_ORIGINS", "http://localhost:3000", "origins of web clients, comma-separated, such as https://*.example.com; * allows all", func(c *config, v string) error {
+	{"CORS_ORIGINS", "http://localhost:3000", "allowed origins of web clients, comma-separated, such as https://*.example.com; null allows pages without an origin, * allows all; clients that send no Origin, such as native apps, are always allowed", func(c *config, v string) error {
 		c.Origins = list(v)
 		return middleware.ValidateOrigins(c.Origins)
 	}},
-	{"PUBLIC_HOSTS", "", "names that clients reach the server by, comma-separated: pages of these hosts may use it", func(c *config, v string) error {
+	{"PUBLIC_HOSTS", "", "host names that clients use to reach the server, comma-separated; pages served from these hosts may connect; not needed over TLS, for IP addresses and for local names", func(c *config, v string) error {
 		c.PublicHosts = list(strings.ToLower(v))
 		for _, host := range c.PublicHosts {
 			if strings.ContainsAny(host, "/:*@ ") {
@@ -93,62 +93,62 @@ var settings = []setting{
 		}
 		return nil
 	}},
-	{"NODE_ENV", "development", "production: logs in JSON", func(c *config, v string) error {
+	{"NODE_ENV", "development", "production switches to JSON logs", func(c *config, v string) error {
 		c.environment, c.production = v, v == "production"
 		return nil
 	}},
-	{"LOG_LEVEL", "info", "debug, info, warn or error", func(c *config, v string) error {
+	{"LOG_LEVEL", "info", "lowest level that is logged: debug, info, warn or error; user IDs appear at debug only", func(c *config, v string) error {
 		if err := c.logLevel.UnmarshalText([]byte(v)); err != nil || strings.ContainsAny(v, "+-") {
 			return errors.New("must be debug, info, warn or error")
 		}
 		return nil
 	}},
-	{"TRUSTED_PROXIES", "", "CIDRs of proxies, comma-separated, or how many there are", func(c *config, v string) (err error) {
+	{"TRUSTED_PROXIES", "", "proxies whose X-Forwarded-For is trusted: CIDRs, comma-separated, or the number of proxies in front; too high a number lets clients fake their address; defaults to 1 on Heroku and Railway", func(c *config, v string) (err error) {
 		c.Proxies, err = middleware.ParseProxies(v)
 		return err
 	}},
-	{"RATE_LIMIT", "100", "requests and new connections a minute and client IP; 0 is no limit", func(c *config, v string) error {
+	{"RATE_LIMIT", "100", "requests and new connections per minute per client IP (IPv6: per /64), 429 above; 0 means no limit", func(c *config, v string) error {
 		return setInt(&c.RateLimit, v, 0, 1<<30)
 	}},
-	{"MESSAGE_RATE", "50", "events a second and connection; 0 is no limit", func(c *config, v string) error {
+	{"MESSAGE_RATE", "50", "events per second per connection; 0 means no limit", func(c *config, v string) error {
 		return setInt(&c.MessageRate, v, 0, 1<<30)
 	}},
-	{"MESSAGE_BURST", "200", "events that a connection may send at once; 0 is MESSAGE_RATE", func(c *config, v string) error {
+	{"MESSAGE_BURST", "200", "events that a connection may send at once; 0 means MESSAGE_RATE", func(c *config, v string) error {
 		return setInt(&c.MessageBurst, v, 0, 1<<30)
 	}},
-	{"MAX_MESSAGE_BYTES", "1000000", "most bytes of one message, either way", func(c *config, v string) error {
+	{"MAX_MESSAGE_BYTES", "1000000", "maximum size of one message in bytes, in either direction", func(c *config, v string) error {
 		return setInt(&c.MaxMessage, v, 1, 1<<30)
 	}},
-	{"MAX_OUTBOX_BYTES", "4194304", "most bytes that may wait for one client", func(c *config, v string) error {
+	{"MAX_OUTBOX_BYTES", "4194304", "maximum bytes that may wait for one client", func(c *config, v string) error {
 		return setInt(&c.MaxOutbox, v, 1, 1<<30)
 	}},
-	{"MAX_CONNECTIONS", "", "most clients at a time; empty: nine tenths of the limit of open files; 0 is no limit", func(c *config, v string) error {
+	{"MAX_CONNECTIONS", "", "maximum number of connections, 503 above; empty means nine tenths of the limit of open files, 0 means no limit", func(c *config, v string) error {
 		if v == "" {
 			c.MaxConnections = openFiles() / 10 * 9
 			return nil
 		}
 		return setInt(&c.MaxConnections, v, 0, 1<<30)
 	}},
-	{"MAX_CONNECTIONS_PER_IP", "1000", "most connections of one client IP at a time; 0 is no limit, as with RATE_LIMIT=0", func(c *config, v string) error {
+	{"MAX_CONNECTIONS_PER_IP", "1000", "maximum number of connections per client IP (IPv6: per /64), 429 above; 0 means no limit, which is the default with RATE_LIMIT=0", func(c *config, v string) error {
 		return setInt(&c.MaxConnectionsPerIP, v, 0, 1<<30)
 	}},
-	{"PING_INTERVAL", "25s", "how often a client is asked whether it is there", func(c *config, v string) error {
+	{"PING_INTERVAL", "25s", "time between heartbeats", func(c *config, v string) error {
 		return setDuration(&c.PingInterval, v)
 	}},
-	{"PING_TIMEOUT", "20s", "how long it may take to say so", func(c *config, v string) error {
+	{"PING_TIMEOUT", "20s", "time that a client has to answer a heartbeat", func(c *config, v string) error {
 		return setDuration(&c.PingTimeout, v)
 	}},
-	{"REGISTER_TIMEOUT", "0", "how long a client may take to register; 0 is forever; 60s where clients need tokens", func(c *config, v string) error {
+	{"REGISTER_TIMEOUT", "0", "time that a client has to register after connecting; 0 means no limit; defaults to 60s where clients need tokens", func(c *config, v string) error {
 		return setDurationOrZero(&c.RegisterTimeout, v)
 	}},
-	{"INACTIVITY_TIMEOUT", "5m", "how long a client may send nothing at all, heartbeats included", func(c *config, v string) error {
+	{"INACTIVITY_TIMEOUT", "5m", "disconnects a client that sends nothing for this long, heartbeats included; at least PING_INTERVAL + PING_TIMEOUT", func(c *config, v string) error {
 		return setDuration(&c.InactivityTimeout, v)
 	}},
-	{"PRESENCE", "all", "all: everybody is told who comes and goes; none: nobody is", func(c *config, v string) error {
+	{"PRESENCE", "all", "who is notified when a user joins or leaves: all, or none, which also leaves user lists empty", func(c *config, v string) error {
 		c.Presence = v == "all"
 		return oneOf(v, "all", "none")
 	}},
-	{"TRANSPORTS", "websocket,polling", "Socket.IO transports that are offered", func(c *config, v string) error {
+	{"TRANSPORTS", "websocket,polling", "Socket.IO transports to offer", func(c *config, v string) error {
 		c.WebSocket, c.Polling = false, false
 		for _, t := range list(v) {
 			switch t {
@@ -165,8 +165,8 @@ var settings = []setting{
 		}
 		return nil
 	}},
-	{"ENGINE", defaultEngine, "Socket.IO engine: native, or zishang (WebSocket only; in binaries built with -tags zishang)", (*config).setEngine},
-	{"REDIS_URL", "", "redis:// or rediss:// URL: all instances with the same one are one server", func(c *config, v string) error {
+	{"ENGINE", defaultEngine, "Socket.IO engine: native, or zishang (WebSocket only, in binaries built with -tags zishang)", (*config).setEngine},
+	{"REDIS_URL", "", "redis:// or rediss:// URL; instances with the same URL and prefix act as one server", func(c *config, v string) error {
 		c.RedisURL = v
 		return cluster.ValidateURL(v)
 	}},
@@ -174,7 +174,7 @@ var settings = []setting{
 		c.RedisPrefix = v
 		return nil
 	}},
-	{"NODE_ID", "", "name of this instance; random if empty", func(c *config, v string) error {
+	{"NODE_ID", "", "name of this instance in logs and in Redis; random if empty", func(c *config, v string) error {
 		if c.NodeID = v; v == "" {
 			c.NodeID = strings.ToLower(rand.Text()[:8])
 		}
@@ -183,11 +183,11 @@ var settings = []setting{
 		}
 		return nil
 	}},
-	{"STATUS_PAGES", "on", "on: serves the pages /demo and /status; off: neither", func(c *config, v string) error {
+	{"STATUS_PAGES", "on", "on serves the pages /demo and /status, off serves neither", func(c *config, v string) error {
 		c.StatusPages = v == "on"
 		return oneOf(v, "on", "off")
 	}},
-	{"CLIENT_SCRIPT_URL", clientScripts, "where /socket.io/socket.io.js redirects to: a file, or a directory with a slash at its end; off: nowhere", func(c *config, v string) error {
+	{"CLIENT_SCRIPT_URL", clientScripts, "where /socket.io/socket.io.js redirects to: a file, or a directory that ends in a slash; off answers 404", func(c *config, v string) error {
 		if c.ClientScripts = v; v == "off" {
 			c.ClientScripts = ""
 			return nil
@@ -197,52 +197,52 @@ var settings = []setting{
 		}
 		return nil
 	}},
-	{"DRAIN_DELAY", "0", "how long a stop waits, with /ready at 503, before it begins", func(c *config, v string) error {
+	{"DRAIN_DELAY", "0", "time between SIGTERM and the stop during which /ready answers 503, for load balancers that poll", func(c *config, v string) error {
 		return setDurationOrZero(&c.drainDelay, v)
 	}},
-	{"SHUTDOWN_TIMEOUT", "10s", "how long a stop may take, after DRAIN_DELAY", func(c *config, v string) error {
+	{"SHUTDOWN_TIMEOUT", "10s", "maximum duration of a stop, after DRAIN_DELAY", func(c *config, v string) error {
 		return setDuration(&c.shutdownTimeout, v)
 	}},
-	{"DEBUG_ADDR", "", "address to serve profiles on; a mere :port is on loopback", func(c *config, v string) error {
+	{"DEBUG_ADDR", "", "address to serve profiles on (/debug/pprof/); :PORT alone means loopback only", func(c *config, v string) error {
 		return setAddr(&c.debugAddr, v)
 	}},
-	{"AUTH_JWT_SECRET", "", "HMAC secrets of tokens, comma-separated: clients need a token", func(c *config, v string) error {
+	{"AUTH_JWT_SECRET", "", "HMAC secrets for tokens, comma-separated, any of which is accepted; setting it makes tokens mandatory", func(c *config, v string) error {
 		c.Tokens.Secrets = list(v)
 		return nil
 	}},
-	{"AUTH_JWKS", "", "URL or file of the key set of tokens: clients need a token", func(c *config, v string) error {
+	{"AUTH_JWKS", "", "URL or file of a JSON Web Key Set for tokens (RS256, ES256, EdDSA), reloaded regularly; setting it makes tokens mandatory", func(c *config, v string) error {
 		c.Tokens.JWKS = v
 		return nil
 	}},
-	{"AUTH_ISSUER", "", "issuer that tokens must have", func(c *config, v string) error {
+	{"AUTH_ISSUER", "", "required issuer of tokens", func(c *config, v string) error {
 		c.Tokens.Issuer = v
 		return nil
 	}},
-	{"AUTH_AUDIENCE", "", "audience that tokens must have", func(c *config, v string) error {
+	{"AUTH_AUDIENCE", "", "required audience of tokens", func(c *config, v string) error {
 		c.Tokens.Audience = v
 		return nil
 	}},
-	{"AUTH_CLAIM", "sub", "claim of a token that names its user", func(c *config, v string) error {
+	{"AUTH_CLAIM", "sub", "claim of a token that holds the user ID", func(c *config, v string) error {
 		c.Tokens.Claim = v
 		return nil
 	}},
-	{"KEY_PROOF", "off", "off, takeover or always: when Volli clients prove that they hold their key", func(c *config, v string) error {
+	{"KEY_PROOF", "off", "when a Volli client has to prove that it holds its private key: off, takeover or always", func(c *config, v string) error {
 		c.KeyProof = map[string]volli.Proof{"takeover": volli.ProofTakeover, "always": volli.ProofAlways}[v]
 		return oneOf(v, "off", "takeover", "always")
 	}},
-	{"STUN_URLS", "", "STUN servers that clients are told of, comma-separated", func(c *config, v string) error {
+	{"STUN_URLS", "", "STUN servers to announce to clients, comma-separated", func(c *config, v string) error {
 		c.ICE.STUN = list(v)
 		return checkICE(c.ICE.STUN, "stun:", "stuns:")
 	}},
-	{"TURN_URLS", "", "TURN servers that clients are told of, comma-separated; needs TURN_SECRET", func(c *config, v string) error {
+	{"TURN_URLS", "", "TURN servers to announce to clients, comma-separated; needs TURN_SECRET", func(c *config, v string) error {
 		c.ICE.TURN = list(v)
 		return checkICE(c.ICE.TURN, "turn:", "turns:")
 	}},
-	{"TURN_SECRET", "", "secret that TURN credentials are made with (coturn's static-auth-secret)", func(c *config, v string) error {
+	{"TURN_SECRET", "", "secret from which TURN credentials are derived (coturn's static-auth-secret)", func(c *config, v string) error {
 		c.ICE.Secret = v
 		return nil
 	}},
-	{"TURN_TTL", "1h", "how long TURN credentials are good", func(c *config, v string) error {
+	{"TURN_TTL", "1h", "lifetime of TURN credentials", func(c *config, v string) error {
 		return setDuration(&c.ICE.TTL, v)
 	}},
 	{"TURN_LISTEN", "", "address of the built-in TURN server, such as 0.0.0.0:3478; needs TURN_PUBLIC_IP", func(c *config, v string) error {
@@ -254,7 +254,7 @@ var settings = []setting{
 			return nil
 		}
 		if c.TURN.PublicIP, err = netip.ParseAddr(v); err != nil {
-			return errors.New("is no IP address")
+			return errors.New("is not a valid IP address")
 		}
 		return nil
 	}},
@@ -275,42 +275,42 @@ var settings = []setting{
 		c.TURN.Realm = v
 		return nil
 	}},
-	{"TURN_MAX_ALLOCATIONS", "10", "most allocations of one user at a time", func(c *config, v string) error {
+	{"TURN_MAX_ALLOCATIONS", "10", "maximum number of allocations per user at a time", func(c *config, v string) error {
 		return setInt(&c.TURN.MaxAllocations, v, 1, 1<<20)
 	}},
-	{"TURN_ALLOW_PRIVATE", "false", "true: the built-in TURN server relays to private addresses too", func(c *config, v string) error {
+	{"TURN_ALLOW_PRIVATE", "false", "true lets the built-in TURN server relay to private addresses", func(c *config, v string) error {
 		c.TURN.AllowPrivate = v == "true"
 		return oneOf(v, "true", "false")
 	}},
-	{"METRICS_ADDR", "", "address of a listener of its own for /metrics", func(c *config, v string) error {
+	{"METRICS_ADDR", "", "address of a separate listener for /metrics, which is then not served on PORT", func(c *config, v string) error {
 		c.Metrics = v == ""
 		return setAddr(&c.metricsAddr, v)
 	}},
-	{"TLS_CERT_FILE", "", "certificate chain in PEM; with TLS_KEY_FILE: HTTPS and WSS", func(c *config, v string) error {
+	{"TLS_CERT_FILE", "", "certificate chain in PEM, reloaded when it changes; with TLS_KEY_FILE it enables HTTPS and WSS", func(c *config, v string) error {
 		c.certFile = v
 		return nil
 	}},
-	{"TLS_KEY_FILE", "", "its private key in PEM", func(c *config, v string) error {
+	{"TLS_KEY_FILE", "", "private key of TLS_CERT_FILE in PEM", func(c *config, v string) error {
 		c.keyFile = v
 		return nil
 	}},
-	{"ACME_DOMAINS", "", "domains to get certificates for, comma-separated: HTTPS and WSS", func(c *config, v string) error {
+	{"ACME_DOMAINS", "", "domains to obtain certificates for by ACME, comma-separated; enables HTTPS and WSS", func(c *config, v string) error {
 		c.acme.Domains = list(v)
 		return nil
 	}},
-	{"ACME_EMAIL", "", "where the certificate authority writes to", func(c *config, v string) error {
+	{"ACME_EMAIL", "", "contact address for the certificate authority", func(c *config, v string) error {
 		c.acme.Email = v
 		return nil
 	}},
-	{"ACME_CACHE_DIR", "", "where certificates and their keys are kept over restarts", func(c *config, v string) error {
+	{"ACME_CACHE_DIR", "", "directory that keeps certificates and keys across restarts", func(c *config, v string) error {
 		c.acme.CacheDir = v
 		return nil
 	}},
-	{"ACME_DIRECTORY_URL", "", "the certificate authority; empty is Let's Encrypt", func(c *config, v string) error {
+	{"ACME_DIRECTORY_URL", "", "directory URL of the certificate authority; empty means Let's Encrypt", func(c *config, v string) error {
 		c.acme.DirectoryURL = v
 		return nil
 	}},
-	{"HTTP_REDIRECT_ADDR", "", "address of a plain listener that redirects to HTTPS", func(c *config, v string) error {
+	{"HTTP_REDIRECT_ADDR", "", "address of a plain HTTP listener that redirects to HTTPS and answers ACME challenges", func(c *config, v string) error {
 		return setAddr(&c.redirectAddr, v)
 	}},
 }
@@ -434,7 +434,7 @@ func checkICE(urls []string, schemes ...string) error {
 	for _, u := range urls {
 		known := slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(u, s) && len(u) > len(s) })
 		if !known || strings.ContainsAny(u, " /") {
-			return fmt.Errorf("has %q, which is no %s URL", u, schemes[0])
+			return fmt.Errorf("has %q, which is not a valid %s URL", u, schemes[0])
 		}
 	}
 	return nil

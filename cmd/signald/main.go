@@ -37,26 +37,41 @@ func main() {
 		}
 	}()
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "signald:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// A usageError is a command line or a configuration that has to change before
+// the server can start.
+type usageError struct{ error }
+
+func exitCode(err error) int {
+	if errors.As(err, new(usageError)) {
+		return 2
+	}
+	return 1
 }
 
 // run is the process: it returns when ctx has ended and the server has stopped,
 // or at once when it cannot start.
 func run(ctx context.Context, args []string, env environment, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("signald", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard)
 	version := flags.Bool("version", false, "print the version and exit")
 	check := flags.Bool("check", false, "validate the configuration, say what would run, and exit")
 	health := flags.Bool("health", false, "ask the server on this machine for its health and exit")
 	define(flags)
-	if err := flags.Parse(args); err != nil {
-		return err
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return printHelp(stdout)
+	case err != nil:
+		return usageError{fmt.Errorf("%w (signald -help lists the settings)", err)}
 	}
 	if *version {
 		_, err := fmt.Fprintln(stdout, server.Build())
@@ -65,7 +80,7 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	c, err := load(flags, env)
 	switch {
 	case err != nil:
-		return err
+		return usageError{err}
 	case *check:
 		return c.report(stdout, env)
 	case *health:

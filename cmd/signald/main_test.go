@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"io"
 	"net"
@@ -195,14 +194,6 @@ func TestCommands(t *testing.T) {
 	out.Reset()
 	if err := run(context.Background(), []string{"-check"}, noEnv, &out, io.Discard); err != nil || out.Len() == 0 {
 		t.Errorf("-check: %q, %v", out.String(), err)
-	}
-	if err := run(context.Background(), []string{"-help"}, noEnv, io.Discard, &out); !errors.Is(err, flag.ErrHelp) {
-		t.Errorf("-help: %v", err)
-	}
-	for _, s := range settings {
-		if !strings.Contains(out.String(), "-"+flagName(s.name)+" ") {
-			t.Errorf("-help does not name %s", flagName(s.name))
-		}
 	}
 }
 
