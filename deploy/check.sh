@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the deployment files with what runs without a cloud account and without a Docker engine,
-# and runs the server behind deploy/nginx.conf for real. `make setup` installs what it needs. What
+# and runs the server behind deploy/nginx-site.conf for real. `make setup` installs what it needs. What
 # cannot be checked fails with CI=true, and is counted as skipped elsewhere.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -215,7 +215,7 @@ fi
 # --- nginx, and the server behind it ----------------------------------------------------------
 
 if ! have nginx -v || ! have openssl version; then
-  skip "nginx.conf" "nginx or openssl is missing (run make setup)"
+  skip "nginx-site.conf" "nginx or openssl is missing (run make setup)"
   finish
 fi
 
@@ -225,26 +225,34 @@ openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=signal.example.com \
 sed -e 's/\[::\]/[::1]/' -e "s/listen 80;/listen 127.0.0.1:$http;/" -e "s/listen 443 /listen 127.0.0.1:$tls /" \
   -e "s/]:80;/]:$http;/" -e "s/]:443 /]:$tls /" -e "s/server 127.0.0.1:3001;/server 127.0.0.1:$port;/" \
   -e "s|/etc/letsencrypt/live/signal.example.com|$tmp|" \
-  -e "s|^http {|pid $tmp/nginx.pid; http { client_body_temp_path $tmp/b; proxy_temp_path $tmp/p; fastcgi_temp_path $tmp/f; uwsgi_temp_path $tmp/u; scgi_temp_path $tmp/s;|" \
-  deploy/nginx.conf >"$tmp/nginx.conf"
-[ "$(id -u)" = 0 ] || sed -i '/^user /d' "$tmp/nginx.conf"
+  deploy/nginx-site.conf >"$tmp/site.conf"
+# The site in an nginx.conf such as Debian's.
+cat >"$tmp/nginx.conf" <<EOF
+$([ "$(id -u)" != 0 ] || echo 'user www-data;')
+pid $tmp/nginx.pid;
+events {}
+http {
+  client_body_temp_path $tmp/b; proxy_temp_path $tmp/p; fastcgi_temp_path $tmp/f; uwsgi_temp_path $tmp/u; scgi_temp_path $tmp/s;
+  include $tmp/site.conf;
+}
+EOF
 nginx=(nginx -p "$tmp" -e "$tmp/error.log" -c "$tmp/nginx.conf")
 
 syntax() { "${nginx[@]}" -t 2>&1 | tee "$tmp/answer" && grep 'syntax is ok' "$tmp/answer"; }
 no_warnings() { "$@" 2>&1 | tee "$tmp/answer" && ! grep -E '\[(warn|error|emerg)\]' "$tmp/answer"; }
 read_timeout() {
   local seconds
-  seconds=$(sed -n 's/.*proxy_read_timeout \([0-9]*\)s;.*/\1/p' deploy/nginx.conf)
+  seconds=$(sed -n 's/.*proxy_read_timeout \([0-9]*\)s;.*/\1/p' deploy/nginx-site.conf)
   echo "proxy_read_timeout ${seconds}s, heartbeats need more than 45s"
   [ "$seconds" -gt 45 ]
 }
-check "nginx.conf: syntax" syntax
+check "nginx-site.conf: syntax" syntax
 if "${nginx[@]}" -t 2>&1 | grep -qE '\[::1\].*(Address family not supported|Cannot assign)'; then
   echo "      no IPv6 here: from now on without the [::] lines"
-  sed -i '/\[::1\]/d' "$tmp/nginx.conf"
+  sed -i '/\[::1\]/d' "$tmp/site.conf"
 fi
-check "nginx.conf: nginx -t" no_warnings "${nginx[@]}" -t
-check "nginx.conf: read timeout above the heartbeat's" read_timeout
+check "nginx-site.conf: nginx -t" no_warnings "${nginx[@]}" -t
+check "nginx-site.conf: read timeout above the heartbeat's" read_timeout
 
 # As in the image: an empty root and its user; with the environment of the systemd unit.
 if [ "$(id -u)" = 0 ]; then
