@@ -18,7 +18,8 @@ const (
 // The tables follow the IANA special-purpose address registries. What is in
 // none is global in IPv4, and in IPv6 within 2000::/3.
 var (
-	privateIPv4 = prefixes("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+	privateIPv4 = prefixes("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+		"168.63.129.16/32") // Azure's services for the host itself
 	privateIPv6 = prefixes("::1/128", "fc00::/7", "fe80::/10", "fec0::/10")
 	nowhereIPv4 = prefixes("0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
 		"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")
@@ -63,6 +64,13 @@ func target(ip netip.Addr) netip.Addr {
 	return ip
 }
 
+// isISATAP reports whether packets to ip may leave in a tunnel to the IPv4 address
+// in its interface identifier (RFC 5214, section 6.1), which nobody has checked.
+func isISATAP(ip netip.Addr) bool {
+	b := ip.As16()
+	return ip.Is6() && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
+}
+
 // scopeOf takes addresses that target returned.
 func scopeOf(ip netip.Addr) scope {
 	isPrivate, isNowhere := privateIPv6, nowhereIPv6
@@ -70,7 +78,7 @@ func scopeOf(ip netip.Addr) scope {
 		isPrivate, isNowhere = privateIPv4, nowhereIPv4
 	}
 	switch {
-	case !ip.IsValid() || contains(isNowhere, ip):
+	case !ip.IsValid() || contains(isNowhere, ip) || isISATAP(ip):
 		return nowhere
 	case contains(isPrivate, ip):
 		return private
