@@ -143,6 +143,8 @@ func (f figures) collectTURN(gauge gaugeFunc, count countFunc) {
 	count(allocationsTotalDesc, t.AllocationsTotal)
 	count(turnRefusedDesc, t.RefusedAuth, "auth")
 	count(turnRefusedDesc, t.RefusedQuota, "quota")
+	count(turnRefusedDesc, t.RefusedCapacity, "capacity")
+	count(turnRefusedDesc, t.RefusedUnsupported, "unsupported")
 	count(turnRefusedDesc, t.RefusedPermission, "permission")
 	count(turnBytesDesc, t.BytesToPeers, "to_peers")
 	count(turnBytesDesc, t.BytesFromPeers, "from_peers")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pion/logging"
+	"github.com/pion/stun/v4"
 	"github.com/pion/turn/v5"
 )
 
@@ -26,8 +27,11 @@ type entrance struct {
 	stream *stream // the PacketConn, if it is one
 
 	// Owned by the reading goroutine.
-	admitted string // user for whom the current request may allocate; or empty
-	made     *relay // by the current request
+	admitted *share                // on which the current request may allocate; or nil
+	made     *relay                // by the current request
+	wish     wish                  // of the current request
+	key      stun.MessageIntegrity // of the current request
+	failure  stun.ErrorCode        // why the current request got no relay; or 0
 	ended    bool
 
 	mu     sync.Mutex
@@ -64,7 +68,7 @@ func (e *entrance) ReadFrom(p []byte) (int, net.Addr, error) {
 		n, from, err := e.PacketConn.ReadFrom(p)
 		switch {
 		case err == nil && wellFormed(p[:n]):
-			return n, from, nil
+			return copy(p, e.wishes(p[:n])), from, nil
 		case err == nil:
 		case e.stream == nil && !errors.Is(err, net.ErrClosed):
 			e.s.log.Error("turn: read", "error", err)
@@ -87,10 +91,23 @@ func (e *entrance) ReadFrom(p []byte) (int, net.Addr, error) {
 
 // settle takes back what the last request was granted and did not use.
 func (e *entrance) settle() {
-	if e.admitted != "" {
-		e.s.release(e.admitted)
-		e.admitted = ""
+	if e.admitted != nil {
+		e.s.release(*e.admitted)
+		e.admitted = nil
 	}
+	e.failure = 0
+}
+
+// WriteTo sends what the library has for a client.
+func (e *entrance) WriteTo(p []byte, client net.Addr) (int, error) {
+	sent := p
+	if isAnswer(p) {
+		sent = e.amend(p, client)
+	}
+	if _, err := e.PacketConn.WriteTo(sent, client); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // authenticate returns the key of a user name (RFC 8489, section 9.2.2), if it
@@ -106,7 +123,8 @@ func (e *entrance) authenticate(r *turn.RequestAttributes) (user string, key []b
 	case c.expired(time.Now()) && !e.holds(r.SrcAddr, r.Username):
 		e.refuse("expired", r.Username, r.SrcAddr)
 	default:
-		return r.Username, turn.GenerateAuthKey(r.Username, r.Realm, password(e.s.secret, r.Username)), true
+		e.key = e.s.keyOf(r.Username)
+		return r.Username, e.key, true
 	}
 	return "", nil, false
 }
@@ -129,13 +147,13 @@ func (e *entrance) relayOf(client net.Addr) *relay {
 
 // admit counts one more allocation of the user, if he may have it.
 func (e *entrance) admit(username, _ string, client net.Addr) bool {
-	user := quotaKey(username, addrPort(client).Addr())
-	if !e.s.reserve(user) {
+	of := shareOf(username, addrPort(client).Addr())
+	if !e.s.reserve(of) {
 		e.s.count.quota.Add(1)
-		e.s.log.Debug("turn: allocation refused", "reason", "quota", "user", user)
+		e.s.log.Debug("turn: allocation refused", "reason", "quota", "user", of.user, "client", of.client)
 		return false
 	}
-	e.admitted = user
+	e.admitted = &of
 	return true
 }
 
@@ -159,26 +177,26 @@ func (e *entrance) LocalAddr() net.Addr {
 // Validate is part of [turn.RelayAddressGenerator].
 func (e *entrance) Validate() error { return nil }
 
-// AllocatePacketConn opens the socket of an allocation. EVEN-PORT requests come
-// here before they were admitted; they are refused, and nobody makes them.
+// AllocatePacketConn opens the socket of an allocation.
 func (e *entrance) AllocatePacketConn(c turn.AllocateListenerConfig) (net.PacketConn, net.Addr, error) {
 	switch {
-	case e.admitted == "":
+	case e.admitted == nil:
 		return nil, nil, errNotAdmitted
 	case c.Network != e.s.relayNetwork:
+		e.failure = stun.CodeAddrFamilyNotSupported
 		return nil, nil, errFamily
 	}
-	r, err := e.s.newRelay(e, e.admitted)
+	r, err := e.s.newRelay(e, *e.admitted, e.wish)
 	if err != nil {
-		e.s.count.quota.Add(1)
 		return nil, nil, err
 	}
-	e.admitted, e.made = "", r
+	e.admitted, e.made = nil, r
 	return r, net.UDPAddrFromAddrPort(netip.AddrPortFrom(e.s.public, r.port)), nil
 }
 
 // AllocateListener refuses to relay to TCP peers (RFC 6062).
 func (e *entrance) AllocateListener(turn.AllocateListenerConfig) (net.Listener, net.Addr, error) {
+	e.failure = stun.CodeUnsupportedTransProto
 	return nil, nil, errors.ErrUnsupported
 }
 

@@ -7,6 +7,7 @@ const (
 	stunHeader      = 20
 	stunCookie      = 0x2112a442
 	xorPeerAddress  = 0x0012
+	allocateRequest = 0x0003
 	channelHeader   = 4
 	maxPacket       = 1599 // the library drops what is longer
 	familyIPv4      = 1

@@ -5,13 +5,19 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
+	"time"
 )
 
 // maxPermissions bounds the permissions and channels of one allocation, which
 // live five and ten minutes. A browser needs one or two for each candidate of
 // its peer.
 const maxPermissions = 512
+
+// reservationTime is how long a port is kept for who has its token, if the
+// allocation that it was reserved with lives so long (RFC 8656, section 7.2).
+const reservationTime = 30 * time.Second
 
 var (
 	errPeerRefused = errors.New("relaying to this peer is refused")
@@ -26,7 +32,9 @@ type relay struct {
 	s        *Server
 	entrance *entrance
 	port     uint16
-	user     string // whose allocation it counts as
+	share    share  // that it counts on
+	token    string // of the port behind it, which is reserved until reserved; or empty
+	reserved time.Time
 
 	// Set once, under entrance.mu, when the library has made the allocation.
 	client   netip.AddrPort
@@ -39,33 +47,69 @@ type relay struct {
 	channels    map[uint16]bool
 }
 
-// newRelay opens the socket on a free port. The caller has counted it as an
-// allocation of user.
-func (s *Server) newRelay(e *entrance, user string) (*relay, error) {
+// newRelay opens the socket on a free port, as wished. The caller has counted it
+// as an allocation.
+func (s *Server) newRelay(e *entrance, of share, w wish) (*relay, error) {
 	const attempts = 100 // ports that something else has
+	if w.port != 0 {
+		return s.openRelay(e, of, w, w.port)
+	}
 	ports := int(s.maxPort-s.minPort) + 1
 	first := rand.IntN(ports)
 	for i, failed := 0, 0; i < ports && failed < attempts; i++ {
 		port := s.minPort + uint16((first+i)%ports)
-		if s.hasRelay(port) {
+		if w.even && port%2 != 0 || w.reserve && (port == s.maxPort || s.taken(port+1)) || s.taken(port) {
 			continue
 		}
-		conn, err := net.ListenUDP(s.relayNetwork, net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.relayIP, port)))
+		r, err := s.openRelay(e, of, w, port)
 		if err != nil {
 			failed++
 			continue
 		}
-		r := &relay{
-			UDPConn: conn, s: s, entrance: e, port: port, user: user,
-			permissions: map[netip.Addr]bool{}, channels: map[uint16]bool{},
-		}
-		s.mu.Lock()
-		s.relays[port] = r
-		s.mu.Unlock()
-		s.running.Add(1)
 		return r, nil
 	}
 	return nil, errNoPort
+}
+
+func (s *Server) openRelay(e *entrance, of share, w wish, port uint16) (*relay, error) {
+	conn, err := net.ListenUDP(s.relayNetwork, net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.relayIP, port)))
+	if err != nil {
+		return nil, err
+	}
+	r := &relay{
+		UDPConn: conn, s: s, entrance: e, port: port, share: of,
+		permissions: map[netip.Addr]bool{}, channels: map[uint16]bool{},
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.relays[port] = r
+	delete(s.reservations, port)
+	if w.reserve {
+		r.token, r.reserved = newToken(), time.Now().Add(reservationTime)
+		s.reservations[port+1] = r
+	}
+	s.running.Add(1)
+	return r, nil
+}
+
+// taken reports whether a port has a relay, or is reserved for one.
+func (s *Server) taken(port uint16) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.reservations[port]
+	return s.relays[port] != nil || r != nil && time.Now().Before(r.reserved)
+}
+
+// reservedBy is the port that is reserved with a token.
+func (s *Server) reservedBy(token string) (port uint16, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for port, r := range s.reservations {
+		if r.token == token && time.Now().Before(r.reserved) {
+			return port, true
+		}
+	}
+	return 0, false
 }
 
 func (s *Server) hasRelay(port uint16) bool {
@@ -103,10 +147,16 @@ func (s *Server) origin(from netip.AddrPort) netip.AddrPort {
 	return from
 }
 
-// ReadFrom returns the next packet of a peer that has a permission.
+// ReadFrom returns the next packet of a peer that has a permission. Once the relay
+// is closed, it ends the goroutine instead: that is the library's for this relay,
+// which at an error would end whatever allocation the client has by then, such as
+// one just made in place of this one.
 func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := r.ReadFromUDPAddrPort(p)
+		if errors.Is(err, net.ErrClosed) {
+			runtime.Goexit()
+		}
 		if err != nil {
 			return 0, nil, err
 		}
@@ -147,8 +197,11 @@ func (r *relay) Close() error {
 		r.entrance.leave(r)
 		r.s.mu.Lock()
 		delete(r.s.relays, r.port)
+		if r.token != "" && r.s.reservations[r.port+1] == r {
+			delete(r.s.reservations, r.port+1)
+		}
 		r.s.mu.Unlock()
-		r.s.release(r.user)
+		r.s.release(r.share)
 		r.s.running.Done()
 	})
 	return nil

@@ -29,7 +29,7 @@ type Options struct {
 	MinPort, MaxPort uint16 // of the relays, inclusive; both 0: 49152 to 65535
 	Realm            string // empty: oodaa
 	Secret           string // that credentials are signed with; required
-	MaxAllocations   int    // at a time, of one user; 0: 10
+	MaxAllocations   int    // at a time, of one user, and ten times that of one client address; 0: 10
 	AllowPrivate     bool   // relay to private, loopback and link-local peers too
 	Log              *slog.Logger
 }
@@ -72,14 +72,18 @@ type Server struct {
 	closed  chan struct{}
 	running sync.WaitGroup // goroutines and relays
 
-	mu        sync.RWMutex
-	stopped   bool
-	relays    map[uint16]*relay
-	reserved  int            // allocations, made or being made
-	users     map[string]int // the same, by quotaKey
-	streams   map[*stream]string
-	waiting   int            // streams without an allocation
-	waitingOf map[string]int // the same, by clientKey
+	mu       sync.RWMutex
+	stopped  bool
+	relays   map[uint16]*relay
+	reserved int            // allocations, made or being made
+	users    map[string]int // the same, by share.user
+	clients  map[string]int // the same, by share.client
+	// reservations are ports reserved for later allocations, with the relay at the
+	// port before, which has token and time.
+	reservations map[uint16]*relay
+	streams      map[*stream]string
+	waiting      int            // streams without an allocation
+	waitingOf    map[string]int // the same, by clientKey
 }
 
 // Listen starts a server, which the caller must close. The error tells which
@@ -99,6 +103,8 @@ func listen(opts Options, limits limits) (*Server, error) {
 		closed:         make(chan struct{}),
 		relays:         map[uint16]*relay{},
 		users:          map[string]int{},
+		clients:        map[string]int{},
+		reservations:   map[uint16]*relay{},
 		streams:        map[*stream]string{},
 		waitingOf:      map[string]int{},
 	}

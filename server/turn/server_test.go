@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -170,6 +171,19 @@ func TestQuota(t *testing.T) {
 		}
 		eventually(t, "room", func() bool { return succeeded(c.request(stun.MethodAllocate, requestedTransport)) })
 	})
+	t.Run("of one address", func(t *testing.T) {
+		s := start(t, Options{MaxAllocations: 1}, defaultLimits)
+		for i := range addressFactor {
+			login(t, "udp", s, fmt.Sprint("user", i)).allocate()
+		}
+		c := login(t, "udp", s, "carol")
+		if code := errorCode(c.request(stun.MethodAllocate, requestedTransport)); code != stun.CodeAllocQuotaReached {
+			t.Errorf("error %d", code)
+		}
+		if got := s.Stats().RefusedQuota; got != 1 {
+			t.Errorf("counted %d", got)
+		}
+	})
 	t.Run("of all users", func(t *testing.T) {
 		l := defaultLimits
 		l.allocations = 2
@@ -187,9 +201,9 @@ func TestQuota(t *testing.T) {
 			if succeeded(c.request(stun.MethodAllocate, requestedTransport, lifetime(0))) {
 				t.Error("an allocation of no time")
 			}
-			evenPort := raw{stun.AttrEvenPort, []byte{0x80}, 0}
-			if code := errorCode(c.request(stun.MethodAllocate, requestedTransport, evenPort)); code != stun.CodeInsufficientCapacity {
-				t.Errorf("EVEN-PORT: error %d", code)
+			token := raw{stun.AttrReservationToken, []byte("nobody's"), 0}
+			if code := errorCode(c.request(stun.MethodAllocate, requestedTransport, token)); code != stun.CodeInsufficientCapacity {
+				t.Errorf("RESERVATION-TOKEN: error %d", code)
 			}
 		}
 		c.allocate()
