@@ -10,21 +10,14 @@ import (
 
 // listenBoth opens the UDP socket and the TCP listener on the same port.
 func listenBoth(host netip.Addr, port uint16) (*net.UDPConn, *net.TCPListener, error) {
-	family := "" // both, for [::] and no host at all
-	switch {
-	case host.Is4():
-		family = "4"
-	case host.IsValid() && !host.IsUnspecified():
-		family = "6"
-	}
 	const attempts = 10 // of port 0 the first may be taken for TCP
 	for attempt := 1; ; attempt++ {
-		udp, err := net.ListenUDP("udp"+family, net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, port)))
+		udp, err := net.ListenUDP("udp"+familyOf(host), net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, port)))
 		if err != nil {
 			return nil, nil, err
 		}
 		bound := addrPort(udp.LocalAddr()).Port()
-		tcp, err := net.ListenTCP("tcp"+family, net.TCPAddrFromAddrPort(netip.AddrPortFrom(host, bound)))
+		tcp, err := listenTCP(host, bound)
 		if err == nil {
 			return udp, tcp, nil
 		}
@@ -34,11 +27,25 @@ func listenBoth(host netip.Addr, port uint16) (*net.UDPConn, *net.TCPListener, e
 	}
 }
 
+func listenTCP(host netip.Addr, port uint16) (*net.TCPListener, error) {
+	return net.ListenTCP("tcp"+familyOf(host), net.TCPAddrFromAddrPort(netip.AddrPortFrom(host, port)))
+}
+
+// familyOf ends the name of a network: both families have [::] and no host at all.
+func familyOf(host netip.Addr) string {
+	switch {
+	case host.Is4():
+		return "4"
+	case host.IsValid() && !host.IsUnspecified():
+		return "6"
+	}
+	return ""
+}
+
 // accept takes TCP connections until the server is closed.
-func (s *Server) accept() {
-	defer s.running.Done()
+func (s *Server) accept(l net.Listener) {
 	for {
-		conn, err := s.tcp.Accept()
+		conn, err := l.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -77,12 +84,15 @@ func (s *Server) take(t *stream) error {
 // drop closes the connection and counts it off.
 func (s *Server) drop(t *stream) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.streams[t]; !ok {
+	_, ok := s.streams[t]
+	if ok {
+		s.wait(t, false)
+		delete(s.streams, t)
+	}
+	s.mu.Unlock()
+	if !ok {
 		return
 	}
-	s.wait(t, false)
-	delete(s.streams, t)
 	if err := t.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.log.Debug("turn: close connection", "error", err)
 	}

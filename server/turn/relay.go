@@ -8,16 +8,14 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // maxPermissions bounds the permissions and channels of one allocation, which
 // live five and ten minutes. A browser needs one or two for each candidate of
 // its peer.
 const maxPermissions = 512
-
-// reservationTime is how long a port is kept for who has its token, if the
-// allocation that it was reserved with lives so long (RFC 8656, section 7.2).
-const reservationTime = 30 * time.Second
 
 var (
 	errPeerRefused = errors.New("relaying to this peer is refused")
@@ -32,9 +30,9 @@ type relay struct {
 	s        *Server
 	entrance *entrance
 	port     uint16
-	share    share  // that it counts on
-	token    string // of the port behind it, which is reserved until reserved; or empty
-	reserved time.Time
+	share    share         // that it counts on
+	next     *reservation  // of the port behind it; or nil
+	in, out  *rate.Limiter // payload from peers and to peers; nil: no limit
 
 	// Set once, under entrance.mu, when the library has made the allocation.
 	client   netip.AddrPort
@@ -50,66 +48,58 @@ type relay struct {
 // newRelay opens the socket on a free port, as wished. The caller has counted it
 // as an allocation.
 func (s *Server) newRelay(e *entrance, of share, w wish) (*relay, error) {
-	const attempts = 100 // ports that something else has
-	if w.port != 0 {
-		return s.openRelay(e, of, w, w.port)
+	if w.token != "" {
+		kept := s.claim(w.token)
+		if kept == nil {
+			return nil, errNoPort
+		}
+		return s.addRelay(e, of, kept.conn, kept.port, nil), nil
 	}
+	const attempts = 100 // ports that something else has
 	ports := int(s.maxPort-s.minPort) + 1
 	first := rand.IntN(ports)
 	for i, failed := 0, 0; i < ports && failed < attempts; i++ {
 		port := s.minPort + uint16((first+i)%ports)
-		if w.even && port%2 != 0 || w.reserve && (port == s.maxPort || s.taken(port+1)) || s.taken(port) {
+		if w.even && port%2 != 0 || w.reserve && port == s.maxPort || s.hasRelay(port) {
 			continue
 		}
-		r, err := s.openRelay(e, of, w, port)
+		conn, err := s.bind(port)
 		if err != nil {
 			failed++
 			continue
 		}
-		return r, nil
+		var next *reservation
+		if w.reserve {
+			if next, err = s.keep(port + 1); err != nil {
+				failed++
+				_ = conn.Close() // nothing was sent
+				continue
+			}
+		}
+		return s.addRelay(e, of, conn, port, next), nil
 	}
 	return nil, errNoPort
 }
 
-func (s *Server) openRelay(e *entrance, of share, w wish, port uint16) (*relay, error) {
-	conn, err := net.ListenUDP(s.relayNetwork, net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.relayIP, port)))
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) bind(port uint16) (*net.UDPConn, error) {
+	return net.ListenUDP(s.relayNetwork, net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.relayIP, port)))
+}
+
+func (s *Server) addRelay(e *entrance, of share, conn *net.UDPConn, port uint16, next *reservation) *relay {
 	r := &relay{
-		UDPConn: conn, s: s, entrance: e, port: port, share: of,
+		UDPConn: conn, s: s, entrance: e, port: port, share: of, next: next,
 		permissions: map[netip.Addr]bool{}, channels: map[uint16]bool{},
 	}
+	if s.maxBandwidth > 0 {
+		// A burst of one second, and no less than a packet.
+		limit, burst := rate.Limit(s.maxBandwidth), max(s.maxBandwidth, maxPacket)
+		r.in, r.out = rate.NewLimiter(limit, burst), rate.NewLimiter(limit, burst)
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.relays[port] = r
-	delete(s.reservations, port)
-	if w.reserve {
-		r.token, r.reserved = newToken(), time.Now().Add(reservationTime)
-		s.reservations[port+1] = r
-	}
+	s.mu.Unlock()
 	s.running.Add(1)
-	return r, nil
-}
-
-// taken reports whether a port has a relay, or is reserved for one.
-func (s *Server) taken(port uint16) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	r := s.reservations[port]
-	return s.relays[port] != nil || r != nil && time.Now().Before(r.reserved)
-}
-
-// reservedBy is the port that is reserved with a token.
-func (s *Server) reservedBy(token string) (port uint16, ok bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for port, r := range s.reservations {
-		if r.token == token && time.Now().Before(r.reserved) {
-			return port, true
-		}
-	}
-	return 0, false
+	return r
 }
 
 func (s *Server) hasRelay(port uint16) bool {
@@ -128,7 +118,7 @@ func (s *Server) route(peer netip.AddrPort) (netip.AddrPort, bool) {
 		return peer, false
 	case !s.peers.isHost(ip):
 		return peer, true
-	case peer.Port() == s.port:
+	case peer.Port() == s.port || peer.Port() == s.portTLS:
 		return peer, false
 	case s.hasRelay(peer.Port()):
 		// Not by way of the public address, which may be a NAT's that does
@@ -164,7 +154,7 @@ func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 			continue // it was longer: the end is lost
 		}
 		from = r.s.origin(from)
-		if !r.permits(from.Addr()) {
+		if !r.permits(from.Addr()) || r.over(r.in, n) {
 			continue
 		}
 		r.s.count.fromPeers.Add(uint64(n))
@@ -180,11 +170,23 @@ func (r *relay) WriteTo(p []byte, peer net.Addr) (int, error) {
 		r.s.count.permission.Add(1)
 		return 0, errPeerRefused
 	}
+	if r.over(r.out, len(p)) {
+		return len(p), nil // dropped, as a network would
+	}
 	n, err := r.WriteToUDPAddrPort(p, to)
 	if err == nil {
 		r.s.count.toPeers.Add(uint64(n))
 	}
 	return n, err
+}
+
+// over counts a packet that exceeds the allocation's bandwidth.
+func (r *relay) over(l *rate.Limiter, n int) bool {
+	if l == nil || l.AllowN(time.Now(), n) {
+		return false
+	}
+	r.s.count.dropped.Add(1)
+	return true
 }
 
 // Close ends the allocation's part in all that is counted. It returns nil,
@@ -197,10 +199,10 @@ func (r *relay) Close() error {
 		r.entrance.leave(r)
 		r.s.mu.Lock()
 		delete(r.s.relays, r.port)
-		if r.token != "" && r.s.reservations[r.port+1] == r {
-			delete(r.s.reservations, r.port+1)
-		}
 		r.s.mu.Unlock()
+		if r.next != nil {
+			r.s.giveUp(r.next.token)
+		}
 		r.s.release(r.share)
 		r.s.running.Done()
 	})

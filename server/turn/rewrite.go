@@ -1,7 +1,6 @@
 package turn
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"net"
 
@@ -12,7 +11,7 @@ import (
 // A wish is what an Allocate request says about the port of its relay (RFC 8656,
 // section 7.2, steps 7 and 8).
 type wish struct {
-	port    uint16 // that was reserved; 0: any
+	token   string // of a reservation; empty: any port
 	even    bool
 	reserve bool // the next port too
 }
@@ -40,11 +39,10 @@ func (e *entrance) wishes(p []byte) []byte {
 		return p
 	}
 	if tokenErr == nil {
-		port, ok := e.s.reservedBy(string(token))
-		if !ok || m.Contains(stun.AttrRequestedAddressFamily) {
+		if !e.s.isReserved(string(token)) || m.Contains(stun.AttrRequestedAddressFamily) {
 			return p
 		}
-		e.wish = wish{port: port}
+		e.wish = wish{token: string(token)}
 	} else {
 		e.wish = wish{even: true, reserve: even[0]&0x80 != 0}
 	}
@@ -88,8 +86,8 @@ func (e *entrance) amend(p []byte, client net.Addr) []byte {
 	failed := code.GetFrom(&m) == nil
 	switch {
 	case m.Type.Method == stun.MethodAllocate && !failed:
-		if r := e.relayOf(client); r != nil && r.token != "" {
-			return sign(&m, e.key, reservationToken(r.token))
+		if r := e.relayOf(client); r != nil && r.next != nil {
+			return sign(&m, e.key, reservationToken(r.next.token))
 		}
 	case m.Type.Method == stun.MethodAllocate && code.Code == stun.CodeInsufficientCapacity:
 		if e.failure != 0 {
@@ -133,7 +131,3 @@ func (t reservationToken) AddTo(m *stun.Message) error {
 	m.Add(stun.AttrReservationToken, []byte(t))
 	return nil
 }
-
-// newToken is a reservation's (RFC 8656, section 18.5): hard to guess, since who
-// has it gets the port.
-func newToken() string { return rand.Text()[:8] }

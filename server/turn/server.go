@@ -2,6 +2,7 @@ package turn
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,8 +18,19 @@ type Options struct {
 	// Listen is address and port, for UDP and TCP both. 0.0.0.0 is every IPv4
 	// address, [::] or no address every one of both families, port 0 any port.
 	// A host with several addresses should name one, lest answers leave from
-	// another.
+	// another. It may be empty where ListenTLS is not.
 	Listen string
+
+	// ListenTLS is the same, for TLS over TCP, with the configuration of TLS.
+	ListenTLS string
+	TLS       *tls.Config
+
+	// Accept, if not nil, wraps the TCP listeners, below TLS.
+	Accept func(net.Listener) net.Listener
+
+	// PublicHost, if not empty, stands in the URLs instead of PublicIP. For TLS it
+	// must be a name that the certificate has.
+	PublicHost string
 
 	// PublicIP is where clients and peers reach the server and its relays. The
 	// host need not have it itself: a NAT may map it one to one. If it is
@@ -30,6 +42,7 @@ type Options struct {
 	Realm            string // empty: oodaa
 	Secret           string // that credentials are signed with; required
 	MaxAllocations   int    // at a time, of one user, and ten times that of one client address; 0: 10
+	MaxBandwidth     int    // payload bytes per second of one allocation, in each direction; 0: no limit
 	AllowPrivate     bool   // relay to private, loopback and link-local peers too
 	Log              *slog.Logger
 }
@@ -57,30 +70,30 @@ type Server struct {
 	log              *slog.Logger
 	realm, secret    string
 	public           netip.Addr
-	port             uint16 // for requests
+	publicHost       string // in URLs
+	port, portTLS    uint16 // for requests; 0: none
 	minPort, maxPort uint16
 	relayNetwork     string     // udp4 or udp6
 	relayIP          netip.Addr // that relays are bound to
 	hairpinIP        netip.Addr // at which they reach each other
 	maxAllocations   int
+	maxBandwidth     int
 	limits           limits
 	peers            *peerRule
-	udp              *net.UDPConn
-	tcp              *net.TCPListener
+	udp              *net.UDPConn   // nil: TLS only
+	tcp              []net.Listener // of TURN over TCP, and over TLS
 
 	count   counters
 	closed  chan struct{}
 	running sync.WaitGroup // goroutines and relays
 
-	mu       sync.RWMutex
-	stopped  bool
-	relays   map[uint16]*relay
-	reserved int            // allocations, made or being made
-	users    map[string]int // the same, by share.user
-	clients  map[string]int // the same, by share.client
-	// reservations are ports reserved for later allocations, with the relay at the
-	// port before, which has token and time.
-	reservations map[uint16]*relay
+	mu           sync.RWMutex
+	stopped      bool
+	relays       map[uint16]*relay
+	reserved     int                     // allocations, made or being made
+	users        map[string]int          // the same, by share.user
+	clients      map[string]int          // the same, by share.client
+	reservations map[string]*reservation // by token
 	streams      map[*stream]string
 	waiting      int            // streams without an allocation
 	waitingOf    map[string]int // the same, by clientKey
@@ -98,22 +111,33 @@ func listen(opts Options, limits limits) (*Server, error) {
 		public:         opts.PublicIP.Unmap(),
 		minPort:        opts.MinPort,
 		maxPort:        opts.MaxPort,
+		publicHost:     opts.PublicHost,
 		maxAllocations: cmp.Or(opts.MaxAllocations, 10),
+		maxBandwidth:   opts.MaxBandwidth,
 		limits:         limits,
 		closed:         make(chan struct{}),
 		relays:         map[uint16]*relay{},
 		users:          map[string]int{},
 		clients:        map[string]int{},
-		reservations:   map[uint16]*relay{},
+		reservations:   map[string]*reservation{},
 		streams:        map[*stream]string{},
 		waitingOf:      map[string]int{},
 	}
 	if s.minPort == 0 && s.maxPort == 0 {
 		s.minPort, s.maxPort = 49152, 65535
 	}
-	host, port, err := s.check(opts.Listen)
+	host, port, err := s.check(cmp.Or(opts.Listen, opts.ListenTLS))
 	if err != nil {
 		return nil, fmt.Errorf("turn: %w", err)
+	}
+	hostTLS, portTLS := host, port
+	if opts.ListenTLS != "" {
+		if hostTLS, portTLS, err = s.check(opts.ListenTLS); err == nil && opts.TLS == nil {
+			err = errors.New("TLS without a certificate")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("turn: %w", err)
+		}
 	}
 	interfaces, err := net.InterfaceAddrs()
 	if err != nil {
@@ -123,14 +147,33 @@ func listen(opts Options, limits limits) (*Server, error) {
 		return nil, fmt.Errorf("turn: %w", err)
 	}
 	s.bindRelays(host)
-	if s.udp, s.tcp, err = listenBoth(host, port); err != nil {
-		return nil, fmt.Errorf("turn: %w", err)
+	wrap := opts.Accept
+	if wrap == nil {
+		wrap = func(l net.Listener) net.Listener { return l }
 	}
-	s.port = addrPort(s.udp.LocalAddr()).Port()
-	s.running.Add(1)
-	go s.accept()
-	if err := s.serve(s.udp); err != nil {
-		return nil, errors.Join(fmt.Errorf("turn: %w", err), s.Close())
+	if opts.Listen != "" {
+		udp, tcp, err := listenBoth(host, port)
+		if err != nil {
+			return nil, fmt.Errorf("turn: %w", err)
+		}
+		s.udp, s.port = udp, addrPort(udp.LocalAddr()).Port()
+		s.tcp = append(s.tcp, wrap(tcp))
+	}
+	if opts.ListenTLS != "" {
+		tcp, err := listenTCP(hostTLS, portTLS)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("turn: %w", err), s.Close())
+		}
+		s.portTLS = addrPort(tcp.Addr()).Port()
+		s.tcp = append(s.tcp, tls.NewListener(wrap(tcp), opts.TLS))
+	}
+	for _, l := range s.tcp {
+		s.running.Go(func() { s.accept(l) })
+	}
+	if s.udp != nil {
+		if err := s.serve(s.udp); err != nil {
+			return nil, errors.Join(fmt.Errorf("turn: %w", err), s.Close())
+		}
 	}
 	if !s.peers.allows(s.public) {
 		s.log.Warn("turn: the public address is private, so clients cannot reach each other's relays", "public", s.public.String())
@@ -159,8 +202,8 @@ func (s *Server) check(listen string) (netip.Addr, uint16, error) {
 		return host, 0, errors.New("no secret")
 	case len(s.realm) > 127:
 		return host, 0, errors.New("realm is longer than 127 bytes")
-	case s.maxAllocations < 0:
-		return host, 0, errors.New("the number of allocations is negative")
+	case s.maxAllocations < 0 || s.maxBandwidth < 0:
+		return host, 0, errors.New("the number of allocations or the bandwidth is negative")
 	}
 	return host, uint16(port), nil
 }
@@ -183,10 +226,18 @@ func (s *Server) relayAt(relayed net.Addr) *relay {
 	return s.relays[addrPort(relayed).Port()]
 }
 
-// URLs are the server's, for [ICE]: one for UDP, one for TCP.
-func (s *Server) URLs() []string {
-	at := "turn:" + netip.AddrPortFrom(s.public, s.port).String()
-	return []string{at + "?transport=udp", at + "?transport=tcp"}
+// URLs are the server's, for [ICE]: one each for UDP, TCP and TLS (RFC 7065).
+func (s *Server) URLs() (urls []string) {
+	add := func(scheme string, port uint16, transport string) {
+		if port != 0 {
+			host := cmp.Or(s.publicHost, s.public.String())
+			urls = append(urls, scheme+net.JoinHostPort(host, strconv.Itoa(int(port)))+"?transport="+transport)
+		}
+	}
+	add("turn:", s.port, "udp")
+	add("turn:", s.port, "tcp")
+	add("turns:", s.portTLS, "tcp")
+	return urls
 }
 
 // Close ends all allocations and connections at once, and returns when they
@@ -204,7 +255,12 @@ func (s *Server) Close() error {
 	var err error
 	if first {
 		close(s.closed)
-		err = errors.Join(s.udp.Close(), s.tcp.Close())
+		if s.udp != nil {
+			err = s.udp.Close()
+		}
+		for _, l := range s.tcp {
+			err = errors.Join(err, l.Close())
+		}
 		for _, t := range open {
 			s.drop(t)
 		}

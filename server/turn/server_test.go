@@ -474,7 +474,7 @@ func TestCloseWhileClientsCome(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for {
-				conn, err := net.Dial("tcp", s.tcp.Addr().String())
+				conn, err := net.Dial("tcp", s.tcp[0].Addr().String())
 				if err != nil {
 					return // closed
 				}
@@ -534,6 +534,9 @@ func TestOptions(t *testing.T) {
 		{"no secret", func(o *Options) { o.Secret = "" }, "secret"},
 		{"long realm", func(o *Options) { o.Realm = strings.Repeat("x", 128) }, "realm"},
 		{"negative", func(o *Options) { o.MaxAllocations = -1 }, "negative"},
+		{"negative bandwidth", func(o *Options) { o.MaxBandwidth = -1 }, "negative"},
+		{"TLS without a certificate", func(o *Options) { o.ListenTLS = "127.0.0.1:0" }, "certificate"},
+		{"TLS at a name", func(o *Options) { o.ListenTLS = "localhost:0" }, "ip:port"},
 		{"not ours", func(o *Options) { o.Listen = "192.0.2.1:0" }, "192.0.2.1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -572,12 +575,19 @@ func TestOptions(t *testing.T) {
 }
 
 func TestURLs(t *testing.T) {
-	for _, test := range []struct{ ip, want string }{
-		{"203.0.113.7", "turn:203.0.113.7:3478"},
-		{"2001:db8::7", "turn:[2001:db8::7]:3478"},
+	for _, test := range []struct {
+		ip, host      string
+		port, portTLS uint16
+		want          string
+	}{
+		{"203.0.113.7", "", 3478, 0, "turn:203.0.113.7:3478?transport=udp turn:203.0.113.7:3478?transport=tcp"},
+		{"2001:db8::7", "", 3478, 0, "turn:[2001:db8::7]:3478?transport=udp turn:[2001:db8::7]:3478?transport=tcp"},
+		{"203.0.113.7", "turn.example.com", 3478, 5349, "turn:turn.example.com:3478?transport=udp " +
+			"turn:turn.example.com:3478?transport=tcp turns:turn.example.com:5349?transport=tcp"},
+		{"203.0.113.7", "turn.example.com", 0, 443, "turns:turn.example.com:443?transport=tcp"},
 	} {
-		s := &Server{public: netip.MustParseAddr(test.ip), port: 3478}
-		if got := strings.Join(s.URLs(), " "); got != test.want+"?transport=udp "+test.want+"?transport=tcp" {
+		s := &Server{public: netip.MustParseAddr(test.ip), publicHost: test.host, port: test.port, portTLS: test.portTLS}
+		if got := strings.Join(s.URLs(), " "); got != test.want {
 			t.Error(got)
 		}
 	}

@@ -6,7 +6,7 @@ import "sync/atomic"
 // grow.
 type Stats struct {
 	Allocations      int    // live
-	Connections      int    // TCP, open
+	Connections      int    // TCP and TLS, open
 	AllocationsTotal uint64 // ever made
 
 	// Refused requests, by reason.
@@ -16,13 +16,15 @@ type Stats struct {
 	RefusedUnsupported uint64 // allocations of another address family, or to TCP peers
 	RefusedPermission  uint64 // peers that may not be relayed to, and packets to such
 
+	PacketsDropped uint64 // past the bandwidth of an allocation
+
 	// Payload that was relayed, in bytes.
 	BytesToPeers   uint64
 	BytesFromPeers uint64
 }
 
 type counters struct {
-	allocations, auth, quota, capacity, unsupported, permission, toPeers, fromPeers atomic.Uint64
+	allocations, auth, quota, capacity, unsupported, permission, dropped, toPeers, fromPeers atomic.Uint64
 }
 
 // Stats returns the figures of now.
@@ -38,6 +40,7 @@ func (s *Server) Stats() Stats {
 		RefusedCapacity:    s.count.capacity.Load(),
 		RefusedUnsupported: s.count.unsupported.Load(),
 		RefusedPermission:  s.count.permission.Load(),
+		PacketsDropped:     s.count.dropped.Load(),
 		BytesToPeers:       s.count.toPeers.Load(),
 		BytesFromPeers:     s.count.fromPeers.Load(),
 	}

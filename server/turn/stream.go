@@ -2,6 +2,7 @@ package turn
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -10,7 +11,7 @@ import (
 
 var errFrame = errors.New("neither STUN nor ChannelData")
 
-// stream makes packets of a TCP connection (RFC 8656, section 12.5). The
+// stream makes packets of a TCP or TLS connection (RFC 8656, section 12.5). The
 // library has such a thing, but there a length that overflows 16 bits makes an
 // endless loop, and a packet of eight bytes waits for the next.
 type stream struct {
@@ -24,6 +25,16 @@ type stream struct {
 
 func newStream(conn net.Conn, writeTimeout time.Duration) *stream {
 	return &stream{Conn: conn, in: bufio.NewReaderSize(conn, 2048), writeTimeout: writeTimeout}
+}
+
+// Close ends the connection at once. A TLS connection says no goodbye first, which
+// could wait for a client that does not read: each packet has its own length, so
+// nothing can be cut off unnoticed.
+func (s *stream) Close() error {
+	if t, ok := s.Conn.(*tls.Conn); ok {
+		return t.NetConn().Close()
+	}
+	return s.Conn.Close()
 }
 
 // ReadFrom reads one packet; too long ones are skipped. After an error the
