@@ -1,10 +1,13 @@
 package server
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -17,10 +20,15 @@ import (
 // ready to tell clients of it and of all others.
 func (s *Server) newTURN() (err error) {
 	s.ice = s.opts.ICE
-	if s.opts.TURN.Listen == "" {
+	opts := s.opts.TURN
+	if opts.Listen == "" && opts.ListenTLS == "" {
 		return nil
 	}
-	opts := s.opts.TURN
+	if !opts.PublicIP.IsValid() {
+		if opts.PublicIP, err = s.findPublicIP(); err != nil {
+			return err
+		}
+	}
 	if s.ice.Secret == "" {
 		s.ice.Secret = rand.Text() // known to this process only
 	}
@@ -30,6 +38,23 @@ func (s *Server) newTURN() (err error) {
 	}
 	s.ice.TURN = append(slices.Clone(s.ice.TURN), s.turn.URLs()...)
 	return nil
+}
+
+// findPublicIP finds out where clients reach the TURN server.
+func (s *Server) findPublicIP() (netip.Addr, error) {
+	const patience = 5 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var by string
+	if len(s.opts.ICE.STUN) > 0 {
+		by = s.opts.ICE.STUN[0]
+	}
+	ip, err := turn.FindPublicIP(ctx, cmp.Or(s.opts.TURN.Listen, s.opts.TURN.ListenTLS), by)
+	if err != nil {
+		return ip, fmt.Errorf("TURN_PUBLIC_IP=auto: %w: set it to the address that clients reach", err)
+	}
+	s.log.Info("turn: found the public address", "public", ip.String())
+	return ip, nil
 }
 
 // iceServers answers GET /ice-servers: to whom has a token, where one is

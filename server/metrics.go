@@ -56,9 +56,10 @@ var (
 	rejoinsDesc      = describe("cluster_rejoins_total", "Times that this instance had to join anew.")
 
 	allocationsDesc      = describe("turn_allocations", "TURN allocations that are open.")
-	turnConnectionsDesc  = describe("turn_connections", "TCP connections to the TURN server.")
+	turnConnectionsDesc  = describe("turn_connections", "TCP and TLS connections to the TURN server.")
 	allocationsTotalDesc = describe("turn_allocations_total", "TURN allocations that were made.")
 	turnRefusedDesc      = describe("turn_refused_total", "TURN requests that were refused.", "reason")
+	turnDroppedDesc      = describe("turn_dropped_bytes_total", "Payload that TURN dropped because its allocation exceeded TURN_MAX_BANDWIDTH.")
 	turnBytesDesc        = describe("turn_bytes_total", "Payload that TURN relayed.", "direction")
 )
 
@@ -146,6 +147,7 @@ func (f figures) collectTURN(gauge gaugeFunc, count countFunc) {
 	count(turnRefusedDesc, t.RefusedCapacity, "capacity")
 	count(turnRefusedDesc, t.RefusedUnsupported, "unsupported")
 	count(turnRefusedDesc, t.RefusedPermission, "permission")
+	count(turnDroppedDesc, t.BytesDropped)
 	count(turnBytesDesc, t.BytesToPeers, "to_peers")
 	count(turnBytesDesc, t.BytesFromPeers, "from_peers")
 }

@@ -50,7 +50,7 @@ type Options struct {
 	// built-in one.
 	ICE turn.ICE
 	// TURN, where it says where to listen, starts the built-in server; its
-	// secret is ICE's.
+	// secret is ICE's, and its public IP, where there is none, is found out.
 	TURN turn.Options
 
 	// Metrics are served at /metrics; without, elsewhere (Server.Metrics) or not

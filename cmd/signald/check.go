@@ -81,9 +81,20 @@ func (c *config) describe() (lines [][2]string) {
 		add("cluster", "%s, prefix %s, as %s", withoutPassword(c.RedisURL), c.RedisPrefix, c.NodeID)
 	}
 	add("ice", "%s", orElse(strings.Join(slices.Concat(c.ICE.STUN, c.ICE.TURN), ", "), "no servers named"))
-	if c.TURN.Listen != "" {
-		add("turn", "%s, reached at %s, relays on %d-%d, %d allocations a user, private addresses %s", c.TURN.Listen, c.TURN.PublicIP,
-			c.TURN.MinPort, c.TURN.MaxPort, c.TURN.MaxAllocations, map[bool]string{true: "allowed", false: "refused"}[c.TURN.AllowPrivate])
+	if c.hasTURN() {
+		at := "an address found at the start"
+		if !c.turnAuto {
+			at = c.TURN.PublicIP.String()
+		}
+		listens := c.TURN.Listen
+		if c.TURN.ListenTLS != "" {
+			listens = strings.TrimPrefix(listens+", "+c.TURN.ListenTLS+" with TLS", ", ")
+		}
+		if c.TURN.PublicHost != "" {
+			at += " (" + c.TURN.PublicHost + ")"
+		}
+		add("turn", "%s, reached at %s, relays on %d-%d, %d allocations per user, %s bytes per second each, private addresses %s", listens, at,
+			c.TURN.MinPort, c.TURN.MaxPort, c.TURN.MaxAllocations, limit(c.TURN.MaxBandwidth), map[bool]string{true: "allowed", false: "refused"}[c.TURN.AllowPrivate])
 	}
 	return lines
 }
@@ -133,12 +144,14 @@ func (c *config) warnings(env environment) (warnings []string) {
 	warn(c.RateLimit == 0, "RATE_LIMIT=0: one address may open as many connections as it likes")
 	warn(c.MessageRate == 0, "MESSAGE_RATE=0: one client may send as much as it likes")
 	warn(c.production && c.MaxConnections == 0, "MAX_CONNECTIONS=0: memory is not bounded by a number of clients")
-	warn(c.TURN.Listen != "" && c.ICE.Secret == "" && c.RedisURL != "",
+	warn(c.hasTURN() && c.ICE.Secret == "" && c.RedisURL != "",
 		"TURN_SECRET is not set: each instance makes up its own, and its credentials are good for its own TURN server only")
-	warn(c.TURN.Listen != "" && c.TURN.AllowPrivate,
+	warn(c.hasTURN() && c.TURN.AllowPrivate,
 		"TURN_ALLOW_PRIVATE=true: clients reach this network's private addresses through the TURN server")
-	warn(c.TURN.Listen != "" && !tokens,
+	warn(c.hasTURN() && !tokens,
 		"the TURN server relays for anybody who asks: tokens (AUTH_…) would limit it to your users")
+	warn(c.TURN.ListenTLS != "" && c.TURN.PublicHost == "",
+		"TURN_PUBLIC_HOST is not set: turns: URLs have an IP address, which most certificates do not name, so clients refuse them")
 	warn(len(c.acme.Domains) > 0 && c.acme.CacheDir == "",
 		"ACME_CACHE_DIR is not set: each start orders certificates anew, until the authority's limits forbid it")
 	warn(c.Polling && !c.offersPolling(),

@@ -40,6 +40,8 @@ type config struct {
 	acme              certs.ACMEOptions
 	redirectAddr      string
 	metricsAddr       string
+
+	turnAuto bool // TURN.PublicIP is found at the start
 }
 
 // needsTokens reports whether clients need a token.
@@ -47,6 +49,9 @@ func (c *config) needsTokens() bool { return len(c.Tokens.Secrets) > 0 || c.Toke
 
 // secure reports whether the server speaks TLS.
 func (c *config) secure() bool { return c.certFile != "" || len(c.acme.Domains) > 0 }
+
+// hasTURN reports whether the built-in TURN server runs.
+func (c *config) hasTURN() bool { return c.TURN.Listen != "" || c.TURN.ListenTLS != "" }
 
 // A setting is one environment variable and the flag of the same name.
 type setting struct {
@@ -245,16 +250,27 @@ var settings = []setting{
 	{"TURN_TTL", "1h", "lifetime of TURN credentials", func(c *config, v string) error {
 		return setDuration(&c.ICE.TTL, v)
 	}},
-	{"TURN_LISTEN", "", "address of the built-in TURN server, such as 0.0.0.0:3478; needs TURN_PUBLIC_IP", func(c *config, v string) error {
+	{"TURN_LISTEN", "", "address of the built-in TURN server, over UDP and TCP, such as 0.0.0.0:3478; needs TURN_PUBLIC_IP", func(c *config, v string) error {
 		return setAddr(&c.TURN.Listen, v)
 	}},
-	{"TURN_PUBLIC_IP", "", "IP address at which clients reach the built-in TURN server", func(c *config, v string) (err error) {
-		if v == "" {
+	{"TURN_TLS_LISTEN", "", "address of the built-in TURN server over TLS, such as 0.0.0.0:5349; needs TURN_PUBLIC_IP, and TLS_CERT_FILE or ACME_DOMAINS", func(c *config, v string) error {
+		return setAddr(&c.TURN.ListenTLS, v)
+	}},
+	{"TURN_PUBLIC_IP", "", "IP address at which clients reach the built-in TURN server; auto uses the address of the default route's interface or, if that is private, the address that the first of STUN_URLS sees", func(c *config, v string) (err error) {
+		c.turnAuto = v == "auto"
+		if v == "" || c.turnAuto {
 			c.TURN.PublicIP = netip.Addr{}
 			return nil
 		}
 		if c.TURN.PublicIP, err = netip.ParseAddr(v); err != nil {
-			return errors.New("is not a valid IP address")
+			return errors.New("must be an IP address or auto")
+		}
+		return nil
+	}},
+	{"TURN_PUBLIC_HOST", "", "host name that TURN URLs have instead of TURN_PUBLIC_IP; over TLS it must be in the certificate", func(c *config, v string) error {
+		c.TURN.PublicHost = v
+		if strings.ContainsAny(v, "/:*@? ") {
+			return errors.New("must be a name such as turn.example.com")
 		}
 		return nil
 	}},
@@ -275,8 +291,11 @@ var settings = []setting{
 		c.TURN.Realm = v
 		return nil
 	}},
-	{"TURN_MAX_ALLOCATIONS", "10", "maximum number of allocations per user at a time", func(c *config, v string) error {
+	{"TURN_MAX_ALLOCATIONS", "10", "maximum number of allocations per user at a time, with ten times as many per client IP", func(c *config, v string) error {
 		return setInt(&c.TURN.MaxAllocations, v, 1, 1<<20)
+	}},
+	{"TURN_MAX_BANDWIDTH", "0", "maximum bytes per second that one allocation relays in each direction; 0 means no limit", func(c *config, v string) error {
+		return setInt(&c.TURN.MaxBandwidth, v, 0, 1<<30)
 	}},
 	{"TURN_ALLOW_PRIVATE", "false", "true lets the built-in TURN server relay to private addresses", func(c *config, v string) error {
 		c.TURN.AllowPrivate = v == "true"
@@ -414,8 +433,11 @@ func (c *config) validate() (problems []error) {
 	if len(c.ICE.TURN) > 0 && c.ICE.Secret == "" {
 		problems = append(problems, errors.New("TURN_URLS: needs TURN_SECRET, which credentials are made with"))
 	}
-	if c.TURN.Listen != "" && !c.TURN.PublicIP.IsValid() {
-		problems = append(problems, errors.New("TURN_LISTEN: needs TURN_PUBLIC_IP, where clients reach it"))
+	if c.hasTURN() && !c.TURN.PublicIP.IsValid() && !c.turnAuto {
+		problems = append(problems, errors.New("TURN_LISTEN and TURN_TLS_LISTEN: need TURN_PUBLIC_IP, where clients reach them, or TURN_PUBLIC_IP=auto"))
+	}
+	if c.TURN.ListenTLS != "" && !c.secure() {
+		problems = append(problems, errors.New("TURN_TLS_LISTEN: needs a certificate, by TLS_CERT_FILE or ACME_DOMAINS"))
 	}
 	if (c.certFile == "") != (c.keyFile == "") {
 		problems = append(problems, errors.New("TLS_CERT_FILE and TLS_KEY_FILE: need each other"))

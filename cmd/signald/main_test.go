@@ -224,6 +224,10 @@ func TestSettingsThatDoNotGoTogether(t *testing.T) {
 	for name, args := range map[string][]string{
 		"ENGINE":             {"-engine", "zishang", "-transports", "polling"},
 		"INACTIVITY_TIMEOUT": {"-inactivity-timeout", "44s"},
+		"TURN_PUBLIC_IP":     {"-turn-listen", ":3478"},
+		"TURN_TLS_LISTEN":    {"-turn-tls-listen", ":5349", "-turn-public-ip", "auto"},
+		"TURN_PUBLIC_HOST":   {"-turn-public-host", "https://turn.example.com"},
+		"TURN_MAX_BANDWIDTH": {"-turn-max-bandwidth", "-1"},
 	} {
 		err := run(context.Background(), append(args, "-check"), noEnv, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), name) {

@@ -43,6 +43,8 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 	}
 	if p.certs != nil {
 		c.CertificateExpires = p.certs.Expires
+		// No protocols to choose from (ALPN), since some clients offer TURN's only.
+		c.TURN.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: p.certs.GetCertificate}
 	}
 	if p.server, err = server.New(c.Options, log); err != nil {
 		return nil, err
@@ -115,7 +117,8 @@ func (c *config) features() (on []string) {
 	add(c.KeyProof != volli.ProofOff, "key-proof")
 	add(c.Presence, "presence")
 	add(c.RedisURL != "", "cluster")
-	add(c.TURN.Listen != "", "turn")
+	add(c.hasTURN(), "turn")
+	add(c.TURN.ListenTLS != "", "turn-tls")
 	add(c.Proxies.String() != "", "trusted-proxies")
 	return on
 }

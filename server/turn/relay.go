@@ -185,7 +185,7 @@ func (r *relay) over(l *rate.Limiter, n int) bool {
 	if l == nil || l.AllowN(time.Now(), n) {
 		return false
 	}
-	r.s.count.dropped.Add(1)
+	r.s.count.dropped.Add(uint64(n))
 	return true
 }
 

@@ -16,11 +16,10 @@ type Stats struct {
 	RefusedUnsupported uint64 // allocations of another address family, or to TCP peers
 	RefusedPermission  uint64 // peers that may not be relayed to, and packets to such
 
-	PacketsDropped uint64 // past the bandwidth of an allocation
-
 	// Payload that was relayed, in bytes.
 	BytesToPeers   uint64
 	BytesFromPeers uint64
+	BytesDropped   uint64 // past the bandwidth of an allocation, not relayed
 }
 
 type counters struct {
@@ -40,8 +39,8 @@ func (s *Server) Stats() Stats {
 		RefusedCapacity:    s.count.capacity.Load(),
 		RefusedUnsupported: s.count.unsupported.Load(),
 		RefusedPermission:  s.count.permission.Load(),
-		PacketsDropped:     s.count.dropped.Load(),
 		BytesToPeers:       s.count.toPeers.Load(),
 		BytesFromPeers:     s.count.fromPeers.Load(),
+		BytesDropped:       s.count.dropped.Load(),
 	}
 }
