@@ -1,60 +1,73 @@
-// Package events is the contract in Go: the names of the events, the texts of
-// the errors, the reading of their arguments, and what each event means. It
-// knows no socket, no framing and no transport; the gateways of both client
-// families call it with what arrived and put its answers on their wire.
+// Package events is the contract in Go: what each event of a client means,
+// whichever wire protocol it came by. A gateway reads a message, calls the
+// Client's method for it, and spells the answer that the method hands back
+// through the gateway's Family. No socket, framing or transport is known here.
 package events
 
-// Events that clients of Oodaa's family send or get.
-const (
-	Register         = "register"
-	GetUsers         = "get-users"
-	Ping             = "ping"
-	Pong             = "pong"
-	UserList         = "user-list"
-	PeerConnected    = "peer-connected"
-	PeerDisconnected = "peer-disconnected"
-	Error            = "error"
-	GetICEServers    = "get-ice-servers"
-	ICEServers       = "ice-servers"
+import (
+	"log/slog"
+	"time"
+
+	"github.com/oodaa/signaling/server/auth"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/turn"
+	"github.com/oodaa/signaling/server/wire"
 )
 
-// A Kind is one of the events that are relayed to another user.
-type Kind uint8
+// Handlers is what the events of all clients have in common. It must not change
+// once used.
+type Handlers struct {
+	Hub       *hub.Hub
+	Deadlines *wire.Deadlines
+	ICE       *turn.ICE
+	Log       *slog.Logger
+	Counters  Counters
 
-const (
-	Offer Kind = iota
-	Answer
-	Candidate
-	Custom
-	Kinds // how many there are
-)
-
-var kinds = [Kinds]struct{ event, body, invalid string }{
-	Offer:     {"offer", "offer", "Invalid offer data"},
-	Answer:    {"answer", "answer", "Invalid answer data"},
-	Candidate: {"ice-candidate", "candidate", "Invalid ICE candidate data"},
-	Custom:    {"custom-message", "message", "Invalid custom message data"},
+	// Tokens, where not nil, checks the token that a client must have.
+	Tokens *auth.Verifier
+	// Guarded: a name with a key is taken only by a client that has proved that
+	// it holds the same key.
+	Guarded bool
+	// RegisterTimeout is how long a client may go without having registered; 0
+	// means forever.
+	RegisterTimeout time.Duration
+	// Rate limits the messages of one client.
+	Rate wire.RateLimit
 }
 
-// Event is the name of the event.
-func (k Kind) Event() string { return kinds[k].event }
-
-// Body is the key of the event's opaque body.
-func (k Kind) Body() string { return kinds[k].body }
-
-// KindOf returns the relayed event of that name.
-func KindOf(event []byte) (Kind, bool) {
-	for k := range kinds {
-		if string(event) == kinds[k].event {
-			return Kind(k), true
-		}
-	}
-	return 0, false
+// An Ask is the reply that an event wants.
+type Ask struct {
+	// Ack is the acknowledgement that the client asked for, or NoAck.
+	Ack int64
+	// Batch collects what leaves together; nil: it leaves at once.
+	Batch *wire.Batch
 }
 
-// Limits of what names and keys may be.
+// NoAck is the Ack of an event without an acknowledgement.
+const NoAck = -1
+
+// A Family spells answers for one family's clients, on one client's connection.
+// A send that fails is the connection's end, of which the gateway is told anyway,
+// so no method returns an error.
+type Family interface {
+	hub.Listener
+	hub.Sender
+
+	// Registered answers a register: OK for the user ID, or an error.
+	Registered(ask Ask, id string, outcome hub.Outcome)
+	// ICEServers sends a JSON object with the ICE servers.
+	ICEServers(ask Ask, servers []byte)
+	// Failed sends the error of anything else but a relay.
+	Failed(ask Ask, outcome hub.Outcome)
+	// End ends the connection.
+	End(why Ending)
+}
+
+// An Ending is why the server ends a client's connection.
+type Ending uint8
+
 const (
-	MaxOodaaUserID = 50   // UTF-16 code units
-	MaxVolliUserID = 256  // bytes
-	MaxVolliKey    = 4096 // bytes
+	NotRegisteredInTime Ending = iota
+	TokenExpired
+	Unserviceable // the server cannot do what the client needs; it may try again
 )

@@ -1,132 +1,96 @@
 package events
 
 import (
+	"log/slog"
 	"maps"
 	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
 )
 
-// inbox is a Peer that takes relays as it is told to.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// inbox is a Family that takes relays as it is told to.
 type inbox struct {
-	code Code
-	got  []*Relay
+	Client
+	outcome hub.Outcome
+	got     int
 }
 
-func (p *inbox) Relay(r *Relay) Code {
-	p.got = append(p.got, r)
-	return p.code
-}
+func (i *inbox) Relay(*hub.Relay) hub.Outcome { i.got++; return i.outcome }
 
-func (p *inbox) Replaced() {}
+func (i *inbox) Replaced()                           {}
+func (i *inbox) Spell(*hub.Roster, *hub.User) []byte { return nil }
+func (i *inbox) Tell([]byte, *wire.Batch)            {}
+func (i *inbox) Announce(*hub.Change, *wire.Batch)   {}
+func (i *inbox) Replied(*hub.Reply)                  {}
+func (i *inbox) ID() string                          { return "inbox" }
+func (i *inbox) Registered(Ask, string, hub.Outcome) {}
+func (i *inbox) ICEServers(Ask, []byte)              {}
+func (i *inbox) Failed(Ask, hub.Outcome)             {}
+func (i *inbox) End(Ending)                          {}
 
-// directory is a Directory of a map.
-type directory map[string]*User
-
-func (d directory) Find(id []byte) *User { return d[string(id)] }
-
-func TestHandlersRelay(t *testing.T) {
-	alice := NewUser("alice", "", new(inbox))
-	odd := NewUser("a\xed\xa0\x80\"", "", new(inbox))
-	gone := NewUser("alice", "", new(inbox))
-	gone.End()
-
+func TestHandleRelay(t *testing.T) {
+	const odd = "a\xed\xa0\x80\""
 	tests := []struct {
 		name     string
-		sender   *User
+		sender   string // empty: not registered
 		from, to string
-		target   Code // what the target's connection says
-		want     Code
-		arrives  bool
+		target   hub.Outcome // what the target's connection says
+		want     hub.Outcome
+		arrives  int
 	}{
-		{"delivered", alice, `"alice"`, "bob", OK, OK, true},
-		{"escaped sender", alice, `"\u0061lic\u0065"`, "bob", OK, OK, true},
-		{"odd sender", odd, `"a\ud800\""`, "bob", OK, OK, true},
-		{"odd sender, other spelling", odd, `"\u0061\uD800\u0022"`, "bob", OK, OK, true},
-		{"not registered", nil, `"alice"`, "bob", OK, NotRegistered, false},
-		{"registered no more", gone, `"alice"`, "bob", OK, NotRegistered, false},
-		{"not registered, nobody there", nil, `"alice"`, "carol", OK, NotRegistered, false},
-		{"somebody else", alice, `"bob"`, "bob", OK, SenderMismatch, false},
-		{"prefix", alice, `"alic"`, "bob", OK, SenderMismatch, false},
-		{"longer", alice, `"alice "`, "bob", OK, SenderMismatch, false},
-		{"other case", alice, `"Alice"`, "bob", OK, SenderMismatch, false},
-		{"somebody else to nobody", alice, `"bob"`, "carol", OK, SenderMismatch, false},
-		{"other surrogate", odd, `"a\ud801\""`, "bob", OK, SenderMismatch, false},
-		{"replacement character", odd, `"a\ufffd\""`, "bob", OK, SenderMismatch, false},
-		{"nobody there", alice, `"alice"`, "carol", OK, NotFound, false},
-		{"target ends", alice, `"alice"`, "bob", NotFound, NotFound, true},
-		{"target takes no such size", alice, `"alice"`, "bob", TooLarge, TooLarge, true},
+		{"delivered", "alice", `"alice"`, "bob", hub.OK, hub.OK, 1},
+		{"escaped sender", "alice", `"\u0061lic\u0065"`, "bob", hub.OK, hub.OK, 1},
+		{"odd sender", odd, `"a\ud800\""`, "bob", hub.OK, hub.OK, 1},
+		{"odd sender, other spelling", odd, `"\u0061\uD800\u0022"`, "bob", hub.OK, hub.OK, 1},
+		{"not registered", "", `"alice"`, "bob", hub.OK, hub.NotRegistered, 0},
+		{"not registered, nobody there", "", `"alice"`, "carol", hub.OK, hub.NotRegistered, 0},
+		{"somebody else", "alice", `"bob"`, "bob", hub.OK, hub.SenderMismatch, 0},
+		{"prefix", "alice", `"alic"`, "bob", hub.OK, hub.SenderMismatch, 0},
+		{"longer", "alice", `"alice "`, "bob", hub.OK, hub.SenderMismatch, 0},
+		{"other case", "alice", `"Alice"`, "bob", hub.OK, hub.SenderMismatch, 0},
+		{"somebody else to nobody", "alice", `"bob"`, "carol", hub.OK, hub.SenderMismatch, 0},
+		{"other surrogate", odd, `"a\ud801\""`, "bob", hub.OK, hub.SenderMismatch, 0},
+		{"replacement character", odd, `"a\ufffd\""`, "bob", hub.OK, hub.SenderMismatch, 0},
+		{"nobody there", "alice", `"alice"`, "carol", hub.OK, hub.NotFound, 0},
+		{"target ends", "alice", `"alice"`, "bob", hub.NotFound, hub.NotFound, 1},
+		{"target takes no such size", "alice", `"alice"`, "bob", hub.TooLarge, hub.TooLarge, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			peer := &inbox{code: tt.target}
-			h := Handlers{Directory: directory{"bob": NewUser("bob", "", peer)}}
-			r := &Relay{Kind: Answer, From: tt.sender, To: []byte(tt.to), Body: []byte(`{}`)}
-			if got := h.Relay(r, []byte(tt.from)); got != tt.want {
-				t.Errorf("code %d, want %d", got, tt.want)
+			h := &Handlers{Hub: hub.New(hub.Options{}), Deadlines: wire.NewDeadlines(), Log: slog.New(slog.DiscardHandler)}
+			defer h.Deadlines.Close()
+			defer h.Hub.Close()
+			join := func(name string, outcome hub.Outcome) *inbox {
+				i := &inbox{outcome: outcome}
+				i.Open(h, i, false, time.Now())
+				t.Cleanup(i.Close)
+				if name != "" {
+					if err := i.HandleRegister(Ask{}, name, "", false); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return i
 			}
-			if arrived := len(peer.got) == 1 && peer.got[0] == r; arrived != tt.arrives {
-				t.Errorf("arrived: %v", peer.got)
+			bob, sender := join("bob", tt.target), join(tt.sender, hub.OK)
+			r := &hub.Relay{Kind: hub.Answer, To: []byte(tt.to), Payload: []byte(`{}`)}
+			if got := sender.HandleRelay(r, []byte(tt.from)); got != tt.want {
+				t.Errorf("outcome %d, want %d", got, tt.want)
+			}
+			if bob.got != tt.arrives {
+				t.Errorf("arrived %d times", bob.got)
 			}
 			want := map[string]uint64{"offer": 0, "answer": 0, "ice-candidate": 0, "custom-message": 0}
-			if tt.want == OK {
+			if tt.want == hub.OK {
 				want["answer"] = 1
 			}
-			if got := h.Counts.Relays(); !maps.Equal(got, want) {
+			if got := h.Counters.Relays(); !maps.Equal(got, want) {
 				t.Errorf("counted %v, want %v", got, want)
-			}
-		})
-	}
-}
-
-func TestUser(t *testing.T) {
-	peer := new(inbox)
-	u := NewUser("a\"b", "key", peer)
-	if u.ID != "a\"b" || string(u.JSON) != `"a\"b"` || u.Peer != Peer(peer) || u.Key() != "key" || u.Gone() {
-		t.Errorf("%+v", u)
-	}
-	u.SetKey("")
-	if u.Key() != "" {
-		t.Errorf("key %q", u.Key())
-	}
-	u.End()
-	if !u.Gone() {
-		t.Error("not gone")
-	}
-}
-
-// changing is a Directory whose name is taken over after it was looked up.
-type changing struct{ holders []*User }
-
-func (d *changing) Find([]byte) *User {
-	holder := d.holders[0]
-	if len(d.holders) > 1 {
-		d.holders = d.holders[1:]
-	}
-	return holder
-}
-
-func TestRelayFollowsATakeover(t *testing.T) {
-	alice := NewUser("alice", "", new(inbox))
-	replaced := func() *User {
-		u := NewUser("bob", "", &inbox{code: NotFound})
-		u.End()
-		return u
-	}
-	holder := NewUser("bob", "", &inbox{code: OK})
-	ended := replaced()
-	for name, tt := range map[string]struct {
-		holders []*User
-		want    Code
-	}{
-		"taken over once":       {[]*User{replaced(), holder}, OK},
-		"taken over twice":      {[]*User{replaced(), replaced(), holder}, OK},
-		"nobody holds it now":   {[]*User{replaced(), nil}, NotFound},
-		"its holder just ended": {[]*User{ended, ended}, NotFound},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := &Handlers{Directory: &changing{tt.holders}}
-			r := &Relay{From: alice, To: []byte("bob"), Body: []byte("1")}
-			if code := h.Relay(r, []byte(`"alice"`)); code != tt.want {
-				t.Errorf("code %d, want %d", code, tt.want)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 const (
@@ -231,7 +232,7 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		text := "Too many subscribers"
 		if errors.Is(err, errFeedClosed) {
-			text = events.Unavailable.OodaaText(0, nil)
+			text = events.Text(hub.Unavailable)
 		}
 		h.Set("Retry-After", "5")
 		answer(w, http.StatusServiceUnavailable, map[string]string{"error": text})

@@ -12,6 +12,7 @@ import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/server/auth"
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/oodaa"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
@@ -45,7 +46,7 @@ func (s seat) kind() kind {
 // once.
 func (g *gate) enter(r *http.Request) (seat, *socketio.Refusal) {
 	if g.server.stopping.Load() {
-		return seat{}, refusal(http.StatusServiceUnavailable, events.Unavailable.OodaaText(0, nil))
+		return seat{}, refusal(http.StatusServiceUnavailable, events.Text(hub.Unavailable))
 	}
 	s := seat{webSocket: wire.IsUpgrade(r)}
 	if g.addresses.limit > 0 || g.server.opts.MessageRate > 0 {

@@ -173,8 +173,8 @@ func (s *Server) statistics() statistics {
 		Timestamp:      now(),
 		Memory:         readMemory(),
 		Connections:    c,
-		Relays:         s.handlers.Counts.Relays(),
-		Errors:         s.handlers.Counts.Errors(),
+		Relays:         s.handlers.Counters.Relays(),
+		Errors:         s.errors(),
 		Goroutines:     runtime.NumGoroutine(),
 		Build:          Build(),
 	}

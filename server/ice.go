@@ -13,6 +13,7 @@ import (
 
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/turn"
 )
 
@@ -68,12 +69,12 @@ func (s *Server) iceServers(w http.ResponseWriter, r *http.Request) {
 			grant, err = s.tokens.Await(token)
 		}
 		if errors.Is(err, auth.ErrUnavailable) {
-			refusal(http.StatusServiceUnavailable, events.Unavailable.OodaaText(0, nil)).Write(w)
+			refusal(http.StatusServiceUnavailable, events.Text(hub.Unavailable)).Write(w)
 			return
 		}
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			answer(w, http.StatusUnauthorized, map[string]string{"error": events.Unauthorized.OodaaText(0, nil)})
+			answer(w, http.StatusUnauthorized, map[string]string{"error": events.Text(hub.Unauthorized)})
 			return
 		}
 		user = grant.UserID

@@ -82,10 +82,10 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	gauge(connectionsDesc, float64(polling), "socketio", "polling")
 	gauge(connectionsDesc, float64(s.volli.Connections()), "volli", "websocket")
 
-	counts := &s.handlers.Counts
+	counts := &s.handlers.Counters
 	counts.Events(func(event string, n uint64) { count(eventsDesc, n, event) })
 	counts.Results(func(event, result string, n uint64) { count(relaysDesc, n, event, result) })
-	for text, n := range counts.Errors() {
+	for text, n := range s.errors() {
 		count(errorsDesc, n, strings.ToValidUTF8(text, ""))
 	}
 	out <- latency(&s.latency)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -12,7 +13,7 @@ import (
 func BenchmarkCountRelay(b *testing.B) {
 	for name, together := range map[string]int{"one at a time": 1, "eight together": 8} {
 		b.Run(name, func(b *testing.B) {
-			var counts events.Counts
+			var counts events.Counters
 			var latency wire.Latency
 			var batch wire.Batch
 			b.ReportAllocs()
@@ -20,7 +21,7 @@ func BenchmarkCountRelay(b *testing.B) {
 				batch.Begin()
 				for range together {
 					batch.CountRelay()
-					counts.Relay(events.Candidate, events.OK)
+					counts.Relay(hub.Candidate, hub.OK)
 				}
 				batch.End(&latency)
 			}
@@ -29,13 +30,13 @@ func BenchmarkCountRelay(b *testing.B) {
 }
 
 func TestCountingAllocatesNothing(t *testing.T) {
-	var counts events.Counts
+	var counts events.Counters
 	var latency wire.Latency
 	var batch wire.Batch
 	if n := testing.AllocsPerRun(100, func() {
 		batch.Begin()
 		batch.CountRelay()
-		counts.Relay(events.Offer, events.OK)
+		counts.Relay(hub.Offer, hub.OK)
 		batch.End(&latency)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)

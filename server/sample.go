@@ -24,13 +24,13 @@ func (s *Server) sample() []figure {
 	add("connections.socketio.websocket", float64(websocket))
 	add("connections.socketio.polling", float64(polling))
 	add("connections.volli.websocket", float64(s.volli.Connections()))
-	counts := &s.handlers.Counts
+	counts := &s.handlers.Counters
 	relays := counts.Relays()
 	for _, event := range []string{"offer", "answer", "ice-candidate", "custom-message"} {
 		add("relays."+event, float64(relays[event]))
 	}
 	var failed uint64
-	for _, n := range counts.Errors() {
+	for _, n := range s.errors() {
 		failed += n
 	}
 	add("errors", float64(failed))

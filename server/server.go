@@ -44,6 +44,7 @@ type Server struct {
 	cluster   *cluster.Cluster // nil: there is one instance
 	handlers  *events.Handlers
 	engine    socketio.Engine
+	oodaa     *oodaa.Gateway
 	volli     *volli.Gateway
 	turn      *turn.Server // nil: there is none
 	ice       turn.ICE
@@ -65,33 +66,51 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		log:       log,
 		started:   time.Now(),
 		deadlines: wire.NewDeadlines(),
-		hub:       hub.New(opts.Presence),
 		stop:      make(chan struct{}),
 	}
-	s.handlers = &events.Handlers{Directory: s.hub}
-	s.gate.server = s
-	s.gate.addresses = addresses{limit: opts.MaxConnectionsPerIP, proxies: opts.Proxies, log: log}
-	if err := s.newTokens(); err != nil {
+	if err := s.build(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
+	}
+	s.census.Add(1)
+	go s.count()
+	return s, nil
+}
+
+// build makes the parts. What it has made when it fails, close ends.
+func (s *Server) build() error {
+	s.gate.server = s
+	s.gate.addresses = addresses{limit: s.opts.MaxConnectionsPerIP, proxies: s.opts.Proxies, log: s.log}
+	if err := s.newTokens(); err != nil {
+		return err
 	}
 	if err := s.newTURN(); err != nil {
-		return nil, errors.Join(err, s.close(context.Background()))
+		return err
 	}
-	if err := s.newCluster(); err != nil {
-		return nil, errors.Join(err, s.close(context.Background()))
+	if err := s.newHub(); err != nil {
+		return err
+	}
+	s.handlers = &events.Handlers{
+		Hub:             s.hub,
+		Deadlines:       s.deadlines,
+		ICE:             &s.ice,
+		Log:             s.log,
+		Tokens:          s.tokens,
+		Guarded:         s.opts.KeyProof != volli.ProofOff,
+		RegisterTimeout: s.opts.RegisterTimeout,
+		Rate:            wire.RateLimit{PerSecond: s.opts.MessageRate, Burst: s.opts.MessageBurst},
 	}
 	var counters func(time.Duration) httprate.LimitCounter
 	if s.cluster != nil {
 		counters = s.cluster.LimitCounter
 	}
-	s.limiter = middleware.NewLimiter(opts.RateLimit, counters)
-	s.files = middleware.NewLimiter(fileFactor*opts.RateLimit, nil)
+	s.limiter = middleware.NewLimiter(s.opts.RateLimit, counters)
+	s.files = middleware.NewLimiter(fileFactor*s.opts.RateLimit, nil)
 	if err := s.newEngine(); err != nil {
-		return nil, errors.Join(err, s.close(context.Background()))
+		return err
 	}
 	s.newVolli()
 	s.metrics = s.newMetrics()
-	if opts.StatusPages {
+	if s.opts.StatusPages {
 		s.newPages()
 	}
 	s.http = &http.Server{
@@ -103,11 +122,9 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		IdleTimeout:    75 * time.Second,
 		MaxHeaderBytes: 32 << 10,
 		ConnState:      s.gate.addresses.watch,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	s.census.Add(1)
-	go s.count()
-	return s, nil
+	return nil
 }
 
 // count logs once a minute how many are online, and how many were refused since,
@@ -135,10 +152,6 @@ func (s *Server) refused() uint64 {
 	return s.limiter.Refused() + s.files.Refused() + s.gate.addresses.refused.Load()
 }
 
-func (s *Server) rate() wire.RateLimit {
-	return wire.RateLimit{PerSecond: s.opts.MessageRate, Burst: s.opts.MessageBurst}
-}
-
 func (s *Server) panicked(v any, stack []byte) {
 	s.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
 }
@@ -157,69 +170,47 @@ func (s *Server) newTokens() (err error) {
 	return nil
 }
 
-// newCluster joins the other instances, where there may be any.
-func (s *Server) newCluster() (err error) {
-	if s.opts.RedisURL == "" {
-		return nil
+// newHub starts the hub, and joins the other instances where there may be any.
+func (s *Server) newHub() (err error) {
+	opts := hub.Options{Presence: s.opts.Presence}
+	if s.opts.RedisURL != "" {
+		s.cluster, err = cluster.New(cluster.Options{
+			URL:      s.opts.RedisURL,
+			Prefix:   s.opts.RedisPrefix,
+			Name:     s.opts.NodeID,
+			Presence: s.opts.Presence,
+			Log:      s.log,
+		})
+		if err != nil {
+			return err
+		}
+		opts.Cluster = s.cluster
 	}
-	s.cluster, err = cluster.New(cluster.Options{
-		URL:      s.opts.RedisURL,
-		Prefix:   s.opts.RedisPrefix,
-		Name:     s.opts.NodeID,
-		Presence: s.opts.Presence,
-		Hub:      s.hub,
-		Log:      s.log,
-	})
-	if err != nil {
-		return err
+	s.hub = hub.New(opts)
+	if s.cluster != nil {
+		s.cluster.Start(s.hub)
 	}
-	s.handlers.Directory, s.handlers.Remote = s.cluster, s.cluster
 	return nil
-}
-
-// others is the cluster as the gateways know it.
-func (s *Server) others() hub.Cluster {
-	if s.cluster == nil {
-		return nil
-	}
-	return s.cluster
 }
 
 func (s *Server) newVolli() {
 	s.volli = volli.New(volli.Options{
-		Hub:             s.hub,
-		Cluster:         s.others(),
-		Tokens:          s.tokens,
-		Proof:           s.opts.KeyProof,
-		Handlers:        s.handlers,
-		Deadlines:       s.deadlines,
-		Log:             s.log,
-		ICE:             &s.ice,
-		Wire:            &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, Loops: s.loops, Latency: &s.latency},
-		PingInterval:    s.opts.PingInterval,
-		PingTimeout:     s.opts.PingTimeout,
-		RegisterTimeout: s.opts.RegisterTimeout,
-		Rate:            s.rate(),
-		Refuse:          refusal(http.StatusServiceUnavailable, events.Unavailable.OodaaText(0, nil)).Write,
-		Panicked:        s.panicked,
+		Handlers:     s.handlers,
+		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, Loops: s.loops, Latency: &s.latency},
+		PingInterval: s.opts.PingInterval,
+		PingTimeout:  s.opts.PingTimeout,
+		Proof:        s.opts.KeyProof,
+		Refuse:       refusal(http.StatusServiceUnavailable, events.Text(hub.Unavailable)).Write,
+		Panicked:     s.panicked,
 	})
 }
 
 func (s *Server) newEngine() (err error) {
-	namespace := &oodaa.Gateway{
-		Hub:             s.hub,
-		Cluster:         s.others(),
-		Tokens:          s.tokens,
-		Guarded:         s.opts.KeyProof != volli.ProofOff,
-		Handlers:        s.handlers,
-		Deadlines:       s.deadlines,
-		Log:             s.log,
-		ICE:             &s.ice,
-		Latency:         &s.latency,
-		RegisterTimeout: s.opts.RegisterTimeout,
-		Rate:            s.rate(),
-		MaxMessage:      s.opts.MaxMessage,
-		MaxOutbox:       s.opts.MaxOutbox,
+	s.oodaa = &oodaa.Gateway{
+		Handlers:   s.handlers,
+		Latency:    &s.latency,
+		MaxMessage: s.opts.MaxMessage,
+		MaxOutbox:  s.opts.MaxOutbox,
 	}
 	opts := socketio.Options{
 		PingInterval:   s.opts.PingInterval,
@@ -229,7 +220,7 @@ func (s *Server) newEngine() (err error) {
 		MaxOutbox:      s.opts.MaxOutbox,
 		WebSocket:      s.opts.WebSocket,
 		Polling:        s.opts.Polling,
-		Namespaces:     map[string]socketio.Namespace{"/": namespace},
+		Namespaces:     map[string]socketio.Namespace{"/": s.oodaa},
 		Gate:           &s.gate,
 		Loops:          s.loops,
 		Latency:        &s.latency,
@@ -239,6 +230,14 @@ func (s *Server) newEngine() (err error) {
 		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
+}
+
+// errors are the errors that clients were answered with, by text.
+func (s *Server) errors() map[string]uint64 {
+	m := make(map[string]uint64)
+	s.oodaa.Errors(m)
+	s.volli.Errors(m)
+	return m
 }
 
 // connectTimeout is how long a Socket.IO session may be in no namespace, as with
@@ -422,7 +421,9 @@ func (s *Server) close(ctx context.Context) (err error) {
 	if s.tokens != nil {
 		s.tokens.Close()
 	}
-	s.hub.Close()
+	if s.hub != nil {
+		s.hub.Close()
+	}
 	s.deadlines.Close()
 	s.loops.Close()
 	return err

@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 // unheard is a sender that looks at no answer.
 type unheard struct{ *client }
 
-func (unheard) Answered(*events.Outcome) {}
+func (unheard) Replied(*hub.Reply) {}
 
 // One relay to a user of another instance, as ten leave together: taken over,
 // encoded, published, answered. Redis and the other instance are not in it.
@@ -19,15 +19,14 @@ func BenchmarkRelayAcross(b *testing.B) {
 	c := newCluster(b)
 	a := c.testUser(b, "a")
 	c.testOther("x", "n.1")
-	h := events.Handlers{Directory: c, Remote: c}
 	body := []byte(`"` + strings.Repeat("x", 200) + `"`)
-	var r events.Relay
+	var r hub.Relay
 	var answers []byte
 	var payload string
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		r = events.Relay{Kind: events.Candidate, From: a.User(), To: []byte("x"), Body: body, Sender: unheard{a}}
-		if code := h.Relay(&r, a.User().JSON); code != events.Pending {
+		r = hub.Relay{Kind: hub.Candidate, From: a.User(), To: []byte("x"), Payload: body, Sender: unheard{a}}
+		if code := c.Hub.Relay(&r); code != hub.Pending {
 			b.Fatal(code)
 		}
 		if i%together < together-1 {
@@ -36,7 +35,7 @@ func BenchmarkRelayAcross(b *testing.B) {
 		out, _ := c.relays.take()
 		answers = appendText(answers[:0], "n.1")
 		for id := c.relays.last - together + 1; id <= c.relays.last; id++ {
-			answers = appendAnswer(answers, id, events.OK)
+			answers = appendAnswer(answers, id, hub.OK)
 		}
 		payload = string(answers)
 		c.receive(c.session, payload)

@@ -52,13 +52,13 @@ type Options struct {
 	// Presence: everybody is told of everybody. It must be the same for all
 	// instances. Without it instances tell each other only what they must.
 	Presence bool
-	Hub      *hub.Hub
 	Log      *slog.Logger
 }
 
 // A Cluster is this instance's part in it. Make it with New.
 type Cluster struct {
 	Options
+	Hub     *hub.Hub // of this instance; set by Start
 	redis   *redis.Client
 	lookups *redis.Client // for what clients ask for, so that nothing else waits for it
 	process string        // begins the names of all our instances
@@ -101,8 +101,8 @@ func (quietly) Printf(context.Context, string, ...any) {}
 // It is for the whole process, and must be set before any client is made.
 func init() { redis.SetLogger(quietly{}) }
 
-// New begins to join, and goes on trying until Close. It fails only where the
-// options are wrong.
+// New returns a cluster that Start joins. It fails only where the options are
+// wrong.
 func New(opts Options) (*Cluster, error) {
 	to, err := redis.ParseURL(opts.URL)
 	if err != nil {
@@ -125,11 +125,16 @@ func New(opts Options) (*Cluster, error) {
 	c.relays.open = make(map[uint64]*relay)
 	c.relays.out = make(map[string][][]byte)
 	c.relays.instances = make(map[string]string)
-	opts.Hub.Report(c)
+	return c, nil
+}
+
+// Start begins to join with the hub, whose Cluster this is, and goes on trying
+// until Close.
+func (c *Cluster) Start(h *hub.Hub) {
+	c.Hub = h
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	go c.keep(ctx)
-	return c, nil
 }
 
 // ValidateURL reports what is wrong with a URL for Options; none is right.

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/test/rig"
 )
@@ -19,12 +18,13 @@ import (
 // start starts an instance on a real Redis; the test's end closes it.
 func start(t *testing.T, url, name string, presence bool) *Cluster {
 	t.Helper()
-	h := hub.New(presence)
-	t.Cleanup(h.Close)
-	c, err := New(Options{URL: url, Prefix: "test:", Name: name, Presence: presence, Hub: h, Log: slog.New(slog.DiscardHandler)})
+	c, err := New(Options{URL: url, Prefix: "test:", Name: name, Presence: presence, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	h := hub.New(hub.Options{Presence: presence, Cluster: c})
+	t.Cleanup(h.Close)
+	c.Start(h)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 		defer cancel()
@@ -46,15 +46,15 @@ func startTwo(t *testing.T, presence bool) (a, b *Cluster) {
 }
 
 // testClaim has a new client ask for a name.
-func (c *Cluster) testClaim(t *testing.T, asked hub.Claim, outcome func(code events.Code) events.Code) (*client, events.Code) {
+func (c *Cluster) testClaim(t *testing.T, asked hub.Claim, outcome func(code hub.Outcome) hub.Outcome) (*client, hub.Outcome) {
 	t.Helper()
 	p := c.testUser(t, "")
-	return p, c.Claim(&p.Member, asked, func(epoch uint64) events.Code {
+	return p, c.Claim(&p.Member, asked, func(epoch uint64) hub.Outcome {
 		if outcome != nil {
-			return outcome(events.OK)
+			return outcome(hub.OK)
 		}
 		asked.Epoch = epoch
-		return c.Hub.RegisterAs(&p.Member, asked, nil, nil)
+		return c.Hub.Bind(&p.Member, asked, nil)
 	})
 }
 
@@ -74,17 +74,17 @@ func TestGuardedClaim(t *testing.T) {
 		t.Run(fmt.Sprint("presence ", presence), func(t *testing.T) {
 			a, b := startTwo(t, presence)
 			holder, code := a.testClaim(t, hub.Claim{ID: "x", Key: "its key", Guarded: true}, nil)
-			if code != events.OK {
+			if code != hub.OK {
 				t.Fatal(code)
 			}
 			for _, c := range []*Cluster{a, b} {
-				if _, code := c.testClaim(t, hub.Claim{ID: "x", Key: "its key", Guarded: true}, nil); code != events.InvalidProof {
+				if _, code := c.testClaim(t, hub.Claim{ID: "x", Key: "its key", Guarded: true}, nil); code != hub.InvalidProof {
 					t.Errorf("the key without a proof: code %d", code)
 				}
-				if _, code := c.testClaim(t, hub.Claim{ID: "x", Key: "another key", Guarded: true, Proved: true}, nil); code != events.InvalidProof {
+				if _, code := c.testClaim(t, hub.Claim{ID: "x", Key: "another key", Guarded: true, Proved: true}, nil); code != hub.InvalidProof {
 					t.Errorf("%s: taken with another key: %v", c.Name, code)
 				}
-				if _, code := c.testClaim(t, hub.Claim{ID: "x", Guarded: true}, nil); code != events.InvalidProof {
+				if _, code := c.testClaim(t, hub.Claim{ID: "x", Guarded: true}, nil); code != hub.InvalidProof {
 					t.Errorf("%s: taken without a key: %v", c.Name, code)
 				}
 			}
@@ -92,11 +92,11 @@ func TestGuardedClaim(t *testing.T) {
 				t.Error("the holder is not who it was")
 			}
 			next, code := b.testClaim(t, hub.Claim{ID: "x", Key: "its key", Guarded: true, Proved: true}, nil)
-			if code != events.OK {
+			if code != hub.OK {
 				t.Errorf("not taken with its key: %v", code)
 			}
 			rig.Eventually(t, "the former holder is disconnected", holder.isReplaced)
-			if _, code := a.testClaim(t, hub.Claim{ID: "x", Key: "any key"}, nil); code != events.OK {
+			if _, code := a.testClaim(t, hub.Claim{ID: "x", Key: "any key"}, nil); code != hub.OK {
 				t.Errorf("not taken by who is not guarded: %v", code)
 			}
 			rig.Eventually(t, "the second holder is disconnected", next.isReplaced)
@@ -108,11 +108,11 @@ func TestGuardedClaim(t *testing.T) {
 func TestFailedClaimGivesBack(t *testing.T) {
 	a, b := startTwo(t, true)
 	holder, code := a.testClaim(t, hub.Claim{ID: "x", Key: "k"}, nil)
-	if code != events.OK {
+	if code != hub.OK {
 		t.Fatal(code)
 	}
-	unavailable := func(events.Code) events.Code { return events.Unavailable }
-	if _, code := a.testClaim(t, hub.Claim{ID: "x"}, unavailable); code != events.Unavailable {
+	unavailable := func(hub.Outcome) hub.Outcome { return hub.Unavailable }
+	if _, code := a.testClaim(t, hub.Claim{ID: "x"}, unavailable); code != hub.Unavailable {
 		t.Fatal(code)
 	}
 	rig.Eventually(t, "the directory knows the holder again", func() bool {
@@ -123,7 +123,7 @@ func TestFailedClaimGivesBack(t *testing.T) {
 		t.Error("the holder is disconnected")
 	}
 	// Where nobody had the name, nobody has it.
-	if _, code := a.testClaim(t, hub.Claim{ID: "y"}, unavailable); code != events.Unavailable {
+	if _, code := a.testClaim(t, hub.Claim{ID: "y"}, unavailable); code != hub.Unavailable {
 		t.Fatal(code)
 	}
 	rig.Eventually(t, "y is free", func() bool { return a.testHolds("y", "", nil) && b.Lookup("y") == nil })
@@ -139,17 +139,17 @@ func TestSilentRedis(t *testing.T) {
 	defer l.Close() // connections wait in its queue
 	c := start(t, "redis://"+l.Addr().String(), "a", true)
 	p, code := c.testClaim(t, hub.Claim{ID: "x"}, nil)
-	if code != events.OK {
+	if code != hub.OK {
 		t.Fatalf("claim: %v", code)
 	}
 	from := c.testUser(t, "")
-	if code := c.Hub.Register(&from.Member, "from", "", nil, nil); code != events.OK {
+	if code := c.Hub.Bind(&from.Member, hub.Claim{ID: "from"}, nil); code != hub.OK {
 		t.Fatal(code)
 	}
 	waited := 0
 	const sent = 400
 	for i := range sent {
-		if c.testSend(from, "x", fmt.Sprint(i)) != events.OK {
+		if c.testSend(from, "x", fmt.Sprint(i)) != hub.OK {
 			waited++
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -194,11 +194,11 @@ func TestIsAway(t *testing.T) {
 func TestRestartKeepsClaims(t *testing.T) {
 	c := newCluster(t)
 	p := c.testUser(t, "gone")
-	done := make(chan events.Code, 2)
+	done := make(chan hub.Outcome, 2)
 	for range 2 {
 		q := c.testUser(t, "")
 		go func() {
-			done <- c.Claim(&q.Member, hub.Claim{ID: "x", Guarded: true}, func(uint64) events.Code { return events.OK })
+			done <- c.Claim(&q.Member, hub.Claim{ID: "x", Guarded: true}, func(uint64) hub.Outcome { return hub.OK })
 		}()
 	}
 	rig.Eventually(t, "two claims", func() bool { return len(c.openClaims()) == 2 })
@@ -214,7 +214,7 @@ func TestRestartKeepsClaims(t *testing.T) {
 	c.restart()
 	abandoned := c.openClaims()[0]
 	if w := c.takeClaim(abandoned); w != nil {
-		w.done <- events.OK
+		w.done <- hub.OK
 	}
 	if list := c.takeChanges(); len(list) != 1 || list[0].epoch == abandoned {
 		t.Errorf("queued, after one has given up: %v", list)
@@ -223,7 +223,7 @@ func TestRestartKeepsClaims(t *testing.T) {
 		c.commit("x", epoch)
 	}
 	for range 2 {
-		if code := <-done; code != events.OK {
+		if code := <-done; code != hub.OK {
 			t.Error(code)
 		}
 	}

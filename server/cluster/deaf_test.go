@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/test/rig"
 )
@@ -92,7 +91,7 @@ func TestDeafSubscription(t *testing.T) {
 	}
 	before := a.current()
 	m.muffled.Store(m.last.Load())
-	if _, code := b.testClaim(t, hub.Claim{ID: "x"}, nil); code != events.OK {
+	if _, code := b.testClaim(t, hub.Claim{ID: "x"}, nil); code != hub.OK {
 		t.Fatal(code)
 	}
 	rig.Eventually(t, "a knows x", func() bool { return a.Hub.Find([]byte("x")) != nil })

@@ -12,7 +12,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
 )
 
@@ -51,8 +50,8 @@ type changes struct {
 // A claim is a registration that waits for its turn.
 type claim struct {
 	change
-	commit func(epoch uint64) events.Code
-	done   chan events.Code // has room for one
+	commit func(epoch uint64) hub.Outcome
+	done   chan hub.Outcome // has room for one
 }
 
 // maxChanges bounds how many changes leave together.
@@ -63,7 +62,7 @@ const maxChanges = 256
 // turn among all instances. It waits for that, not longer than some seconds;
 // Unavailable says that it took too long, and InvalidProof that the name is
 // guarded. commit is called at most once, and not after Claim has returned.
-func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64) events.Code) events.Code {
+func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64) hub.Outcome) hub.Outcome {
 	if u := m.User(); u != nil && u.ID == asked.ID {
 		return c.claimAgain(u, asked.Key, commit)
 	}
@@ -78,7 +77,7 @@ func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64
 	waiting := &claim{
 		change: change{kind: kindClaim, name: asked.ID, epoch: epoch, key: asked.Key},
 		commit: commit,
-		done:   make(chan events.Code, 1),
+		done:   make(chan hub.Outcome, 1),
 	}
 	if u := m.User(); u != nil {
 		waiting.from, waiting.fromEpoch = u.ID, u.Epoch
@@ -106,13 +105,13 @@ func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64
 	if c.takeClaim(epoch) == nil {
 		return <-waiting.done // it is being committed
 	}
-	return events.Unavailable
+	return hub.Unavailable
 }
 
 // claimAgain registers a member anew with the name that it has.
-func (c *Cluster) claimAgain(u *events.User, key string, commit func(epoch uint64) events.Code) events.Code {
+func (c *Cluster) claimAgain(u *hub.User, key string, commit func(epoch uint64) hub.Outcome) hub.Outcome {
 	code := commit(u.Epoch)
-	if code == events.OK && key != "" {
+	if code == hub.OK && key != "" {
 		c.enqueue(change{kind: kindKey, name: u.ID, epoch: u.Epoch, key: key})
 	}
 	return code
@@ -132,12 +131,12 @@ func (c *Cluster) takeClaim(epoch uint64) *claim {
 // was not told that it was to lose it.
 func (c *Cluster) commit(name string, epoch uint64) {
 	waiting := c.takeClaim(epoch)
-	code := events.Unavailable
+	code := hub.Unavailable
 	if waiting != nil {
 		code = waiting.commit(epoch)
 		waiting.done <- code
 	}
-	if code == events.OK {
+	if code == hub.OK {
 		return
 	}
 	if waiting != nil && waiting.from != "" { // which it has still
@@ -161,7 +160,7 @@ func (c *Cluster) refused(list []string) {
 			continue // the script repeats what we wrote
 		}
 		if waiting := c.takeClaim(epoch); waiting != nil {
-			waiting.done <- events.InvalidProof
+			waiting.done <- hub.InvalidProof
 		}
 	}
 }
@@ -194,7 +193,7 @@ func (c *Cluster) restart() {
 }
 
 // Released takes note that a name of ours is free.
-func (c *Cluster) Released(u *events.User) {
+func (c *Cluster) Released(u *hub.User) {
 	c.enqueue(change{kind: kindRelease, name: u.ID, epoch: u.Epoch})
 }
 
@@ -268,13 +267,13 @@ func (h *holder) process() string {
 }
 
 // is reports whether u is the registration that h says.
-func (h *holder) is(u *events.User) bool {
+func (h *holder) is(u *hub.User) bool {
 	return u != nil && u.Instance != "" && u.Instance == h.process() && u.Epoch == h.epoch
 }
 
 // user is the holder of a name as the hub knows it.
-func (c *Cluster) user(name string, h holder) *events.User {
-	u := events.NewUser(name, h.key, (*elsewhere)(c))
+func (c *Cluster) user(name string, h holder) *hub.User {
+	u := hub.NewUser(name, h.key, (*elsewhere)(c))
 	u.Instance, u.Epoch = h.process(), h.epoch
 	return u
 }
@@ -283,7 +282,7 @@ func (c *Cluster) user(name string, h holder) *events.User {
 type elsewhere Cluster
 
 // Relay hands a relay to the user's instance.
-func (e *elsewhere) Relay(r *events.Relay) events.Code { return (*Cluster)(e).Relay(r) }
+func (e *elsewhere) Relay(r *hub.Relay) hub.Outcome { return (*Cluster)(e).Relay(r) }
 
 // Replaced does nothing: the user's own instance disconnects it.
 func (e *elsewhere) Replaced() {}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/test/rig"
 )
@@ -52,7 +51,7 @@ func TestNoLockIsHeldWhileClientsAreWrittenTo(t *testing.T) {
 			c.found(c.session, "gone", &holder{instance: us, epoch: 1})
 		},
 		"a relay of another instance": func(t *testing.T, c *Cluster, a, x *client) {
-			relay := encodeRelay(&events.Relay{Kind: events.Offer, From: events.NewUser("b", "", nil), To: []byte("x"), Body: []byte(`1`)})
+			relay := encodeRelay(&hub.Relay{Kind: hub.Offer, From: hub.NewUser("b", "", nil), To: []byte("x"), Payload: []byte(`1`)})
 			c.session.live = true
 			c.session.message(message(c.channelOf(us), append(append(appendText(nil, "n.1"), itemRelay, 8), relay...)))
 		},
@@ -60,7 +59,7 @@ func TestNoLockIsHeldWhileClientsAreWrittenTo(t *testing.T) {
 			c.testOther("y", "n.1")
 			c.testSend(a, "y", "1")
 			c.session.live = true
-			c.session.message(message(c.channelOf(us), appendAnswer(appendText(nil, "n.1"), c.relays.last, events.OK)))
+			c.session.message(message(c.channelOf(us), appendAnswer(appendText(nil, "n.1"), c.relays.last, hub.OK)))
 		},
 		"a takeover by another instance": func(t *testing.T, c *Cluster, a, x *client) {
 			c.session.live = true
@@ -75,7 +74,7 @@ func TestNoLockIsHeldWhileClientsAreWrittenTo(t *testing.T) {
 			client := c.testUser(t, "")
 			var waiting sync.WaitGroup
 			waiting.Go(func() {
-				c.Claim(&client.Member, hub.Claim{ID: "new"}, func(uint64) events.Code { x.written(); return events.OK })
+				c.Claim(&client.Member, hub.Claim{ID: "new"}, func(uint64) hub.Outcome { x.written(); return hub.OK })
 			})
 			rig.Eventually(t, "the claim waits for its turn", func() bool { return len(c.openClaims()) == 1 })
 			c.session.live = true
@@ -85,7 +84,7 @@ func TestNoLockIsHeldWhileClientsAreWrittenTo(t *testing.T) {
 		},
 		"a registration without Redis": func(t *testing.T, c *Cluster, a, x *client) {
 			c.alone.Store(true)
-			c.Claim(&c.testUser(t, "").Member, hub.Claim{ID: "new"}, func(uint64) events.Code { x.written(); return events.OK })
+			c.Claim(&c.testUser(t, "").Member, hub.Claim{ID: "new"}, func(uint64) hub.Outcome { x.written(); return hub.OK })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +119,7 @@ func TestNothingOvertakesWhatIsBeingDelivered(t *testing.T) {
 		if len(next) > 0 {
 			body := next[0]
 			next = next[1:]
-			if code := c.testSend(a, "x", body); code != events.Pending {
+			if code := c.testSend(a, "x", body); code != hub.Pending {
 				t.Errorf("%s is handed on with %v before the others", body, code)
 			}
 			c.relays.resume(c)                                                        // by another goroutine
@@ -131,7 +130,7 @@ func TestNothingOvertakesWhatIsBeingDelivered(t *testing.T) {
 	if got := x.bodies(); !slices.Equal(got, []string{"1", "2", "3", "4", "5"}) {
 		t.Errorf("got %v", got)
 	}
-	if got := codes(a); !slices.Equal(got, make([]events.Code, 5)) { // all OK
+	if got := codes(a); !slices.Equal(got, make([]hub.Outcome, 5)) { // all OK
 		t.Errorf("answers %v", got)
 	}
 	c.testEmpty(t)
@@ -168,7 +167,7 @@ func TestOrderWhileOthersDeliver(t *testing.T) {
 		if i%10 == 0 { // this one waits for the others to deliver it
 			c.serveUntil(time.Now())
 		}
-		if c.testSend(a, "x", body) == events.Pending {
+		if c.testSend(a, "x", body) == hub.Pending {
 			pending++
 		}
 	}
@@ -179,7 +178,7 @@ func TestOrderWhileOthersDeliver(t *testing.T) {
 	if got := x.bodies(); !slices.Equal(got, want) {
 		t.Errorf("%d of %d relays arrived, or not in their order", len(got), relays)
 	}
-	if got := codes(a); !slices.Equal(got, make([]events.Code, pending)) || pending == 0 { // all OK
+	if got := codes(a); !slices.Equal(got, make([]hub.Outcome, pending)) || pending == 0 { // all OK
 		t.Errorf("%d relays had to wait, and have %d answers", pending, len(got))
 	}
 	c.testEmpty(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,9 +22,9 @@ type client struct {
 
 	mu       sync.Mutex
 	got      []string // bodies of relays
-	answers  []events.Outcome
+	answers  []hub.Reply
 	replaced bool
-	refuse   events.Code // what Relay answers, if it is not OK
+	refuse   hub.Outcome // what Relay answers, if it is not OK
 	written  func()      // called for whatever the connection would write; may be nil
 }
 
@@ -35,12 +35,12 @@ func (c *client) write() {
 	}
 }
 
-func (c *client) Relay(r *events.Relay) events.Code {
+func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	c.write()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refuse == events.OK {
-		c.got = append(c.got, string(r.Body))
+	if c.refuse == hub.OK {
+		c.got = append(c.got, string(r.Payload))
 	}
 	return c.refuse
 }
@@ -52,9 +52,13 @@ func (c *client) Replaced() {
 	c.replaced = true
 }
 
+func (c *client) Spell(*hub.Roster, *hub.User) []byte { return nil }
+func (c *client) Tell([]byte, *wire.Batch)            {}
+func (c *client) Announce(*hub.Change, *wire.Batch)   {}
+
 func (c *client) ID() string { return "client" }
 
-func (c *client) Answered(o *events.Outcome) {
+func (c *client) Replied(o *hub.Reply) {
 	c.write()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,10 +73,10 @@ func (c *client) bodies() []string {
 	return append([]string(nil), c.got...)
 }
 
-func (c *client) outcomes() []events.Outcome {
+func (c *client) outcomes() []hub.Reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]events.Outcome(nil), c.answers...)
+	return append([]hub.Reply(nil), c.answers...)
 }
 
 func (c *client) isReplaced() bool {
@@ -87,9 +91,9 @@ const us = "us.x.1"
 // what it would send stays where it is.
 func newCluster(t testing.TB) *Cluster {
 	t.Helper()
-	h := hub.New(true)
-	t.Cleanup(h.Close)
-	c := &Cluster{Options: Options{Name: "us", Presence: true, Hub: h, Log: slog.New(slog.DiscardHandler)}, started: time.Now()}
+	c := &Cluster{Options: Options{Name: "us", Presence: true, Log: slog.New(slog.DiscardHandler)}, started: time.Now()}
+	c.Hub = hub.New(hub.Options{Presence: true, Cluster: c})
+	t.Cleanup(c.Hub.Close)
 	c.changes.claims = make(map[uint64]*claim)
 	c.relays.lanes = make(map[string]*lane)
 	c.relays.open = make(map[uint64]*relay)
@@ -97,7 +101,6 @@ func newCluster(t testing.TB) *Cluster {
 	c.relays.instances = make(map[string]string)
 	c.process = "us.x"
 	c.session = &session{c: c, instance: us, stream: streamAll, failed: make(chan error, 1), wake: make(chan struct{}, 1), stop: make(chan struct{})}
-	h.Report(c)
 	c.serveUntil(time.Now().Add(time.Hour))
 	return c
 }
@@ -106,10 +109,10 @@ func newCluster(t testing.TB) *Cluster {
 func (c *Cluster) testUser(t testing.TB, name string) *client {
 	t.Helper()
 	p := new(client)
-	c.Hub.Join(&p.Member, p, nil)
+	c.Hub.Join(&p.Member, p, false)
 	t.Cleanup(func() { c.Hub.Leave(&p.Member) })
 	if name != "" {
-		if code := c.Hub.RegisterAs(&p.Member, hub.Claim{ID: name, Epoch: c.epochs.Add(1)}, nil, nil); code != events.OK {
+		if code := c.Hub.Bind(&p.Member, hub.Claim{ID: name, Epoch: c.epochs.Add(1)}, nil); code != hub.OK {
 			t.Fatal(code)
 		}
 	}
@@ -124,10 +127,8 @@ func (c *Cluster) testOther(name, instance string) {
 }
 
 // send sends a relay as the client would.
-func (c *Cluster) testSend(from *client, to, body string) events.Code {
-	h := events.Handlers{Directory: c, Remote: c}
-	r := &events.Relay{Kind: events.Candidate, From: from.User(), To: []byte(to), Body: []byte(body), Sender: from}
-	return h.Relay(r, from.User().JSON)
+func (c *Cluster) testSend(from *client, to, body string) hub.Outcome {
+	return c.Hub.Relay(&hub.Relay{Kind: hub.Candidate, From: from.User(), To: []byte(to), Payload: []byte(body), Sender: from})
 }
 
 // busy is how many lanes something is on its way in.
@@ -140,7 +141,7 @@ func (rs *relays) busy() (n int) {
 	return n
 }
 
-func encodeRelay(r *events.Relay) []byte {
+func encodeRelay(r *hub.Relay) []byte {
 	encoded, _ := appendRelay(nil, r)
 	return encoded
 }

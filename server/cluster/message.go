@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
 )
 
 // The messages that protocol.go describes, written and read.
@@ -15,8 +15,8 @@ func appendText[T ~string | ~[]byte](dst []byte, text T) []byte {
 }
 
 // encodedSize is what appendRelay appends, or somewhat more.
-func encodedSize(r *events.Relay) int {
-	size := 32 + len(r.From.ID) + len(r.To) + max(len(r.Message), len(r.Body))
+func encodedSize(r *hub.Relay) int {
+	size := 32 + len(r.From.ID) + len(r.To) + max(len(r.Message), len(r.Payload))
 	for _, a := range r.Attachments {
 		size += binary.MaxVarintLen64 + len(a)
 	}
@@ -25,7 +25,7 @@ func encodedSize(r *events.Relay) int {
 
 // appendRelay appends what follows the id of a relay. to is the part of it that
 // is the target's name.
-func appendRelay(dst []byte, r *events.Relay) (encoded, to []byte) {
+func appendRelay(dst []byte, r *hub.Relay) (encoded, to []byte) {
 	dst = append(dst, kindNumber(r.Kind))
 	dst = appendText(dst, r.From.ID)
 	dst = appendText(dst, r.To)
@@ -33,7 +33,7 @@ func appendRelay(dst []byte, r *events.Relay) (encoded, to []byte) {
 	if r.Message != nil {
 		dst = appendText(append(dst, formWhole), r.Message)
 	} else {
-		dst = appendText(append(dst, formBody), r.Body)
+		dst = appendText(append(dst, formBody), r.Payload)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(r.Attachments)))
 	for _, a := range r.Attachments {
@@ -42,7 +42,7 @@ func appendRelay(dst []byte, r *events.Relay) (encoded, to []byte) {
 	return dst, dst[end-len(r.To) : end : end]
 }
 
-func appendAnswer(dst []byte, id uint64, code events.Code) []byte {
+func appendAnswer(dst []byte, id uint64, code hub.Outcome) []byte {
 	return append(binary.AppendUvarint(append(dst, itemAnswer), id), outcomeNumber(code))
 }
 
@@ -53,11 +53,11 @@ type reader struct {
 	p      []byte
 	failed bool
 	hub    *hub.Hub // knows most senders; may be nil
-	last   events.Relay
+	last   hub.Relay
 }
 
 // find returns who has the name as far as the hub knows, or nil.
-func (r *reader) find(name []byte) *events.User {
+func (r *reader) find(name []byte) *hub.User {
 	if r.hub == nil {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (r *reader) byte() byte {
 }
 
 // code reads the outcome in an answer.
-func (r *reader) code() events.Code { return outcomeOf(r.byte()) }
+func (r *reader) code() hub.Outcome { return outcomeOf(r.byte()) }
 
 func (r *reader) text() []byte {
 	n := r.number()
@@ -103,9 +103,9 @@ func (r *reader) fail() { r.failed, r.p = true, nil }
 // relay reads what appendRelay has written. The result points into what is read,
 // and is good until the next one. It is nil where the item is malformed, of which
 // r.failed tells, or cannot be understood.
-func (r *reader) relay() *events.Relay {
+func (r *reader) relay() *hub.Relay {
 	relay := &r.last
-	*relay = events.Relay{}
+	*relay = hub.Relay{}
 	kind, known := kindOf(r.byte())
 	relay.Kind = kind
 	from := r.text()
@@ -125,15 +125,17 @@ func (r *reader) relay() *events.Relay {
 	if r.failed || !known || form > formWhole {
 		return nil
 	}
-	relay.Body = body
+	relay.Payload = body
 	if form == formWhole {
 		relay.Message = body
-		if relay.Body = events.VolliBody(relay.Kind, body); relay.Body == nil {
+		var payload [1][]byte
+		if _, ok := rawjson.ScanObject(body, []string{kind.Payload()}, payload[:]); !ok || payload[0] == nil {
 			return nil
 		}
+		relay.Payload = payload[0]
 	}
 	if relay.From = r.find(from); relay.From == nil {
-		relay.From = events.NewUser(string(from), "", nil)
+		relay.From = hub.NewUser(string(from), "", nil)
 	}
 	return relay
 }

@@ -4,17 +4,17 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 func TestMessageRoundTrip(t *testing.T) {
-	for name, r := range map[string]*events.Relay{
-		"body":        {Kind: events.Offer, To: []byte("b"), Body: []byte(` {"a" : 1.0e2}`)},
-		"attachments": {Kind: events.Custom, To: []byte("é"), Body: []byte(`{"_placeholder":true,"num":0}`), Attachments: [][]byte{{0, 255}, {}}},
-		"whole":       {Kind: events.Candidate, To: []byte("b"), Body: []byte(`[1]`), Message: []byte(`{"type":"ice-candidate","candidate":[1],"more":2}`)},
+	for name, r := range map[string]*hub.Relay{
+		"body":        {Kind: hub.Offer, To: []byte("b"), Payload: []byte(` {"a" : 1.0e2}`)},
+		"attachments": {Kind: hub.Custom, To: []byte("é"), Payload: []byte(`{"_placeholder":true,"num":0}`), Attachments: [][]byte{{0, 255}, {}}},
+		"whole":       {Kind: hub.Candidate, To: []byte("b"), Payload: []byte(`[1]`), Message: []byte(`{"type":"ice-candidate","candidate":[1],"more":2}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r.From = events.NewUser("a \u2028", "", nil)
+			r.From = hub.NewUser("a \u2028", "", nil)
 			encoded, to := appendRelay(nil, r)
 			if string(to) != string(r.To) {
 				t.Errorf("to %q", to)
@@ -24,7 +24,7 @@ func TestMessageRoundTrip(t *testing.T) {
 			if got == nil || string(in.p) != "rest" {
 				t.Fatalf("%v, rest %q", got, in.p)
 			}
-			if got.Kind != r.Kind || got.From.ID != r.From.ID || !bytes.Equal(got.To, r.To) || !bytes.Equal(got.Body, r.Body) ||
+			if got.Kind != r.Kind || got.From.ID != r.From.ID || !bytes.Equal(got.To, r.To) || !bytes.Equal(got.Payload, r.Payload) ||
 				!bytes.Equal(got.Message, r.Message) || len(got.Attachments) != len(r.Attachments) {
 				t.Errorf("%+v became %+v", r, got)
 			}
@@ -46,7 +46,7 @@ func TestMessageRoundTrip(t *testing.T) {
 // Whatever an instance publishes, it is read to its end, and answered at most
 // once for each relay.
 func FuzzMessage(f *testing.F) {
-	r := &events.Relay{Kind: events.Custom, From: events.NewUser("a", "", nil), To: []byte("x"), Body: []byte(`1`), Attachments: [][]byte{{1}}}
+	r := &hub.Relay{Kind: hub.Custom, From: hub.NewUser("a", "", nil), To: []byte("x"), Payload: []byte(`1`), Attachments: [][]byte{{1}}}
 	header := appendText(nil, "n.1")
 	f.Add(append(append(bytes.Clone(header), itemRelay, 1), encodeRelay(r)...))
 	f.Add(appendAnswer(bytes.Clone(header), 1, codeMoved))
@@ -55,7 +55,7 @@ func FuzzMessage(f *testing.F) {
 		c := newCluster(t)
 		x := c.testUser(t, "x")
 		c.testOther("y", "n.1")
-		if code := c.testSend(x, "y", `1`); code != events.Pending {
+		if code := c.testSend(x, "y", `1`); code != hub.Pending {
 			t.Fatal(code)
 		}
 		c.receive(c.session, string(payload))

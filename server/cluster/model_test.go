@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 // A world is a cluster to which things happen in any order, and what is known
@@ -35,7 +35,7 @@ type relayer struct {
 	to string
 }
 
-func (s *relayer) Answered(o *events.Outcome) {
+func (s *relayer) Replied(o *hub.Reply) {
 	if s.w.answers[s.n]++; string(o.To) != s.to || o.Ack != int64(s.n) || s.w.answers[s.n] > 1 {
 		s.w.Errorf("answer %d to relay %d: to %q, acknowledgement %d", s.w.answers[s.n], s.n, o.To, o.Ack)
 	}
@@ -55,13 +55,12 @@ func (w *world) send() {
 	size := []int{10, 100, 300, 2000, 5000, 70000}[min(w.rng.IntN(6), w.rng.IntN(12))]
 	body := fmt.Sprintf("\"%d:%s:%s\"", n, to, strings.Repeat(string(rune('a'+n%26)), size))
 	w.bodies = append(w.bodies, body)
-	r := &events.Relay{Kind: events.Candidate, From: w.a.User(), To: []byte(to), Body: []byte(body), Ack: int64(n), Sender: &relayer{w.a, w, n, to}}
+	r := &hub.Relay{Kind: hub.Candidate, From: w.a.User(), To: []byte(to), Payload: []byte(body), Ack: int64(n), Sender: &relayer{w.a, w, n, to}}
 	if w.rng.IntN(5) == 0 {
 		r.Attachments = [][]byte{[]byte(body)}
 	}
-	h := events.Handlers{Directory: w.Cluster, Remote: w.Cluster}
-	w.pending[n] = h.Relay(r, w.a.User().JSON) == events.Pending
-	clear(r.Body) // the reader's buffer is used again
+	w.pending[n] = w.Hub.Relay(r) == hub.Pending
+	clear(r.Payload) // the reader's buffer is used again
 	clear(r.To)
 }
 
@@ -97,7 +96,7 @@ func (w *world) publish() {
 			}
 			id := in.number()
 			if r := in.relay(); r != nil {
-				w.arrived(string(r.Body), string(r.To))
+				w.arrived(string(r.Payload), string(r.To))
 				w.underway = append(w.underway, id)
 			}
 		}
@@ -121,11 +120,11 @@ func (w *world) answerSome() {
 		if len(w.underway) > 0 && w.rng.IntN(4) > 0 {
 			id = w.underway[w.rng.IntN(len(w.underway))]
 		}
-		codes := []events.Code{events.OK, events.OK, codeMoved, events.TooLarge, events.NotFound}
+		codes := []hub.Outcome{hub.OK, hub.OK, codeMoved, hub.TooLarge, hub.NotFound}
 		message = appendAnswer(message, id, codes[w.rng.IntN(5)])
 	}
 	if n := len(w.bodies); n > 0 {
-		r := &events.Relay{Kind: events.Candidate, From: w.a.User(), To: []byte(w.name()), Body: []byte(w.bodies[w.rng.IntN(n)])}
+		r := &hub.Relay{Kind: hub.Candidate, From: w.a.User(), To: []byte(w.name()), Payload: []byte(w.bodies[w.rng.IntN(n)])}
 		message = append(append(message, itemRelay, 77), encodeRelay(r)...)
 	}
 	w.receive(w.session, string(message))

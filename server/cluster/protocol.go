@@ -1,6 +1,6 @@
 package cluster
 
-import "github.com/oodaa/signaling/events"
+import "github.com/oodaa/signaling/server/hub"
 
 // The messages that instances publish to each other, version 1:
 //
@@ -35,40 +35,40 @@ const (
 )
 
 // codeMoved answers a relay whose target is not on this instance.
-const codeMoved = events.Pending
+const codeMoved = hub.Pending
 
 // kindNumbers are the kinds of relays in messages.
 var kindNumbers = []struct {
-	kind   events.Kind
+	kind   hub.Kind
 	number byte
 }{
-	{events.Offer, 0},
-	{events.Answer, 1},
-	{events.Candidate, 2},
-	{events.Custom, 3},
+	{hub.Offer, 0},
+	{hub.Answer, 1},
+	{hub.Candidate, 2},
+	{hub.Custom, 3},
 }
 
 // outcomeNumbers are the outcomes in answers. A relay can have few of them; the
 // others have numbers too, so that none is taken twice.
 var outcomeNumbers = []struct {
-	code   events.Code
+	code   hub.Outcome
 	number byte
 }{
-	{events.OK, 0},
-	{events.InvalidUserID, 1},
-	{events.InvalidData, 2},
-	{events.NotFound, 3},
-	{events.NotRegistered, 4},
-	{events.SenderMismatch, 5},
-	{events.TooLarge, 6},
-	{events.RateLimited, 7},
-	{events.UserNotAllowed, 8},
-	{events.Unauthorized, 9},
-	{events.Unavailable, 10},
-	{events.InvalidFormat, 11},
-	{events.UnknownType, 12},
-	{events.MissingFields, 13},
-	{events.InvalidProof, 14},
+	{hub.OK, 0},
+	{hub.InvalidUserID, 1},
+	{hub.InvalidData, 2},
+	{hub.NotFound, 3},
+	{hub.NotRegistered, 4},
+	{hub.SenderMismatch, 5},
+	{hub.TooLarge, 6},
+	{hub.RateLimited, 7},
+	{hub.UserNotAllowed, 8},
+	{hub.Unauthorized, 9},
+	{hub.Unavailable, 10},
+	{hub.InvalidFormat, 11},
+	{hub.UnknownType, 12},
+	{hub.MissingFields, 13},
+	{hub.InvalidProof, 14},
 	// 15 was never sent.
 	{codeMoved, 16},
 }
@@ -77,7 +77,7 @@ var outcomeNumbers = []struct {
 // for one that it does not know.
 const noNumber = 255
 
-func kindNumber(kind events.Kind) byte {
+func kindNumber(kind hub.Kind) byte {
 	for _, k := range kindNumbers {
 		if k.kind == kind {
 			return k.number
@@ -86,7 +86,7 @@ func kindNumber(kind events.Kind) byte {
 	return noNumber
 }
 
-func kindOf(number byte) (kind events.Kind, known bool) {
+func kindOf(number byte) (kind hub.Kind, known bool) {
 	for _, k := range kindNumbers {
 		if k.number == number {
 			return k.kind, true
@@ -95,7 +95,7 @@ func kindOf(number byte) (kind events.Kind, known bool) {
 	return 0, false
 }
 
-func outcomeNumber(code events.Code) byte {
+func outcomeNumber(code hub.Outcome) byte {
 	for _, o := range outcomeNumbers {
 		if o.code == code {
 			return o.number
@@ -106,11 +106,11 @@ func outcomeNumber(code events.Code) byte {
 
 // outcomeOf is Unavailable for a number of a later release: what became of the
 // relay is not known here, and its sender must not take it for delivered.
-func outcomeOf(number byte) events.Code {
+func outcomeOf(number byte) hub.Outcome {
 	for _, o := range outcomeNumbers {
 		if o.number == number {
 			return o.code
 		}
 	}
-	return events.Unavailable
+	return hub.Unavailable
 }

@@ -8,29 +8,29 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 // version1 is every message that version 1 knows, by its name in
 // testdata/messages.txt: an instance's name and one item.
 func version1() map[string]item {
-	from := events.NewUser("ann", "", nil)
+	from := hub.NewUser("ann", "", nil)
 	all := make(map[string]item)
-	for kind, name := range map[events.Kind]string{
-		events.Offer: "offer", events.Answer: "answer", events.Candidate: "ice-candidate", events.Custom: "custom-message",
+	for kind, name := range map[hub.Kind]string{
+		hub.Offer: "offer", hub.Answer: "answer", hub.Candidate: "ice-candidate", hub.Custom: "custom-message",
 	} {
-		all[name] = item{relay: &events.Relay{Kind: kind, From: from, To: []byte("böb"), Body: []byte(`{"a": 1.0}`)}}
-		all[name+" as a whole message"] = item{relay: &events.Relay{Kind: kind, From: from, To: []byte("bob"),
-			Body: []byte(`[1]`), Message: fmt.Appendf(nil, `{"type":%q,%q:[1]}`, name, kind.Body())}}
+		all[name] = item{relay: &hub.Relay{Kind: kind, From: from, To: []byte("böb"), Payload: []byte(`{"a": 1.0}`)}}
+		all[name+" as a whole message"] = item{relay: &hub.Relay{Kind: kind, From: from, To: []byte("bob"),
+			Payload: []byte(`[1]`), Message: fmt.Appendf(nil, `{"type":%q,%q:[1]}`, name, kind.Payload())}}
 	}
-	all["attachments"] = item{relay: &events.Relay{Kind: events.Custom, From: from, To: []byte("bob"),
-		Body: []byte(`{"_placeholder":true,"num":0}`), Attachments: [][]byte{{0, 255}, {}}}}
-	for code, name := range map[events.Code]string{
-		events.OK: "ok", events.InvalidUserID: "invalid user id", events.InvalidData: "invalid data", events.NotFound: "not found",
-		events.NotRegistered: "not registered", events.SenderMismatch: "sender mismatch", events.TooLarge: "too large",
-		events.RateLimited: "rate limited", events.UserNotAllowed: "user not allowed", events.Unauthorized: "unauthorized",
-		events.Unavailable: "unavailable", events.InvalidFormat: "invalid format", events.UnknownType: "unknown type",
-		events.MissingFields: "missing fields", events.InvalidProof: "invalid proof", codeMoved: "moved",
+	all["attachments"] = item{relay: &hub.Relay{Kind: hub.Custom, From: from, To: []byte("bob"),
+		Payload: []byte(`{"_placeholder":true,"num":0}`), Attachments: [][]byte{{0, 255}, {}}}}
+	for code, name := range map[hub.Outcome]string{
+		hub.OK: "ok", hub.InvalidUserID: "invalid user id", hub.InvalidData: "invalid data", hub.NotFound: "not found",
+		hub.NotRegistered: "not registered", hub.SenderMismatch: "sender mismatch", hub.TooLarge: "too large",
+		hub.RateLimited: "rate limited", hub.UserNotAllowed: "user not allowed", hub.Unauthorized: "unauthorized",
+		hub.Unavailable: "unavailable", hub.InvalidFormat: "invalid format", hub.UnknownType: "unknown type",
+		hub.MissingFields: "missing fields", hub.InvalidProof: "invalid proof", codeMoved: "moved",
 	} {
 		all["answered "+name] = item{answer: code}
 	}
@@ -39,8 +39,8 @@ func version1() map[string]item {
 
 // An item is a relay or an answer, with the id 300.
 type item struct {
-	relay  *events.Relay // nil: an answer
-	answer events.Code
+	relay  *hub.Relay // nil: an answer
+	answer hub.Outcome
 }
 
 const sender = "us.ABCDEFGH.IJKLMNOP"
@@ -108,8 +108,8 @@ func TestGoldenMessages(t *testing.T) {
 	}
 }
 
-func sameRelay(a, b *events.Relay) bool {
-	if a.Kind != b.Kind || a.From.ID != b.From.ID || !bytes.Equal(a.To, b.To) || !bytes.Equal(a.Body, b.Body) ||
+func sameRelay(a, b *hub.Relay) bool {
+	if a.Kind != b.Kind || a.From.ID != b.From.ID || !bytes.Equal(a.To, b.To) || !bytes.Equal(a.Payload, b.Payload) ||
 		!bytes.Equal(a.Message, b.Message) || len(a.Attachments) != len(b.Attachments) {
 		return false
 	}
@@ -123,8 +123,8 @@ func sameRelay(a, b *events.Relay) bool {
 
 // A code or kind that events adds needs a number here, and one of its own.
 func TestEveryOutcomeAndKindHasItsNumber(t *testing.T) {
-	outcomes, kinds := make(map[byte]events.Code), make(map[byte]events.Kind)
-	note := func(code events.Code) {
+	outcomes, kinds := make(map[byte]hub.Outcome), make(map[byte]hub.Kind)
+	note := func(code hub.Outcome) {
 		n := outcomeNumber(code)
 		if n == noNumber {
 			t.Errorf("outcome %d has no number: add one to outcomeNumbers, and its bytes to testdata/messages.txt", code)
@@ -133,12 +133,12 @@ func TestEveryOutcomeAndKindHasItsNumber(t *testing.T) {
 		}
 		outcomes[n] = code
 	}
-	const last = events.Pending - 2 // the codes end before Pending with their number
+	const last = hub.Pending - 2 // the codes end before Pending with their number
 	for code := range last + 1 {
 		note(code)
 	}
 	note(codeMoved)
-	for kind := range events.Kinds {
+	for kind := range hub.Kinds {
 		n := kindNumber(kind)
 		if n == noNumber {
 			t.Errorf("%s has no number: add one to kindNumbers, and its bytes to testdata/messages.txt", kind.Event())
@@ -152,7 +152,7 @@ func TestEveryOutcomeAndKindHasItsNumber(t *testing.T) {
 	}
 	for n := range 256 {
 		want, known := outcomes[byte(n)]
-		if got := outcomeOf(byte(n)); known && got != want || !known && got != events.Unavailable {
+		if got := outcomeOf(byte(n)); known && got != want || !known && got != hub.Unavailable {
 			t.Errorf("outcome number %d is %d", n, got)
 		}
 		kind, known := kindOf(byte(n))
@@ -164,7 +164,7 @@ func TestEveryOutcomeAndKindHasItsNumber(t *testing.T) {
 
 // What a later release may send is answered, and what follows it is handled.
 func TestUnknownItemsAreAnswered(t *testing.T) {
-	relay := encodeRelay(&events.Relay{Kind: events.Offer, From: events.NewUser("b", "", nil), To: []byte("x"), Body: []byte(`1`)})
+	relay := encodeRelay(&hub.Relay{Kind: hub.Offer, From: hub.NewUser("b", "", nil), To: []byte("x"), Payload: []byte(`1`)})
 	changed := func(at int, b byte) []byte {
 		other := bytes.Clone(relay)
 		other[at] = b
@@ -187,7 +187,7 @@ func TestUnknownItemsAreAnswered(t *testing.T) {
 				t.Errorf("the relay behind it: got %v", got)
 			}
 			out, _ := c.relays.take()
-			want := appendAnswer(appendAnswer(appendText(nil, us), 7, events.Unavailable), 8, events.OK)
+			want := appendAnswer(appendAnswer(appendText(nil, us), 7, hub.Unavailable), 8, hub.OK)
 			if len(out) != 1 || out[0].instance != "n.1" || !bytes.Equal(out[0].message, want) {
 				t.Errorf("answered with %q, not %q", out, want)
 			}
@@ -201,7 +201,7 @@ func TestUnknownOutcomeIsAnError(t *testing.T) {
 	c, a, ids := threeToX(t)
 	message := append(appendText(nil, "n.1"), itemAnswer, byte(ids[0]), 99)
 	c.receive(c.session, string(message))
-	if got := codes(a); len(got) != 1 || got[0] != events.Unavailable {
+	if got := codes(a); len(got) != 1 || got[0] != hub.Unavailable {
 		t.Errorf("answers %v", got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 // pump sends what is queued, all that has come together in one step, until the
@@ -192,7 +192,7 @@ func (s *session) idle() bool {
 
 // Lookup asks the directory who holds a name that the hub does not know: a user
 // of another instance, or nil. It waits for the answer.
-func (c *Cluster) Lookup(id string) *events.User {
+func (c *Cluster) Lookup(id string) *hub.User {
 	if c.current() == nil {
 		return nil
 	}
@@ -224,8 +224,8 @@ type counts struct {
 // outcomes are how relays ended: well, or not.
 type outcomes struct{ ok, failed atomic.Uint64 }
 
-func (o *outcomes) count(code events.Code) {
-	if code == events.OK {
+func (o *outcomes) count(code hub.Outcome) {
+	if code == hub.OK {
 		o.ok.Add(1)
 	} else {
 		o.failed.Add(1)

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -39,8 +39,8 @@ type relay struct {
 	id      uint64
 	encoded []byte // by appendRelay
 	lane    *lane
-	outcome events.Outcome // To is a part of encoded
-	sender  events.Sender
+	outcome hub.Reply // To is a part of encoded
+	sender  hub.Sender
 	tries   int
 	flying  bool // sent, and has not come back
 }
@@ -100,17 +100,11 @@ type work struct {
 // maxTries is how many instances are tried for a name that moves.
 const maxTries = 3
 
-// Find returns who may be reached at once: while it is not certain that our
-// users are ours still, nobody.
-func (c *Cluster) Find(id []byte) *events.User {
-	if !c.serving() {
-		return nil
-	}
-	u := c.Hub.Find(id)
-	if u != nil && u.Instance == "" && c.relays.underway(id) {
-		return nil
-	}
-	return u
+// Reachable reports whether relays to a user whom the hub knows can be delivered
+// at once: it is certain that our users are ours still, and nothing that was sent
+// to the name before is on its way.
+func (c *Cluster) Reachable(id []byte) bool {
+	return c.serving() && !c.relays.underway(id)
 }
 
 // underway reports whether relays to the name wait, or are on their way to where
@@ -124,18 +118,18 @@ func (rs *relays) underway(id []byte) bool {
 
 // Relay takes a relay over to send it to the instance of its target. The
 // answer is Pending, or NotFound where too much is on its way already.
-func (c *Cluster) Relay(r *events.Relay) events.Code {
+func (c *Cluster) Relay(r *hub.Relay) hub.Outcome {
 	m := relayPool.Get().(*relay)
 	encoded, to := appendRelay(slices.Grow(m.encoded, encodedSize(r)), r)
 	m.encoded, m.sender = encoded, r.Sender
-	m.outcome = events.Outcome{Kind: r.Kind, To: to, Ack: r.Ack}
+	m.outcome = hub.Reply{Kind: r.Kind, To: to, Ack: r.Ack}
 	deadline := time.Now().Add(patience)
 	rs := &c.relays
 	rs.mu.Lock()
 	if rs.size+m.size() > maxRelays {
 		rs.mu.Unlock()
 		m.free()
-		return events.NotFound
+		return hub.NotFound
 	}
 	rs.last++
 	m.id = rs.last
@@ -157,7 +151,7 @@ func (c *Cluster) Relay(r *events.Relay) events.Code {
 	rs.mu.Unlock()
 	c.carryOut(left, nil)
 	c.kick()
-	return events.Pending
+	return hub.Pending
 }
 
 // advance sends what waits in a lane, as far as it is known where to. rs.mu is
@@ -180,7 +174,7 @@ func (rs *relays) advance(c *Cluster, l *lane, left *work) {
 			if !c.alone.Load() {
 				return // until resume
 			}
-			rs.finish(l.next(), events.NotFound, left)
+			rs.finish(l.next(), hub.NotFound, left)
 		case l.flying > 0 && rs.at(u) != l.at:
 			return // likewise
 		case u != nil && l.waiting[0].tries == 0:
@@ -196,9 +190,9 @@ func (rs *relays) advance(c *Cluster, l *lane, left *work) {
 }
 
 // finish ends a relay that waits in no lane any more. rs.mu is held.
-func (rs *relays) finish(m *relay, code events.Code, left *work) {
+func (rs *relays) finish(m *relay, code hub.Outcome, left *work) {
 	rs.forget(m)
-	m.outcome.Code = code
+	m.outcome.Outcome = code
 	left.over = append(left.over, m)
 }
 
@@ -251,7 +245,7 @@ func (rs *relays) note(h *holder) {
 }
 
 // at is the instance that a user is on; empty for nil. rs.mu is held.
-func (rs *relays) at(u *events.User) string {
+func (rs *relays) at(u *hub.User) string {
 	if u == nil {
 		return ""
 	}
@@ -293,7 +287,7 @@ func (c *Cluster) found(s *session, name string, h *holder) {
 	for len(l.waiting) > 0 {
 		switch {
 		case h == nil || l.waiting[0].tries == maxTries:
-			rs.finish(l.next(), events.NotFound, &left)
+			rs.finish(l.next(), hub.NotFound, &left)
 		case h.instance != s.instance:
 			rs.send(c, l, h.instance)
 		default:
@@ -313,7 +307,7 @@ func (c *Cluster) carryOut(left work, batch *wire.Batch) {
 	for len(left.here) > 0 {
 		for _, l := range left.here {
 			for _, m := range l.here {
-				m.outcome.Code = c.deliver(m.encoded, batch)
+				m.outcome.Outcome = c.deliver(m.encoded, batch)
 			}
 			c.answer(l.here, batch)
 		}
@@ -323,32 +317,32 @@ func (c *Cluster) carryOut(left work, batch *wire.Batch) {
 }
 
 // deliver puts a relay of ours on the connection of a user of ours.
-func (c *Cluster) deliver(encoded []byte, batch *wire.Batch) events.Code {
+func (c *Cluster) deliver(encoded []byte, batch *wire.Batch) hub.Outcome {
 	in := reader{p: encoded, hub: c.Hub}
 	r := in.relay()
 	if r == nil {
-		return events.NotFound
+		return hub.NotFound
 	}
 	if batch != nil {
 		r.Batch = batch
 	}
 	code := c.deliverTo(r)
 	if code == codeMoved {
-		return events.NotFound
+		return hub.NotFound
 	}
 	return code
 }
 
 // deliverTo is deliver of what is decoded; codeMoved says that no user of ours
 // has the name.
-func (c *Cluster) deliverTo(r *events.Relay) events.Code {
+func (c *Cluster) deliverTo(r *hub.Relay) hub.Outcome {
 	for {
 		u := c.Hub.Find(r.To)
 		if u == nil || u.Instance != "" {
 			return codeMoved
 		}
-		code := u.Peer.Relay(r)
-		if code != events.NotFound || !u.Gone() || c.Hub.Find(r.To) == u {
+		code := u.Relay(r)
+		if code != hub.NotFound || !u.Gone() || c.Hub.Find(r.To) == u {
 			return code
 		}
 	}
@@ -360,8 +354,8 @@ func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
 		if batch != nil {
 			m.outcome.Batch = batch
 		}
-		c.counts.sent.count(m.outcome.Code)
-		m.sender.Answered(&m.outcome)
+		c.counts.sent.count(m.outcome.Outcome)
+		m.sender.Replied(&m.outcome)
 		m.free()
 	}
 }
@@ -384,7 +378,7 @@ func (c *Cluster) receive(s *session, payload string) {
 			if in.failed || !c.serving() {
 				break
 			}
-			code := events.Unavailable // of a later release: not to be guessed at
+			code := hub.Unavailable // of a later release: not to be guessed at
 			if r != nil {
 				r.Batch = &batch
 				code = c.deliverTo(r)
@@ -392,7 +386,7 @@ func (c *Cluster) receive(s *session, payload string) {
 			answers = appendAnswer(answers, id, code)
 			c.counts.received.count(code)
 			if c.Log.Enabled(context.Background(), slog.LevelDebug) {
-				c.Log.Debug("relay received", "node", c.Name, "relay", relayID(from, id), "delivered", code == events.OK)
+				c.Log.Debug("relay received", "node", c.Name, "relay", relayID(from, id), "delivered", code == hub.OK)
 			}
 		case itemAnswer:
 			id, code := in.number(), in.code()
@@ -403,7 +397,7 @@ func (c *Cluster) receive(s *session, payload string) {
 			id := in.number()
 			in.text()
 			if !in.failed {
-				answers = appendAnswer(answers, id, events.Unavailable)
+				answers = appendAnswer(answers, id, hub.Unavailable)
 			}
 		}
 	}
@@ -425,7 +419,7 @@ func (c *Cluster) receive(s *session, payload string) {
 }
 
 // answered takes note of an answer.
-func (rs *relays) answered(c *Cluster, id uint64, code events.Code, left *work) {
+func (rs *relays) answered(c *Cluster, id uint64, code hub.Outcome, left *work) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	m := rs.open[id]
@@ -441,7 +435,7 @@ func (rs *relays) answered(c *Cluster, id uint64, code events.Code, left *work) 
 		// It is too late for those that came back although one that was sent
 		// after them did not.
 		for len(l.waiting) > 0 && l.waiting[0].id < id {
-			rs.finish(l.next(), events.NotFound, left)
+			rs.finish(l.next(), hub.NotFound, left)
 		}
 		rs.finish(m, code, left)
 	}
@@ -528,7 +522,7 @@ func (rs *relays) drop(c *Cluster) {
 	var left work
 	for _, a := range rs.byAge {
 		if m := rs.open[a.id]; m != nil && m.flying {
-			rs.finish(m, events.NotFound, &left)
+			rs.finish(m, hub.NotFound, &left)
 		}
 	}
 	for _, l := range rs.lanes {
@@ -592,7 +586,7 @@ func (rs *relays) expire(c *Cluster, now time.Time) (left work) {
 			l.waiting = without(l.waiting, m)
 		}
 		stuck = append(stuck, l)
-		rs.finish(m, events.NotFound, &left)
+		rs.finish(m, hub.NotFound, &left)
 	}
 	n := slices.IndexFunc(rs.byAge, func(a aged) bool { return rs.open[a.id] != nil })
 	if n < 0 {

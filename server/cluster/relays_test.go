@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 // published takes what is to be published: the bodies of relays by instance.
@@ -21,7 +21,7 @@ func (c *Cluster) testPublished() (bodies map[string][]string, ids map[string][]
 			case itemRelay:
 				id := in.number()
 				if r := in.relay(); r != nil {
-					bodies[p.instance] = append(bodies[p.instance], string(r.Body))
+					bodies[p.instance] = append(bodies[p.instance], string(r.Payload))
 					ids[p.instance] = append(ids[p.instance], id)
 				}
 			case itemAnswer:
@@ -33,7 +33,7 @@ func (c *Cluster) testPublished() (bodies map[string][]string, ids map[string][]
 	return bodies, ids
 }
 
-func (c *Cluster) testAnswer(code events.Code, ids ...uint64) {
+func (c *Cluster) testAnswer(code hub.Outcome, ids ...uint64) {
 	for _, id := range ids {
 		var left work
 		c.relays.answered(c, id, code, &left)
@@ -66,7 +66,7 @@ func threeToX(t *testing.T) (c *Cluster, a *client, ids []uint64) {
 	a = c.testUser(t, "a")
 	c.testOther("x", "n.1")
 	for _, body := range []string{"1", "2", "3"} {
-		if code := c.testSend(a, "x", body); code != events.Pending {
+		if code := c.testSend(a, "x", body); code != hub.Pending {
 			t.Fatal(code)
 		}
 	}
@@ -77,20 +77,20 @@ func threeToX(t *testing.T) (c *Cluster, a *client, ids []uint64) {
 	return c, a, sent["n.1"]
 }
 
-func codes(c *client) (list []events.Code) {
+func codes(c *client) (list []hub.Outcome) {
 	for _, o := range c.outcomes() {
-		list = append(list, o.Code)
+		list = append(list, o.Outcome)
 	}
 	return list
 }
 
 func TestRelaysAreAnswered(t *testing.T) {
 	c, a, ids := threeToX(t)
-	c.testAnswer(events.OK, ids[0])
-	c.testAnswer(events.TooLarge, ids[1])
-	c.testAnswer(events.NotFound, ids[2])
-	c.testAnswer(events.OK, ids...) // again, and too late
-	if got := codes(a); !slices.Equal(got, []events.Code{events.OK, events.TooLarge, events.NotFound}) {
+	c.testAnswer(hub.OK, ids[0])
+	c.testAnswer(hub.TooLarge, ids[1])
+	c.testAnswer(hub.NotFound, ids[2])
+	c.testAnswer(hub.OK, ids...) // again, and too late
+	if got := codes(a); !slices.Equal(got, []hub.Outcome{hub.OK, hub.TooLarge, hub.NotFound}) {
 		t.Errorf("answers %v", got)
 	}
 	c.testEmpty(t)
@@ -106,11 +106,11 @@ func TestRelaysThatComeBackTwice(t *testing.T) {
 	if !slices.Equal(out["m.1"], []string{"1", "2", "3"}) || len(out) != 1 {
 		t.Errorf("published: %v", out)
 	}
-	c.testAnswer(events.OK, sent["m.1"]...)
+	c.testAnswer(hub.OK, sent["m.1"]...)
 	c.testAnswer(codeMoved, ids...)
 	for _, o := range a.outcomes() {
-		if o.Code != events.OK || string(o.To) != "x" {
-			t.Errorf("answer %v to %q", o.Code, o.To)
+		if o.Outcome != hub.OK || string(o.To) != "x" {
+			t.Errorf("answer %v to %q", o.Outcome, o.To)
 		}
 	}
 	if n := len(a.outcomes()); n != 3 {
@@ -140,7 +140,7 @@ func TestOrderWhenRelaysComeBack(t *testing.T) {
 	if !slices.Equal(out["m.1"], []string{"1", "2", "3", "4", "5"}) || len(out) != 1 {
 		t.Errorf("published: %v", out)
 	}
-	c.testAnswer(events.OK, sent["m.1"]...)
+	c.testAnswer(hub.OK, sent["m.1"]...)
 	c.testEmpty(t)
 }
 
@@ -163,10 +163,10 @@ func TestNothingOvertakesWhatIsElsewhere(t *testing.T) {
 	if !slices.Equal(out["m.1"], []string{"4"}) {
 		t.Errorf("published: %v", out)
 	}
-	if got := codes(a); !slices.Equal(got, []events.Code{events.NotFound, events.NotFound, events.NotFound}) {
+	if got := codes(a); !slices.Equal(got, []hub.Outcome{hub.NotFound, hub.NotFound, hub.NotFound}) {
 		t.Errorf("answers %v", got)
 	}
-	c.testAnswer(events.OK, sent["m.1"]...)
+	c.testAnswer(hub.OK, sent["m.1"]...)
 	c.testEmpty(t)
 }
 
@@ -175,11 +175,11 @@ func TestTooLateForWhatWasOvertaken(t *testing.T) {
 	c, a, ids := threeToX(t)
 	c.testAnswer(codeMoved, ids[0])
 	c.testAnswer(codeMoved, ids[1])
-	c.testAnswer(events.OK, ids[2])
+	c.testAnswer(hub.OK, ids[2])
 	if out, _ := c.testPublished(); len(out) != 0 || len(c.testLookups()) != 0 {
 		t.Errorf("%v is sent again", out)
 	}
-	if got := codes(a); !slices.Equal(got, []events.Code{events.NotFound, events.NotFound, events.OK}) {
+	if got := codes(a); !slices.Equal(got, []hub.Outcome{hub.NotFound, hub.NotFound, hub.OK}) {
 		t.Errorf("answers %v", got)
 	}
 	c.testEmpty(t)
@@ -189,14 +189,14 @@ func TestTooLateForWhatWasOvertaken(t *testing.T) {
 func TestOrderWhenTheTargetComesHere(t *testing.T) {
 	c, a, ids := threeToX(t)
 	x := c.testUser(t, "x")
-	if code := c.testSend(a, "x", "4"); code != events.Pending {
+	if code := c.testSend(a, "x", "4"); code != hub.Pending {
 		t.Errorf("the fourth is handed on with %v before the others", code)
 	}
 	c.testAnswer(codeMoved, ids[2], ids[0], ids[1])
 	if got := x.bodies(); !slices.Equal(got, []string{"1", "2", "3", "4"}) {
 		t.Errorf("got %v", got)
 	}
-	if code := c.testSend(a, "x", "5"); code != events.OK {
+	if code := c.testSend(a, "x", "5"); code != hub.OK {
 		t.Errorf("the fifth: %v", code)
 	}
 	c.testEmpty(t)
@@ -217,7 +217,7 @@ func TestTriesEnd(t *testing.T) {
 	c.testAnswer(codeMoved, ids...)
 	c.testLookups()
 	c.found(c.session, "x", &holder{instance: "n.1", epoch: 1})
-	if got := codes(a); !slices.Equal(got, []events.Code{events.NotFound, events.NotFound, events.NotFound}) {
+	if got := codes(a); !slices.Equal(got, []hub.Outcome{hub.NotFound, hub.NotFound, hub.NotFound}) {
 		t.Errorf("answers %v", got)
 	}
 	c.testEmpty(t)
@@ -230,17 +230,17 @@ func TestRelaysWaitForTheLease(t *testing.T) {
 	a, x := c.testUser(t, "a"), c.testUser(t, "x")
 	c.serveUntil(time.Now())
 	for _, body := range []string{"1", "2"} {
-		if code := c.testSend(a, "x", body); code != events.Pending {
+		if code := c.testSend(a, "x", body); code != hub.Pending {
 			t.Fatal(code)
 		}
 	}
 	c.receive(c.session, string(append(appendText(nil, "n.1"), append([]byte{itemRelay, 9},
-		encodeRelay(&events.Relay{Kind: events.Candidate, From: events.NewUser("b", "", nil), To: []byte("x"), Body: []byte("0")})...)...)))
+		encodeRelay(&hub.Relay{Kind: hub.Candidate, From: hub.NewUser("b", "", nil), To: []byte("x"), Payload: []byte("0")})...)...)))
 	if got := x.bodies(); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
 	c.serveUntil(time.Now().Add(time.Hour))
-	if code := c.testSend(a, "x", "3"); code != events.Pending {
+	if code := c.testSend(a, "x", "3"); code != hub.Pending {
 		t.Errorf("the third is handed on with %v before the others", code)
 	}
 	c.relays.resume(c)
@@ -256,10 +256,10 @@ func TestAnswersCountWithoutLease(t *testing.T) {
 	c.serveUntil(time.Now())
 	payload := appendText(nil, "n.1")
 	for _, id := range ids {
-		payload = appendAnswer(payload, id, events.OK)
+		payload = appendAnswer(payload, id, hub.OK)
 	}
 	c.receive(c.session, string(payload))
-	if got := codes(a); !slices.Equal(got, []events.Code{events.OK, events.OK, events.OK}) {
+	if got := codes(a); !slices.Equal(got, []hub.Outcome{hub.OK, hub.OK, hub.OK}) {
 		t.Errorf("answers %v", got)
 	}
 	c.testEmpty(t)
@@ -273,10 +273,10 @@ func TestRelaysExpire(t *testing.T) {
 		t.Errorf("answers %v before their time", got)
 	}
 	c.carryOut(c.relays.expire(c, time.Now().Add(patience+time.Millisecond)), nil)
-	if got := codes(a); !slices.Equal(got, []events.Code{events.NotFound, events.NotFound, events.NotFound}) {
+	if got := codes(a); !slices.Equal(got, []hub.Outcome{hub.NotFound, hub.NotFound, hub.NotFound}) {
 		t.Errorf("answers %v", got)
 	}
-	c.testAnswer(events.OK, ids...)
+	c.testAnswer(hub.OK, ids...)
 	if got := codes(a); len(got) != 3 {
 		t.Errorf("answered twice: %v", got)
 	}
@@ -288,12 +288,12 @@ func TestRelaysAreBounded(t *testing.T) {
 	c := newCluster(t)
 	a := c.testUser(t, "a")
 	c.serveUntil(time.Now())
-	if code := c.testSend(a, "x", "1"); code != events.Pending || c.relays.size < relaySize {
+	if code := c.testSend(a, "x", "1"); code != hub.Pending || c.relays.size < relaySize {
 		t.Errorf("%v, %d bytes", code, c.relays.size)
 	}
 	body := `"` + strings.Repeat("x", 100_000) + `"`
 	sent := 1
-	for c.testSend(a, "x", body) == events.Pending {
+	for c.testSend(a, "x", body) == hub.Pending {
 		if sent++; sent > maxRelays/len(body) {
 			t.Fatalf("%d relays wait", sent)
 		}
@@ -363,7 +363,7 @@ func TestDrop(t *testing.T) {
 	s := c.session
 	c.session = nil
 	c.relays.drop(c)
-	if got := codes(a); !slices.Equal(got, []events.Code{events.NotFound, events.NotFound, events.NotFound}) {
+	if got := codes(a); !slices.Equal(got, []hub.Outcome{hub.NotFound, hub.NotFound, hub.NotFound}) {
 		t.Errorf("answers %v", got)
 	}
 	if got := codes(b); len(got) != 0 {
@@ -375,7 +375,7 @@ func TestDrop(t *testing.T) {
 		t.Errorf("asks for %v", names)
 	}
 	c.found(s, "y", nil)
-	if got := codes(b); !slices.Equal(got, []events.Code{events.NotFound}) {
+	if got := codes(b); !slices.Equal(got, []hub.Outcome{hub.NotFound}) {
 		t.Errorf("answers %v", got)
 	}
 	c.testEmpty(t)

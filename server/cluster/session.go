@@ -13,7 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 //go:embed lua/join.lua
@@ -338,7 +338,7 @@ func (s *session) synchronize(ctx context.Context) error {
 		return fmt.Errorf("version: %w", err)
 	}
 	_, others := c.Hub.Users()
-	missing := make(map[string]*events.User, len(others))
+	missing := make(map[string]*hub.User, len(others))
 	for _, u := range others {
 		missing[u.ID] = u
 	}

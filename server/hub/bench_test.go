@@ -5,14 +5,13 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/wire"
 )
 
 // populate registers n users that are told nothing.
 func populate(h *Hub, n int) {
 	for i := range n {
-		h.Register(&joinDeaf(h, "").Member, fmt.Sprintf("user-%08d", i), "", nil, nil)
+		h.Bind(&joinDeaf(h, "").Member, Claim{ID: fmt.Sprintf("user-%08d", i)}, nil)
 	}
 }
 
@@ -46,8 +45,8 @@ func BenchmarkRegister(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				c.Member = Member{}
-				h.Join(&c.Member, c, nil)
-				if h.Register(&c.Member, "newcomer", "", nil, func([]byte) {}) != events.OK {
+				h.Join(&c.Member, c, false)
+				if h.Bind(&c.Member, Claim{ID: "newcomer"}, nil) != OK {
 					b.Fatal("refused")
 				}
 				h.Leave(&c.Member)
@@ -56,7 +55,7 @@ func BenchmarkRegister(b *testing.B) {
 	}
 }
 
-// counter is a Watcher that says when all announcements that are waited for
+// counter is a Listener that says when all announcements that are waited for
 // have been made.
 type counter struct {
 	Member
@@ -64,10 +63,13 @@ type counter struct {
 	all  chan struct{}
 }
 
-func (c *counter) Relay(*events.Relay) events.Code { return events.OK }
-func (c *counter) Replaced()                       {}
+func (c *counter) Relay(*Relay) Outcome { return OK }
+func (c *counter) Replaced()            {}
 
-func (c *counter) Announce([]byte, *wire.Batch) {
+func (c *counter) Spell(*Roster, *User) []byte { return nil }
+func (c *counter) Tell([]byte, *wire.Batch)    {}
+
+func (c *counter) Announce(*Change, *wire.Batch) {
 	if c.left.Add(-1) == 0 {
 		c.all <- struct{}{}
 	}
@@ -83,17 +85,17 @@ func BenchmarkFanOut(b *testing.B) {
 			all := make(chan struct{}, 1)
 			for range watchers {
 				c := &counter{left: &left, all: all}
-				h.Join(&c.Member, c, c)
+				h.Join(&c.Member, c, true)
 			}
 			c := joinDeaf(h, "")
 			names := []string{"one", "other"}
 			left.Store(int64(watchers))
-			h.Register(&c.Member, names[1], "", nil, nil)
+			h.Bind(&c.Member, Claim{ID: names[1]}, nil)
 			<-all
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				left.Store(2 * int64(watchers))
-				h.Register(&c.Member, names[i%2], "", nil, nil)
+				h.Bind(&c.Member, Claim{ID: names[i%2]}, nil)
 				<-all
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(2*watchers), "ns/announcement")

@@ -3,8 +3,6 @@ package hub
 import (
 	"fmt"
 	"testing"
-
-	"github.com/oodaa/signaling/events"
 )
 
 // Names that change faster than all can be told are not all spoken of, but
@@ -16,7 +14,7 @@ func TestCrowd(t *testing.T) {
 	churner := joinViewer(h)
 	const names = 20_000
 	for i := range names {
-		if code := h.Register(&churner.Member, fmt.Sprint("name", i), "", nil, nil); code != events.OK {
+		if code := h.Bind(&churner.Member, Claim{ID: fmt.Sprint("name", i)}, nil); code != OK {
 			t.Fatalf("registration %d: code %d", i, code)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -23,13 +22,15 @@ type client struct {
 	id  string
 
 	announced func() // if not nil, called first for each announcement
+	quiet     bool   // it writes no list down
+	told      func() // if not nil, called first for each list
 
 	mu       sync.Mutex
 	heard    []string
 	replaced int
 }
 
-func (c *client) Relay(*events.Relay) events.Code { return events.OK }
+func (c *client) Relay(*Relay) Outcome { return OK }
 
 // Replaced leaves, as a connection does that is cut.
 func (c *client) Replaced() {
@@ -39,14 +40,26 @@ func (c *client) Replaced() {
 	c.hub.Leave(&c.Member)
 }
 
-func (c *client) Announce(args []byte, _ *wire.Batch) {
+func (c *client) Announce(change *Change, _ *wire.Batch) {
 	if c.announced != nil {
 		c.announced()
 	}
-	c.hear(short(args))
+	c.hear(short(change))
 }
 
-func (c *client) listed(args []byte) { c.hear(short(args)) }
+func (c *client) Spell(users *Roster, u *User) []byte {
+	if c.quiet {
+		return nil
+	}
+	return spellList(users, u)
+}
+
+func (c *client) Tell(spelled []byte, _ *wire.Batch) {
+	if c.told != nil {
+		c.told()
+	}
+	c.hear(string(spelled))
+}
 
 func (c *client) hear(what string) {
 	c.mu.Lock()
@@ -72,50 +85,46 @@ func (c *client) take() string {
 }
 
 // register claims the name, and writes down a refusal.
-func (c *client) register(name string) events.Code {
-	code := c.hub.Register(&c.Member, name, "", nil, c.listed)
-	if code != events.OK {
-		c.hear(fmt.Sprint("refused:", code.OodaaText(0, nil)))
+func (c *client) register(name string) Outcome {
+	code := c.hub.Bind(&c.Member, Claim{ID: name}, nil)
+	if code != OK {
+		c.hear(fmt.Sprint("refused:", code))
 	}
 	return code
 }
 
-// short is an announcement or a list as a client writes it down. Names are
-// plain letters and digits.
-func short(args []byte) string {
-	s := string(args)
-	for _, form := range []struct{ before, after, sign string }{
-		{`["peer-connected",{"peerId":"`, `"}]`, "+"},
-		{`["peer-disconnected",{"peerId":"`, `"}]`, "-"},
-	} {
-		if name, ok := strings.CutPrefix(s, form.before); ok && strings.HasSuffix(name, form.after) {
-			return form.sign + strings.TrimSuffix(name, form.after)
-		}
+// short is a change as a client writes it down.
+func short(c *Change) string {
+	if c.Online {
+		return "+" + c.User.ID
 	}
-	if names, ok := strings.CutPrefix(s, `["user-list",{"users":[`); ok && strings.HasSuffix(names, `]}]`) {
-		names = strings.TrimSuffix(names, `]}]`)
-		return "[" + strings.ReplaceAll(strings.ReplaceAll(names, `"`, ""), ",", " ") + "]"
-	}
-	return "unknown:" + s
+	return "-" + c.User.ID
+}
+
+// spellList is a list of users as a client writes it down. Names are plain letters
+// and digits.
+func spellList(users *Roster, except *User) []byte {
+	names := string(users.AppendNames(nil, except))
+	return []byte("[" + strings.ReplaceAll(strings.ReplaceAll(names, `"`, ""), ",", " ") + "]")
 }
 
 // join makes a new client a member that is told of the others.
 func join(h *Hub, id string) *client {
 	c := &client{hub: h, id: id}
-	h.Join(&c.Member, c, c)
+	h.Join(&c.Member, c, true)
 	return c
 }
 
 // joinDeaf makes a new client a member that is told nothing.
 func joinDeaf(h *Hub, id string) *client {
 	c := &client{hub: h, id: id}
-	h.Join(&c.Member, c, nil)
+	h.Join(&c.Member, c, false)
 	return c
 }
 
 // start starts a hub that ends with the test.
 func start(t testing.TB, presence bool) *Hub {
-	h := New(presence)
+	h := New(Options{Presence: presence})
 	t.Cleanup(h.Close)
 	return h
 }

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -105,7 +104,7 @@ func TestAgainstModel(t *testing.T) {
 					h.Leave(&c.Member)
 					m.leave(c)
 				case 1, 2:
-					h.List(&c.Member, nil, c.listed)
+					h.List(&c.Member, nil)
 					m.list(c)
 				case 3:
 					h.CatchUp(&c.Member, nil)
@@ -116,13 +115,13 @@ func TestAgainstModel(t *testing.T) {
 					c = all[rng.IntN(len(all))]
 					if !slices.Contains(m.members, c) {
 						h.Leave(&c.Member)
-						if code := h.Register(&c.Member, "a", "", nil, nil); code != events.Unavailable {
+						if code := h.Bind(&c.Member, Claim{ID: "a"}, nil); code != Unavailable {
 							t.Fatalf("step %d: registered after the end: %d", step, code)
 						}
 					}
 				default:
 					name := string(rune('a' + rng.IntN(5)))
-					if code := c.register(name); code != events.OK {
+					if code := c.register(name); code != OK {
 						t.Fatalf("step %d: refused: %d", step, code)
 					}
 					m.register(c, name)
@@ -133,7 +132,7 @@ func TestAgainstModel(t *testing.T) {
 			}
 			for _, name := range "abcde" {
 				u, want := h.Find([]byte(string(name))), m.holders[string(name)]
-				if (u == nil) != (want == nil) || u != nil && u.Peer != events.Peer(want) {
+				if (u == nil) != (want == nil) || u != nil && u.Peer != Peer(want) {
 					t.Errorf("%c is held by %+v, want %+v", name, u, want)
 				}
 			}
@@ -173,24 +172,23 @@ type viewer struct {
 	heard int
 }
 
-func (v *viewer) Relay(*events.Relay) events.Code { return events.OK }
+func (v *viewer) Relay(*Relay) Outcome { return OK }
 
 func (v *viewer) Replaced() {
 	v.replaced.Add(1)
 	v.hub.Leave(&v.Member)
 }
 
-func (v *viewer) Announce(args []byte, _ *wire.Batch) {
+func (v *viewer) Announce(change *Change, _ *wire.Batch) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if u := v.user.Load(); v.view == nil || u != nil && u.Gone() {
 		return // it has not asked yet, or will be disconnected
 	}
 	v.heard++
-	s := short(args)
-	name, comes := s[1:], s[0] == '+'
+	name, comes := change.User.ID, change.Online
 	if v.view[name] == comes && v.error == "" {
-		v.error = fmt.Sprintf("heard %s of %v", s, v.view)
+		v.error = fmt.Sprintf("heard %s of %v", short(change), v.view)
 	}
 	if comes {
 		v.view[name] = true
@@ -199,8 +197,10 @@ func (v *viewer) Announce(args []byte, _ *wire.Batch) {
 	}
 }
 
-func (v *viewer) listed(args []byte) {
-	s := short(args)
+func (v *viewer) Spell(users *Roster, u *User) []byte { return spellList(users, u) }
+
+func (v *viewer) Tell(spelled []byte, _ *wire.Batch) {
+	s := string(spelled)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.view = make(map[string]bool)
@@ -211,8 +211,8 @@ func (v *viewer) listed(args []byte) {
 
 func joinViewer(h *Hub) *viewer {
 	v := &viewer{hub: h}
-	h.Join(&v.Member, v, v)
-	h.List(&v.Member, nil, v.listed)
+	h.Join(&v.Member, v, true)
+	h.List(&v.Member, nil)
 	return v
 }
 
@@ -280,11 +280,11 @@ func TestOneHolder(t *testing.T) {
 			claims[i] = c
 			wg.Go(func() {
 				if i%100 == 0 {
-					h.Join(&c.Member, c, c)
+					h.Join(&c.Member, c, true)
 				} else {
-					h.Join(&c.Member, c, nil)
+					h.Join(&c.Member, c, false)
 				}
-				if code := h.Register(&c.Member, "x", "", nil, c.listed); code != events.OK {
+				if code := h.Bind(&c.Member, Claim{ID: "x"}, nil); code != OK {
 					t.Errorf("refused: %d", code)
 				}
 			})
@@ -337,7 +337,7 @@ func TestAtRandom(t *testing.T) {
 					case 0:
 						h.Leave(&v.Member)
 					case 1:
-						h.List(&v.Member, nil, v.listed)
+						h.List(&v.Member, nil)
 					case 2:
 						h.CatchUp(&v.Member, nil)
 					case 3:
@@ -345,7 +345,7 @@ func TestAtRandom(t *testing.T) {
 							t.Errorf("found %s for %s", u.ID, name)
 						}
 					default:
-						if h.Register(&v.Member, name, "", nil, v.listed) != events.OK {
+						if h.Bind(&v.Member, Claim{ID: name}, nil) != OK {
 							v = joinViewer(h) // replaced or gone, it comes again
 							viewers[w] = append(viewers[w], v)
 						}

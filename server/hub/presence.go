@@ -4,19 +4,25 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/wire"
 )
 
-// An announcement is one change, encoded once for everybody.
-type announcement struct {
-	args   []byte
-	except [2]events.Peer // whom it concerns, and is not told
-	user   *events.User
+// A Change is one user who came or went.
+type Change struct {
+	User   *User
+	Online bool // the user came
+	// Spelled is what a family sends for it, made once for everybody; nil: nobody
+	// has made it yet.
+	Spelled atomic.Pointer[[]byte]
+
+	except [2]Peer // whom it concerns, and is not told
 
 	undone atomic.Uint64 // of an arrival: position behind the entry that undoes it, or 0
 	undoes uint64        // of a departure: position behind the entry that it undoes, or 0
 }
+
+// size is about what the change takes when it is sent.
+func (c *Change) size() int { return len(c.User.JSON) + 36 }
 
 // log is what has changed and was not told to everybody yet. Each member has a
 // cursor into it, is told what lies behind that before anything else is sent
@@ -25,9 +31,9 @@ type announcement struct {
 type log struct {
 	head    atomic.Uint64 // position behind the last entry
 	base    uint64        // position of entries[0]
-	entries []*announcement
-	size    int                     // bytes of entries
-	arrived map[*events.User]uint64 // positions of the arrivals in entries
+	entries []*Change
+	size    int              // bytes of entries
+	arrived map[*User]uint64 // positions of the arrivals in entries
 	trimmed sync.Cond
 }
 
@@ -37,9 +43,9 @@ const (
 	// connections.
 	maxLog     = 1 << 14
 	maxLogSize = 1 << 20
-	// crowded is how many bytes the log has from which on who comes and goes
-	// within it is not spoken of: names that change faster than all can be told.
-	crowded = maxLogSize / 4
+	// crowdedSize is the backlog, in bytes, above which a user who joined and
+	// left within it is not announced.
+	crowdedSize = maxLogSize / 4
 	// mouthful is how many bytes a member is told before they are written, so
 	// that who reads is not cut for what it was not sent yet.
 	mouthful = 64 << 10
@@ -48,7 +54,7 @@ const (
 // since returns the entries from position on. Hub.mu is held; the result stays
 // as it is without.
 // A member that has left may ask for what is gone; it is told nothing.
-func (l *log) since(position uint64) []*announcement {
+func (l *log) since(position uint64) []*Change {
 	if position < l.base {
 		return nil
 	}
@@ -56,20 +62,20 @@ func (l *log) since(position uint64) []*announcement {
 }
 
 // append adds an arrival or a departure. Hub.mu is held.
-func (l *log) append(a *announcement, arrival bool) {
+func (l *log) append(a *Change) {
 	at := l.head.Load()
-	if arrival {
+	if a.Online {
 		if l.arrived == nil {
-			l.arrived = make(map[*events.User]uint64)
+			l.arrived = make(map[*User]uint64)
 		}
-		l.arrived[a.user] = at
-	} else if came, ok := l.arrived[a.user]; ok && l.size >= crowded {
+		l.arrived[a.User] = at
+	} else if came, ok := l.arrived[a.User]; ok && l.size >= crowdedSize {
 		l.entries[came-l.base].undone.Store(at + 1)
 		a.undoes = came + 1
-		delete(l.arrived, a.user)
+		delete(l.arrived, a.User)
 	}
 	l.entries = append(l.entries, a)
-	l.size += len(a.args)
+	l.size += a.size()
 	l.head.Add(1)
 }
 
@@ -77,10 +83,10 @@ func (l *log) append(a *announcement, arrival bool) {
 func (l *log) trim(position uint64) {
 	told := l.entries[:position-l.base]
 	for _, a := range told {
-		l.size -= len(a.args)
-		delete(l.arrived, a.user)
+		l.size -= a.size()
+		delete(l.arrived, a.User)
 	}
-	l.entries = append([]*announcement(nil), l.entries[len(told):]...)
+	l.entries = append([]*Change(nil), l.entries[len(told):]...)
 	l.base = position
 	l.trimmed.Broadcast()
 }
@@ -89,29 +95,25 @@ func (l *log) trim(position uint64) {
 func (l *log) full() bool { return len(l.entries) >= maxLog || l.size >= maxLogSize }
 
 // tell appends a change. h.mu is held.
-func (h *Hub) tell(event string, u *events.User, except1, except2 events.Peer) {
+func (h *Hub) tell(u *User, online bool, except1, except2 Peer) {
 	if !h.presence {
 		return
 	}
-	if event == events.PeerConnected {
+	if online {
 		h.arrivals.Add(1)
 	} else {
 		h.goings.Add(1)
 	}
-	h.log.append(&announcement{
-		args:   events.AppendPresence(nil, event, u),
-		except: [2]events.Peer{except1, except2},
-		user:   u,
-	}, event == events.PeerConnected)
+	h.log.append(&Change{User: u, Online: online, except: [2]Peer{except1, except2}})
 	select {
 	case h.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Crowded reports whether registrations have to wait for those who are to be
+// crowded reports whether registrations have to wait for those who are to be
 // told of others.
-func (h *Hub) Crowded() bool {
+func (h *Hub) crowded() bool {
 	if !h.presence {
 		return false
 	}
@@ -120,8 +122,11 @@ func (h *Hub) Crowded() bool {
 	return h.log.full() && !h.draining
 }
 
-// AwaitRoom waits until that is over.
-func (h *Hub) AwaitRoom() {
+// awaitRoom waits until that is over.
+func (h *Hub) awaitRoom() {
+	if !h.presence {
+		return
+	}
 	h.mu.Lock()
 	for h.log.full() && !h.draining {
 		h.log.trimmed.Wait()
@@ -130,7 +135,7 @@ func (h *Hub) AwaitRoom() {
 }
 
 // tell queues news for m and moves its cursor. m.telling is held.
-func (m *Member) tell(news []*announcement, batch *wire.Batch) {
+func (m *Member) tell(news []*Change, batch *wire.Batch) {
 	from := m.cursor.Load()
 	to := from + uint64(len(news))
 	size := 0
@@ -138,11 +143,11 @@ func (m *Member) tell(news []*announcement, batch *wire.Batch) {
 		if undone := a.undone.Load(); undone != 0 && undone <= to || a.undoes > from {
 			continue
 		}
-		if a.except[0] == m.peer || a.except[1] == m.peer {
+		if a.except[0] == m.listener || a.except[1] == m.listener {
 			continue
 		}
-		m.watcher.Announce(a.args, batch)
-		if size += len(a.args); size >= mouthful && batch != nil {
+		m.listener.Announce(a, batch)
+		if size += a.size(); size >= mouthful && batch != nil {
 			size = 0
 			batch.Flush()
 		}
@@ -153,7 +158,7 @@ func (m *Member) tell(news []*announcement, batch *wire.Batch) {
 // CatchUp tells m what has changed up to now, so that what is sent to it next
 // comes after that.
 func (h *Hub) CatchUp(m *Member, batch *wire.Batch) {
-	if m.watcher == nil || m.cursor.Load() == h.log.head.Load() {
+	if !m.watches || m.cursor.Load() == h.log.head.Load() {
 		return
 	}
 	m.telling.Lock()

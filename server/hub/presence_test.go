@@ -6,9 +6,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-
-	"github.com/oodaa/signaling/events"
-	"github.com/oodaa/signaling/server/wire"
 )
 
 // block joins a client that holds the hub's goroutine up at the first
@@ -44,7 +41,7 @@ func TestCatchUp(t *testing.T) {
 		heard(c, "+b [b]")
 		b.register("d")
 		heard(b, "[] +c [c]")
-		h.List(&a.Member, nil, a.listed)
+		h.List(&a.Member, nil)
 		heard(a, "+c -b +d [c d]")
 		h.Leave(&b.Member)
 		h.CatchUp(&b.Member, nil) // who has left may hear or not
@@ -116,10 +113,10 @@ func TestLogIsBounded(t *testing.T) {
 	tests := []struct {
 		name string
 		then func(h *Hub, open func())
-		want events.Code
+		want Outcome
 	}{
-		{"told", func(_ *Hub, open func()) { open() }, events.OK},
-		{"draining", func(h *Hub, _ func()) { h.Drain() }, events.Unavailable},
+		{"told", func(_ *Hub, open func()) { open() }, OK},
+		{"draining", func(h *Hub, _ func()) { h.Drain() }, Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -129,21 +126,22 @@ func TestLogIsBounded(t *testing.T) {
 				var last *client
 				for i := range maxLog {
 					last = joinDeaf(h, "")
-					if code := h.Register(&last.Member, fmt.Sprint("user", i), "", nil, nil); code != events.OK {
+					last.quiet = true
+					if code := h.Bind(&last.Member, Claim{ID: fmt.Sprint("user", i)}, nil); code != OK {
 						t.Fatalf("registration %d: code %d", i, code)
 					}
 				}
 
-				if !h.Crowded() {
+				if !h.crowded() {
 					t.Error("not crowded")
 				}
 				const waiting = 5
-				codes := make(chan events.Code, waiting)
+				codes := make(chan Outcome, waiting)
 				for i := range waiting {
 					go func() {
 						c := joinDeaf(h, "")
-						h.AwaitRoom()
-						codes <- h.Register(&c.Member, fmt.Sprint("late", i), "", nil, nil)
+						h.awaitRoom()
+						codes <- h.Bind(&c.Member, Claim{ID: fmt.Sprint("late", i)}, nil)
 					}()
 				}
 				synctest.Wait()
@@ -161,7 +159,7 @@ func TestLogIsBounded(t *testing.T) {
 						t.Errorf("code %d, want %d", code, tt.want)
 					}
 				}
-				if tt.want != events.OK {
+				if tt.want != OK {
 					open()
 				}
 				synctest.Wait()
@@ -178,7 +176,7 @@ func TestLogIsBounded(t *testing.T) {
 // TestCloseWaits closes the hub while its goroutine is at work.
 func TestCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := New(true)
+		h := New(Options{Presence: true})
 		blocker, open := block(h)
 		join(h, "A").register("a")
 		synctest.Wait()
@@ -197,29 +195,6 @@ func TestCloseWaits(t *testing.T) {
 		<-closed
 		if got := blocker.take(); got != "+a" {
 			t.Errorf("heard %q", got)
-		}
-	})
-}
-
-// once is a Watcher that keeps the very bytes that it is told.
-type once struct {
-	client
-	args []byte
-}
-
-func (o *once) Announce(args []byte, _ *wire.Batch) { o.args = args }
-
-func TestAnnouncementsAreEncodedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := start(t, true)
-		var a, b once
-		h.Join(&a.Member, &a, &a)
-		h.Join(&b.Member, &b, &b)
-		joinDeaf(h, "C").register("c")
-		h.CatchUp(&a.Member, nil)
-		synctest.Wait()
-		if a.args == nil || &a.args[0] != &b.args[0] {
-			t.Errorf("%p and %p", a.args, b.args)
 		}
 	})
 }

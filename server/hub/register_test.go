@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-
-	"github.com/oodaa/signaling/events"
 )
 
 // TestRegister plays scripts. Each line is what one client does, and after the
@@ -92,21 +90,21 @@ func TestRegister(t *testing.T) {
 		}},
 		{name: "after the end", script: []string{
 			"A leave =>",
-			"A register a => A:refused:Server unavailable",
+			"A register a => A:refused:10",
 			"find a => nobody",
 			"B register b => B:[] | C:+b | W:+b",
 			"C register b => B:replaced | C:[] | W:-b +b",
-			"B register b => B:refused:Server unavailable",
-			"B register c => B:refused:Server unavailable",
+			"B register b => B:refused:10",
+			"B register c => B:refused:10",
 			"find b => C",
 			"find c => nobody",
 		}},
 		{name: "draining", script: []string{
 			"A register a => A:[] | B:+a | C:+a | W:+a",
 			"hub drain =>",
-			"B register b => B:refused:Server unavailable",
-			"B register a => B:refused:Server unavailable",
-			"A register a => A:refused:Server unavailable",
+			"B register b => B:refused:10",
+			"B register a => B:refused:10",
+			"A register a => A:refused:10",
 			"find a => A",
 			"find b => nobody",
 			"B list => B:[a]",
@@ -127,7 +125,7 @@ func TestRegister(t *testing.T) {
 			"B leave =>",
 			"find b => nobody",
 			"hub drain =>",
-			"W register w => W:refused:Server unavailable",
+			"W register w => W:refused:10",
 		}},
 	}
 	for _, tt := range tests {
@@ -155,7 +153,7 @@ func play(t *testing.T, h *Hub, clients []*client, i int, line string) {
 	if words[0] == "find" {
 		got := "nobody"
 		for _, c := range clients {
-			if u := h.Find([]byte(words[1])); u != nil && u.Peer == events.Peer(c) {
+			if u := h.Find([]byte(words[1])); u != nil && u.Peer == Peer(c) {
 				got = c.id
 			}
 		}
@@ -175,7 +173,7 @@ func play(t *testing.T, h *Hub, clients []*client, i int, line string) {
 		case "register":
 			c.register(words[2])
 		case "list":
-			h.List(&c.Member, nil, c.listed)
+			h.List(&c.Member, nil)
 		case "leave":
 			h.Leave(&c.Member)
 		}
@@ -209,18 +207,19 @@ func TestReplacedDuringTakeover(t *testing.T) {
 	h := start(t, true)
 	a, b := join(h, "A"), join(h, "B")
 	a.register("x")
-	code := h.Register(&b.Member, "x", "", nil, func(args []byte) {
+	b.told = func() {
 		if a.User() != nil {
 			t.Error("the name's former holder still holds it")
 		}
-		if a.register("x") == events.OK || a.register("y") == events.OK {
+		if a.register("x") == OK || a.register("y") == OK {
 			t.Error("who is about to be disconnected got a name")
 		}
-	})
-	if code != events.OK {
+	}
+	code := b.register("x")
+	if code != OK {
 		t.Errorf("code %d", code)
 	}
-	if u := h.Find([]byte("x")); u == nil || u.Peer != events.Peer(b) {
+	if u := h.Find([]byte("x")); u == nil || u.Peer != Peer(b) {
 		t.Errorf("x is held by %+v", u)
 	}
 	if h.Online() != 1 {
@@ -233,16 +232,16 @@ func TestKeys(t *testing.T) {
 	a, b := joinDeaf(h, "A"), joinDeaf(h, "B")
 	key := func() string { return h.Find([]byte("x")).Key() }
 
-	h.Register(&a.Member, "x", "one", nil, nil)
+	h.Bind(&a.Member, Claim{ID: "x", Key: "one"}, nil)
 	first := h.Find([]byte("x"))
 	if key() != "one" {
 		t.Errorf("key %q", key())
 	}
-	h.Register(&a.Member, "x", "two", nil, nil)
+	h.Bind(&a.Member, Claim{ID: "x", Key: "two"}, nil)
 	if key() != "two" || h.Find([]byte("x")) != first {
 		t.Errorf("key %q, or another registration", key())
 	}
-	h.Register(&b.Member, "x", "", nil, nil)
+	h.Bind(&b.Member, Claim{ID: "x"}, nil)
 	if key() != "" || first.Key() != "two" {
 		t.Errorf("keys %q and %q", key(), first.Key())
 	}
@@ -278,7 +277,7 @@ func TestNoNewsAllocatesNothing(t *testing.T) {
 func TestGuardedNames(t *testing.T) {
 	h := start(t, true)
 	holder := joinDeaf(h, "holder")
-	if code := h.RegisterAs(&holder.Member, Claim{ID: "x", Key: "key", Guarded: true}, nil, nil); code != events.OK {
+	if code := h.Bind(&holder.Member, Claim{ID: "x", Key: "key", Guarded: true}, nil); code != OK {
 		t.Fatalf("free name: code %d", code)
 	}
 	for name, claim := range map[string]Claim{
@@ -288,8 +287,8 @@ func TestGuardedNames(t *testing.T) {
 		"another key, not proved": {ID: "x", Key: "other", Guarded: true},
 	} {
 		c := joinDeaf(h, name)
-		h.Register(&c.Member, name, "", nil, nil)
-		if code := h.RegisterAs(&c.Member, claim, nil, nil); code != events.InvalidProof {
+		h.Bind(&c.Member, Claim{ID: name}, nil)
+		if code := h.Bind(&c.Member, claim, nil); code != InvalidProof {
 			t.Errorf("%s: code %d", name, code)
 		}
 		if u := c.User(); u == nil || u.ID != name {
@@ -299,11 +298,11 @@ func TestGuardedNames(t *testing.T) {
 	if h.Find([]byte("x")) != holder.User() {
 		t.Error("the holder lost its name")
 	}
-	if code := h.RegisterAs(&holder.Member, Claim{ID: "x", Key: "new key", Guarded: true}, nil, nil); code != events.OK {
+	if code := h.Bind(&holder.Member, Claim{ID: "x", Key: "new key", Guarded: true}, nil); code != OK {
 		t.Errorf("own name: code %d", code)
 	}
 	next := joinDeaf(h, "next")
-	if code := h.RegisterAs(&next.Member, Claim{ID: "x", Key: "new key", Guarded: true, Proved: true}, nil, nil); code != events.OK {
+	if code := h.Bind(&next.Member, Claim{ID: "x", Key: "new key", Guarded: true, Proved: true}, nil); code != OK {
 		t.Errorf("the same key, proved: code %d", code)
 	}
 }

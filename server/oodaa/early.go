@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -24,7 +24,7 @@ const (
 
 // early holds the relays of a client that has not registered yet.
 type early struct {
-	peer     *peer
+	client   *client
 	deadline wire.Deadline
 
 	mu     sync.Mutex
@@ -34,12 +34,12 @@ type early struct {
 
 // An earlyEvent owns its event and what that points to.
 type earlyEvent struct {
-	kind  events.Kind
+	kind  hub.Kind
 	event socketio.Event
 }
 
 // hold keeps a relay for the register, and reports whether there is room.
-func (y *early) hold(e *socketio.Event, kind events.Kind) bool {
+func (y *early) hold(e *socketio.Event, kind hub.Kind) bool {
 	size := len(e.Rest)
 	for _, a := range e.Attachments {
 		size += len(a)
@@ -54,7 +54,7 @@ func (y *early) hold(e *socketio.Event, kind events.Kind) bool {
 		kept.Attachments = append(kept.Attachments, bytes.Clone(a))
 	}
 	if len(y.events) == 0 {
-		y.peer.gateway.Deadlines.Set(&y.deadline, time.Now().Add(earlyTimeout), y)
+		y.client.gateway.Handlers.Deadlines.Set(&y.deadline, time.Now().Add(earlyTimeout), y)
 	}
 	y.events = append(y.events, earlyEvent{kind, kept})
 	y.size += size
@@ -71,44 +71,39 @@ func (y *early) take() []earlyEvent {
 }
 
 // Expired answers the relays for which no register came.
-func (y *early) Expired(time.Time) { y.peer.refuseEarly(nil) }
+func (y *early) Expired(time.Time) { y.client.refuseEarly(nil) }
 
 // awaitRegister keeps a relay of a client that has not registered yet, or
 // refuses it.
-func (p *peer) awaitRegister(e *socketio.Event, kind events.Kind) {
-	if p.early == nil {
-		p.early = &early{peer: p}
+func (c *client) awaitRegister(e *socketio.Event, kind hub.Kind) {
+	if c.early == nil {
+		c.early = &early{client: c}
 	}
-	if !p.early.hold(e, kind) {
-		p.refuseRelay(e, kind)
+	if !c.early.hold(e, kind) {
+		c.refuse(e, kind, hub.NotRegistered)
 	}
 }
 
 // handleEarly handles the relays that waited for the register, which has
 // succeeded.
-func (p *peer) handleEarly(batch *wire.Batch) {
-	if p.early == nil {
+func (c *client) handleEarly(batch *wire.Batch) {
+	if c.early == nil {
 		return
 	}
-	p.gateway.Deadlines.Stop(&p.early.deadline)
-	for _, held := range p.early.take() {
+	c.gateway.Handlers.Deadlines.Stop(&c.early.deadline)
+	for _, held := range c.early.take() {
 		held.event.Batch = batch
-		_ = p.relay(&held.event, held.kind) // it is JSON: awaitRegister got it parsed
+		_ = c.relay(&held.event, held.kind) // it is JSON: awaitRegister got it parsed
 	}
 }
 
 // refuseEarly answers the relays that waited for a register in vain.
-func (p *peer) refuseEarly(batch *wire.Batch) {
-	if p.early == nil {
+func (c *client) refuseEarly(batch *wire.Batch) {
+	if c.early == nil {
 		return
 	}
-	for _, held := range p.early.take() {
+	for _, held := range c.early.take() {
 		held.event.Batch = batch
-		p.refuseRelay(&held.event, held.kind)
+		c.refuse(&held.event, held.kind, hub.NotRegistered)
 	}
-}
-
-func (p *peer) refuseRelay(e *socketio.Event, kind events.Kind) {
-	p.gateway.Handlers.Counts.Relay(kind, events.NotRegistered)
-	p.fail(e, events.NotRegistered, kind, nil)
 }

@@ -1,11 +1,10 @@
-// Package oodaa is the gateway of Oodaa's clients: it turns what Socket.IO
-// sockets send into events, and puts what is for them on their sockets. It does
-// not know which engine they are on.
+// Package oodaa is the gateway of Oodaa's clients: it reads their Socket.IO
+// events, calls their meaning in events, and spells what is for them on their
+// sockets. It does not know which engine they are on.
 package oodaa
 
 import (
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/oodaa/signaling/events"
@@ -13,37 +12,28 @@ import (
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/socketio"
-	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/wire"
 )
 
 // A Gateway is the namespace that Oodaa's clients connect to.
 type Gateway struct {
-	Hub       *hub.Hub
-	Cluster   hub.Cluster // nil: there is one instance
-	Handlers  *events.Handlers
-	Deadlines *wire.Deadlines
-	Log       *slog.Logger
-	ICE       *turn.ICE
-	Latency   *wire.Latency // of relays on an engine without batches
+	Handlers *events.Handlers
+	Latency  *wire.Latency // of relays on an engine without batches
 
-	// Tokens, where not nil, checks the token that a client must have.
-	Tokens *auth.Verifier
-	// Guarded: clients cannot take names from users that have a key.
-	Guarded bool
-
-	// RegisterTimeout is how long after its handshake a client may go without
-	// having registered; 0 is forever.
-	RegisterTimeout time.Duration
-	// Rate limits the events of one client.
-	Rate wire.RateLimit
 	// MaxMessage is the most bytes that a message to a client may have.
 	MaxMessage int
 	// MaxOutbox is the most bytes that may wait for a client. A relay that has
 	// more by itself is refused, where it would cost its target the connection.
 	MaxOutbox int
 
-	abuse strikes
+	abuse  strikes
+	errors events.Errors
+}
+
+// Errors adds the errors that clients were answered with to m, by text. Where a
+// text names a user, "<to>" stands for it.
+func (g *Gateway) Errors(m map[string]uint64) {
+	g.errors.AddTo(m, func(outcome hub.Outcome, kind hub.Kind) string { return text(outcome, kind, []byte("<to>")) })
 }
 
 // Info is what the engine's gate knows of a client (socketio.Admission.Info).
@@ -62,36 +52,70 @@ type Info struct {
 // packet.
 func (g *Gateway) Connect(s socketio.Socket, authJSON []byte) (socketio.Receiver, error) {
 	info, _ := s.Info().(Info)
-	p := &peer{gateway: g, socket: s}
-	if g.Tokens == nil {
-		return p, nil
+	c := &client{gateway: g, socket: s}
+	tokens := g.Handlers.Tokens
+	if tokens == nil {
+		return c, nil
 	}
 	token := rawjson.StringField(authJSON, "token")
 	if token == "" {
 		token = info.Token
 	}
-	grant, err := g.Tokens.Verify(token)
+	grant, err := tokens.Verify(token)
 	if errors.Is(err, auth.ErrUndecided) {
 		return nil, &socketio.Deferred{Connect: func() (socketio.Receiver, error) {
-			grant, err := g.Tokens.Await(token)
-			return p.admit(grant, err)
+			grant, err := tokens.Await(token)
+			return c.admit(grant, err)
 		}}
 	}
-	return p.admit(grant, err)
+	return c.admit(grant, err)
 }
 
 // admit accepts the socket if its token was good.
-func (p *peer) admit(grant auth.Grant, err error) (socketio.Receiver, error) {
+func (c *client) admit(grant auth.Grant, err error) (socketio.Receiver, error) {
 	if err == nil {
-		p.grant = &grant
-		return p, nil
+		c.SetGrant(&grant)
+		return c, nil
 	}
-	g := p.gateway
-	g.Log.Debug("token refused", "socket", p.socket.ID(), "reason", err.Error())
+	g := c.gateway
+	g.Handlers.Log.Debug("token refused", "connection", c.ID(), "reason", err.Error())
 	if errors.Is(err, auth.ErrUnavailable) {
-		g.Handlers.Counts.OodaaError(events.Unavailable, 0)
+		g.errors.Count(hub.Unavailable, 0)
 		return nil, socketio.ErrClosed // it tries again
 	}
-	g.Handlers.Counts.OodaaError(events.Unauthorized, 0)
-	return nil, &socketio.ConnectError{Message: events.Unauthorized.OodaaText(0, nil), Close: true}
+	g.errors.Count(hub.Unauthorized, 0)
+	return nil, &socketio.ConnectError{Message: events.Text(hub.Unauthorized), Close: true}
+}
+
+// Opened makes the client one that is told of the others.
+func (c *client) Opened() {
+	h := c.gateway.Handlers
+	c.Open(h, c, true, c.socket.Opened())
+	info, _ := c.socket.Info().(Info)
+	h.Log.Debug("connected", "connection", c.ID(), "request_id", info.Request)
+}
+
+// Closed makes the client one that is gone.
+func (c *client) Closed(reason string) {
+	if c.early != nil {
+		c.gateway.Handlers.Deadlines.Stop(&c.early.deadline)
+	}
+	c.Close()
+	c.gateway.Handlers.Log.Debug("disconnected", "connection", c.ID(), "reason", reason)
+}
+
+// endForAbuse ends the connection. A client that keeps abusing the server gets a
+// DISCONNECT packet, upon which it does not reconnect.
+func (c *client) endForAbuse(reason string) {
+	c.gateway.Handlers.Log.Info("disconnected", "connection", c.ID(), "reason", reason)
+	info, _ := c.socket.Info().(Info)
+	o := offender{address: info.Address}
+	if u := c.User(); u != nil {
+		o.user = u.ID
+	}
+	if c.gateway.abuse.out(o, time.Now()) {
+		c.socket.Disconnect()
+	} else {
+		c.socket.Close(reason)
+	}
 }

@@ -9,7 +9,7 @@ import (
 
 // informed is a Socket of which the engine's gate knows something.
 type informed struct {
-	client
+	testClient
 	info any
 }
 

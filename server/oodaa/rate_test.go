@@ -13,7 +13,7 @@ import (
 const relayToBob = `["offer",{"to":"bob","from":"alice","offer":1}]`
 
 // limitedServer has alice, who may send so much, and bob.
-func limitedServer(t *testing.T, limit wire.RateLimit) (s *server, alice, bob *client) {
+func limitedServer(t *testing.T, limit wire.RateLimit) (s *server, alice, bob *testClient) {
 	s = newServer(t)
 	alice, bob = s.connect("A", time.Now()), s.connect("B", time.Now())
 	alice.register("alice")
@@ -21,7 +21,7 @@ func limitedServer(t *testing.T, limit wire.RateLimit) (s *server, alice, bob *c
 	s.settle()
 	alice.take()
 	bob.take()
-	s.gateway.Rate = limit
+	s.handlers.Rate = limit
 	return s, alice, bob
 }
 
@@ -64,7 +64,7 @@ func TestRateLimit(t *testing.T) {
 			t.Error("registered")
 		}
 		want := map[string]uint64{"Rate limit exceeded": 6}
-		if got := s.gateway.Handlers.Counts.Errors(); !maps.Equal(got, want) {
+		if got := s.errors(); !maps.Equal(got, want) {
 			t.Errorf("counted %v, want %v", got, want)
 		}
 
@@ -140,8 +140,8 @@ func TestOverTheRate(t *testing.T) {
 				if tt.ends {
 					t.Error("never disconnected")
 				}
-				errors := s.gateway.Handlers.Counts.Errors()["Rate limit exceeded"]
-				relays := s.gateway.Handlers.Counts.Relays()["offer"]
+				errors := s.errors()["Rate limit exceeded"]
+				relays := s.gateway.Handlers.Counters.Relays()["offer"]
 				if tt.limit.PerSecond == 0 && (errors != 0 || relays != 3000) {
 					t.Errorf("%d errors, %d relays", errors, relays)
 				}

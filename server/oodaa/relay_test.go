@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -24,12 +24,12 @@ func TestNothingVanishes(t *testing.T) {
 	const senders, each, holders = 8, 500, 40
 	s := newServer(t)
 	now := time.Now()
-	sources := make([]*client, senders)
+	sources := make([]*testClient, senders)
 	for i := range sources {
 		sources[i] = s.connect(fmt.Sprint("A", i), now)
 		sources[i].register(fmt.Sprint("a", i))
 	}
-	targets := make([]*client, holders)
+	targets := make([]*testClient, holders)
 	for i := range targets {
 		targets[i] = s.connect(fmt.Sprint("B", i), now)
 	}
@@ -122,7 +122,7 @@ func TestNothingVanishes(t *testing.T) {
 
 // batched is a Socket that keeps the batch that it was last given.
 type batched struct {
-	client
+	testClient
 	batch *wire.Batch
 	given bool
 }
@@ -177,14 +177,14 @@ func TestBatches(t *testing.T) {
 		expect("error", a, &batch)
 		a.TooLarge()
 		expect("error that is the last", a, nil)
-		if code := s.hub.Find([]byte("b")).Peer.Relay(&events.Relay{From: a.user(s), Body: []byte("1")}); code != events.OK {
+		if code := s.hub.Find([]byte("b")).Peer.Relay(&hub.Relay{From: a.user(s), Payload: []byte("1")}); code != hub.OK {
 			t.Errorf("code %d", code)
 		}
 		expect("relay of another gateway", b, nil)
 	})
 }
 
-func (b *batched) user(s *server) *events.User { return s.hub.Find([]byte("a")) }
+func (b *batched) user(s *server) *hub.User { return s.hub.Find([]byte("a")) }
 
 func TestCounts(t *testing.T) {
 	s := newServer(t)
@@ -202,16 +202,16 @@ func TestCounts(t *testing.T) {
 		t.Error(err)
 	}
 	b.TooLarge()
-	b.Receiver.(*peer).refuseEarly(nil) // no register came
+	b.Receiver.(*client).refuseEarly(nil) // no register came
 	wantRelays := map[string]uint64{"offer": 0, "answer": 0, "ice-candidate": 0, "custom-message": 2}
-	if got := s.gateway.Handlers.Counts.Relays(); !maps.Equal(got, wantRelays) {
+	if got := s.gateway.Handlers.Counters.Relays(); !maps.Equal(got, wantRelays) {
 		t.Errorf("relays %v, want %v", got, wantRelays)
 	}
 	wantErrors := map[string]uint64{
 		"User <to> not found": 1, "Invalid offer data": 1, "Invalid ICE candidate data": 1, "Invalid user ID": 1,
 		"Sender mismatch": 1, "Not registered": 1, "Message too large": 1,
 	}
-	if got := s.gateway.Handlers.Counts.Errors(); !maps.Equal(got, wantErrors) {
+	if got := s.errors(); !maps.Equal(got, wantErrors) {
 		t.Errorf("errors %v, want %v", got, wantErrors)
 	}
 }
@@ -224,8 +224,8 @@ func TestLogs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var text bytes.Buffer
 				s := newServer(t)
-				s.gateway.Log = slog.New(slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: level}))
-				s.gateway.Rate = wire.RateLimit{PerSecond: 1, Burst: 100}
+				s.handlers.Log = slog.New(slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: level}))
+				s.handlers.Rate = wire.RateLimit{PerSecond: 1, Burst: 100}
 				a, b, c := s.connect("A", time.Now()), s.connect("B", time.Now()), s.connect("C", time.Now())
 				a.register(user)
 				b.register(user)
@@ -268,7 +268,7 @@ func raced() bool {
 
 // idle is a Socket that takes everything and keeps none of it.
 type idle struct {
-	client
+	testClient
 	bytes int
 }
 
@@ -317,7 +317,7 @@ func TestRelayAllocatesNothing(t *testing.T) {
 	for _, tt := range relayed {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t)
-			s.gateway.Rate = wire.RateLimit{PerSecond: 1e9, Burst: 1e9}
+			s.handlers.Rate = wire.RateLimit{PerSecond: 1e9, Burst: 1e9}
 			alice, bob := idlePair(s)
 			p := socketio.Packet{Data: []byte(tt.args)}
 			name, rest, err := p.EventName()
@@ -349,7 +349,7 @@ func BenchmarkRelay(b *testing.B) {
 	for _, bb := range relayed {
 		b.Run(bb.name, func(b *testing.B) {
 			s := newServer(b)
-			s.gateway.Rate = wire.RateLimit{PerSecond: 1e9, Burst: 1e9}
+			s.handlers.Rate = wire.RateLimit{PerSecond: 1e9, Burst: 1e9}
 			alice, _ := idlePair(s)
 			p := socketio.Packet{Data: []byte(bb.args)}
 			e := &socketio.Event{Args: p.Data, Ack: bb.ack}

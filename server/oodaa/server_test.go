@@ -25,33 +25,42 @@ type server struct {
 	t        testing.TB
 	presence bool
 	gateway  Gateway
+	handlers events.Handlers
 	hub      *hub.Hub
-	clients  []*client
+	clients  []*testClient
 }
 
 // start fills in what the gateway lacks. It ends with the test.
 func (s *server) start() {
-	s.hub = hub.New(s.presence)
+	s.hub = hub.New(hub.Options{Presence: s.presence})
 	deadlines := wire.NewDeadlines()
 	s.t.Cleanup(s.hub.Close)
 	s.t.Cleanup(deadlines.Close)
-	s.gateway.Hub = s.hub
-	s.gateway.Handlers = &events.Handlers{Directory: s.hub}
-	s.gateway.Deadlines = deadlines
-	if s.gateway.Log == nil {
-		s.gateway.Log = slog.New(slog.DiscardHandler)
+	s.handlers.Hub = s.hub
+	s.handlers.Deadlines = deadlines
+	if s.handlers.Log == nil {
+		s.handlers.Log = slog.New(slog.DiscardHandler)
 	}
+	s.gateway.Handlers = &s.handlers
 }
 
 // newServer starts a server with room for everything.
 func newServer(t testing.TB) *server {
-	s := &server{t: t, presence: true, gateway: Gateway{RegisterTimeout: time.Minute, MaxMessage: 1 << 20, MaxOutbox: 4 << 20}}
+	s := &server{t: t, presence: true, gateway: Gateway{MaxMessage: 1 << 20, MaxOutbox: 4 << 20}}
+	s.handlers.RegisterTimeout = time.Minute
 	s.start()
 	return s
 }
 
-// A client is a Socket that keeps what it is sent, and the Receiver behind it.
-type client struct {
+// errors are the errors that clients got, by text.
+func (s *server) errors() map[string]uint64 {
+	m := make(map[string]uint64)
+	s.gateway.Errors(m)
+	return m
+}
+
+// A testClient is a Socket that keeps what it is sent, and the Receiver behind it.
+type testClient struct {
 	socketio.Receiver
 	server *server
 	name   string
@@ -66,8 +75,8 @@ type client struct {
 }
 
 // connect connects a client whose handshake was at a time.
-func (s *server) connect(name string, since time.Time) *client {
-	c := &client{server: s, name: name, since: since}
+func (s *server) connect(name string, since time.Time) *testClient {
+	c := &testClient{server: s, name: name, since: since}
 	receiver, err := s.gateway.Connect(c, []byte(`{}`))
 	if err != nil {
 		s.t.Fatal(err)
@@ -96,7 +105,7 @@ func (s *server) settle() {
 }
 
 // send has the client send an event, as an engine hands it over.
-func (c *client) send(args string, ack int64, attachments [][]byte) error {
+func (c *testClient) send(args string, ack int64, attachments [][]byte) error {
 	p := socketio.Packet{Data: []byte(args)}
 	name, rest, err := p.EventName()
 	if err != nil {
@@ -106,7 +115,7 @@ func (c *client) send(args string, ack int64, attachments [][]byte) error {
 }
 
 // register makes the client that user, and forgets what it is sent for it.
-func (c *client) register(user string) {
+func (c *testClient) register(user string) {
 	if err := c.send(`["register",{"userId":"`+user+`"}]`, socketio.NoAck, nil); err != nil {
 		c.server.t.Error(err)
 	}
@@ -114,7 +123,7 @@ func (c *client) register(user string) {
 }
 
 // take returns what the client was sent since the last time.
-func (c *client) take() []string {
+func (c *testClient) take() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	heard := c.heard
@@ -122,32 +131,32 @@ func (c *client) take() []string {
 	return heard
 }
 
-func (c *client) hear(what string) {
+func (c *testClient) hear(what string) {
 	c.mu.Lock()
 	c.heard = append(c.heard, what)
 	c.mu.Unlock()
 }
 
 // fail makes sending to the client fail.
-func (c *client) fail(err error) {
+func (c *testClient) fail(err error) {
 	c.mu.Lock()
 	c.err = err
 	c.mu.Unlock()
 }
 
-func (c *client) ID() string        { return "socket-" + c.name }
-func (c *client) Info() any         { return Info{} }
-func (c *client) Opened() time.Time { return c.since }
+func (c *testClient) ID() string        { return "socket-" + c.name }
+func (c *testClient) Info() any         { return Info{} }
+func (c *testClient) Opened() time.Time { return c.since }
 
-func (c *client) Emit(args []byte, attachments [][]byte, batch *wire.Batch) error {
+func (c *testClient) Emit(args []byte, attachments [][]byte, batch *wire.Batch) error {
 	return c.queue(string(args), attachments, batch)
 }
 
-func (c *client) Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error {
+func (c *testClient) Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error {
 	return c.queue(fmt.Sprint(id, " ", string(args)), attachments, batch)
 }
 
-func (c *client) queue(what string, attachments [][]byte, _ *wire.Batch) error {
+func (c *testClient) queue(what string, attachments [][]byte, _ *wire.Batch) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -164,10 +173,10 @@ func (c *client) queue(what string, attachments [][]byte, _ *wire.Batch) error {
 }
 
 // Disconnect and Close end the client: what follows fails.
-func (c *client) Disconnect()  { c.end("disconnect") }
-func (c *client) Close(string) { c.end("close") }
+func (c *testClient) Disconnect()  { c.end("disconnect") }
+func (c *testClient) Close(string) { c.end("close") }
 
-func (c *client) end(how string) {
+func (c *testClient) end(how string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
@@ -178,7 +187,7 @@ func (c *client) end(how string) {
 }
 
 // hears checks what the client was sent since the last time.
-func (c *client) hears(want ...string) {
+func (c *testClient) hears(want ...string) {
 	c.server.t.Helper()
 	if got := c.take(); !slices.Equal(got, want) {
 		c.server.t.Errorf("%s got %q, want %q", c.name, got, want)

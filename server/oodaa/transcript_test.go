@@ -49,9 +49,10 @@ func TestTranscripts(t *testing.T) {
 }
 
 func play(t *testing.T, script string) {
-	s := &server{t: t, presence: true, gateway: Gateway{RegisterTimeout: time.Minute, MaxMessage: 1 << 20, MaxOutbox: 4 << 20}}
+	s := &server{t: t, presence: true, gateway: Gateway{MaxMessage: 1 << 20, MaxOutbox: 4 << 20}}
+	s.handlers.RegisterTimeout = time.Minute
 	started := false
-	clients := make(map[string]*client)
+	clients := make(map[string]*testClient)
 	done := ""
 	want := make(map[string][]string)
 	check := func() {
@@ -146,7 +147,7 @@ func duration(t *testing.T, text string) time.Duration {
 
 // sendLine sends the events of a line, one after the other, and with the last
 // one the attachments.
-func (c *client) sendLine(line string, ack int64) {
+func (c *testClient) sendLine(line string, ack int64) {
 	line, encoded, _ := strings.Cut(line, " ++ ")
 	var attachments [][]byte
 	for _, digits := range strings.Fields(encoded) {

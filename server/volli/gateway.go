@@ -4,7 +4,6 @@ package volli
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -16,34 +15,20 @@ import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
-	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/wire"
 )
 
 // Options configure a Gateway.
 type Options struct {
-	Hub       *hub.Hub
-	Cluster   hub.Cluster // nil: there is one instance
-	Handlers  *events.Handlers
-	Deadlines *wire.Deadlines
-	Log       *slog.Logger
-	ICE       *turn.ICE
+	Handlers *events.Handlers
 	// Wire is for the connections; MaxMessage holds for what clients get, too.
 	Wire *wire.Config
 
 	// A client that was silent for PingInterval is pinged; one that was silent
 	// for PingInterval and PingTimeout together is closed.
 	PingInterval, PingTimeout time.Duration
-	// Tokens, where not nil, checks the token that a client must have.
-	Tokens *auth.Verifier
 	// Proof is when clients have to prove that they hold their key.
 	Proof Proof
-
-	// RegisterTimeout is how long a client may go without having registered; 0
-	// is forever.
-	RegisterTimeout time.Duration
-	// Rate limits the messages of one client.
-	Rate wire.RateLimit
 
 	// Refuse answers a request that comes after the server began to stop.
 	Refuse func(http.ResponseWriter)
@@ -66,16 +51,24 @@ type Gateway struct {
 	Options
 
 	mu       sync.Mutex
-	peers    map[*peer]struct{}
+	clients  map[*client]struct{}
 	conns    map[*wire.Conn]struct{} // theirs, and those that are on their way out
 	draining bool
 	cutting  bool           // whatever is left
 	ended    sync.WaitGroup // connections, also those that are about to begin
+
+	errors events.Errors
+}
+
+// Errors adds the errors that clients were answered with to m, by text. Where a
+// text names a user, "<to>" stands for it.
+func (g *Gateway) Errors(m map[string]uint64) {
+	g.errors.AddTo(m, func(outcome hub.Outcome, _ hub.Kind) string { return text(outcome, []byte("<to>")) })
 }
 
 // New returns a gateway. Shutdown ends it.
 func New(opts Options) *Gateway {
-	return &Gateway{Options: opts, peers: make(map[*peer]struct{}), conns: make(map[*wire.Conn]struct{})}
+	return &Gateway{Options: opts, clients: make(map[*client]struct{}), conns: make(map[*wire.Conn]struct{})}
 }
 
 // SlowConsumers counts the clients that were cut because they did not take
@@ -89,7 +82,7 @@ func (g *Gateway) Waiting() int64 { return g.Wire.Waiting() }
 func (g *Gateway) Connections() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.peers)
+	return len(g.clients)
 }
 
 // Serve takes over the connection of a client that has been admitted. left is
@@ -106,13 +99,13 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, left func()) {
 		g.ended.Done()
 		return
 	}
-	p := newPeer(g, conn)
-	g.Log.Debug("connected", "connection", p.id, "request_id", chimiddleware.GetReqID(r.Context()))
-	if g.Tokens != nil {
-		p.bearer = auth.Bearer(r)
+	c := newClient(g, conn)
+	g.Handlers.Log.Debug("connected", "connection", c.id, "request_id", chimiddleware.GetReqID(r.Context()))
+	if g.Handlers.Tokens != nil {
+		c.bearer = auth.Bearer(r)
 	}
-	g.add(p)
-	conn.Start(p, func() {
+	g.add(c)
+	conn.Start(c, func() {
 		left()
 		g.mu.Lock()
 		delete(g.conns, conn)
@@ -134,48 +127,48 @@ func (g *Gateway) reserve() bool {
 }
 
 // add makes a connection known. One that Shutdown missed ends here.
-func (g *Gateway) add(p *peer) {
+func (g *Gateway) add(c *client) {
 	g.mu.Lock()
-	g.conns[p.conn] = struct{}{}
-	g.peers[p] = struct{}{}
+	g.conns[c.conn] = struct{}{}
+	g.clients[c] = struct{}{}
 	draining, cutting := g.draining, g.cutting
 	g.mu.Unlock()
 	if draining {
-		p.dismiss()
+		c.dismiss()
 	}
 	if cutting {
-		p.conn.Cut()
+		c.conn.Cut()
 	}
 }
 
-func (g *Gateway) remove(p *peer) {
+func (g *Gateway) remove(c *client) {
 	g.mu.Lock()
-	delete(g.peers, p)
+	delete(g.clients, c)
 	g.mu.Unlock()
 }
 
 // Dismiss refuses new clients, and closes the connections with 1001, one after
 // another over the given time, or when ctx ends. It does not wait for their ends.
 func (g *Gateway) Dismiss(ctx context.Context, over time.Duration) {
-	peers := g.drain()
-	wire.Pace(ctx, len(peers), over, func(i int) { peers[i].dismiss() })
+	clients := g.drain()
+	wire.Pace(ctx, len(clients), over, func(i int) { clients[i].dismiss() })
 }
 
-func (p *peer) dismiss() { p.conn.Close(wire.CloseGoingAway, "server shutting down") }
+func (c *client) dismiss() { c.conn.Close(wire.CloseGoingAway, "server shutting down") }
 
 // drain refuses new clients, and returns those that there are.
-func (g *Gateway) drain() []*peer {
+func (g *Gateway) drain() []*client {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.draining = true
-	return slices.Collect(maps.Keys(g.peers))
+	return slices.Collect(maps.Keys(g.clients))
 }
 
 // Shutdown closes all connections with 1001, and waits until all is flushed
 // and they have ended; when ctx ends first, it cuts them, and returns its error.
 func (g *Gateway) Shutdown(ctx context.Context) error {
-	for _, p := range g.drain() {
-		p.dismiss()
+	for _, c := range g.drain() {
+		c.dismiss()
 	}
 	ended := make(chan struct{})
 	go func() {

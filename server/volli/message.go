@@ -1,7 +1,7 @@
 package volli
 
 import (
-	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/rawjson"
 )
 
@@ -12,14 +12,14 @@ const (
 	fieldPublicKey
 	fieldFrom
 	fieldTo
-	fieldBody // first of the bodies, in the order of events.Kind
-	fields    = fieldBody + int(events.Custom)
+	fieldPayload // first of the payloads, in the order of hub.Kind
+	fields       = fieldPayload + int(hub.Custom)
 )
 
 var fieldNames = func() []string {
 	names := []string{"type", "userId", "publicKey", "from", "to"}
-	for k := range events.Custom {
-		names = append(names, k.Body())
+	for k := range hub.Custom {
+		names = append(names, k.Payload())
 	}
 	return names
 }()
@@ -45,50 +45,4 @@ func (m *message) text(field, limit int) string {
 		return ""
 	}
 	return s
-}
-
-// The messages to clients.
-
-func appendRegistered(dst []byte, id string) []byte {
-	dst = append(dst, `{"type":"registered","success":true,"userId":`...)
-	return append(rawjson.AppendString(dst, id), '}')
-}
-
-func appendChallenge(dst []byte, nonce string) []byte {
-	return append(append(append(dst, `{"type":"challenge","nonce":"`...), nonce...), '"', '}')
-}
-
-// appendDiscovery appends what there is to know about id: u holds the name, or
-// is nil.
-func appendDiscovery(dst []byte, id string, u *events.User) []byte {
-	dst = append(dst, `{"type":"discover-response","userId":`...)
-	dst = rawjson.AppendString(dst, id)
-	if u == nil {
-		return append(dst, `,"online":false}`...)
-	}
-	dst = append(dst, `,"online":true`...)
-	if key := u.Key(); key != "" {
-		dst = rawjson.AppendString(append(dst, `,"publicKey":`...), key)
-	}
-	return append(dst, '}')
-}
-
-// appendRelay appends what a client of another family sent, in this one's form.
-func appendRelay(dst []byte, r *events.Relay) []byte {
-	dst = append(dst, `{"type":"`...)
-	dst = append(dst, r.Kind.Event()...)
-	dst = append(dst, `","from":`...)
-	dst = append(dst, r.From.JSON...)
-	dst = append(dst, `,"to":`...)
-	dst = rawjson.AppendString(dst, string(r.To))
-	dst = append(dst, `,"`...)
-	dst = append(dst, r.Kind.Body()...)
-	dst = append(dst, `":`...)
-	dst = append(dst, r.Body...)
-	return append(dst, '}')
-}
-
-func appendError(dst []byte, text string) []byte {
-	dst = append(dst, `{"type":"error","message":`...)
-	return append(rawjson.AppendString(dst, text), '}')
 }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/rawjson"
 )
 
@@ -95,10 +96,10 @@ func checkFalsy(t *testing.T, raw []byte) {
 // TestMessagesToClientsAreJSON, whatever the names are.
 func TestMessagesToClientsAreJSON(t *testing.T) {
 	for _, s := range []string{"a", `"\`, "\x00\x1f\x7f", "é😀\u2028", "\xed\xa0\x80", "\xed\xa0\x80x\xed\xb0\x80", "</script>"} {
-		u := events.NewUser(s, s, nil)
+		u := hub.NewUser(s, s, nil)
 		for _, p := range [][]byte{
-			appendRegistered(nil, s), appendDiscovery(nil, s, u), appendDiscovery(nil, s, nil), appendError(nil, s),
-			appendRelay(nil, &events.Relay{Kind: events.Offer, From: u, To: []byte(s), Body: []byte("1")}),
+			appendRegistered(nil, u.JSON), appendDiscovery(nil, s, u), appendDiscovery(nil, s, nil), appendError(nil, s),
+			appendRelay(nil, &hub.Relay{Kind: hub.Offer, From: u, To: []byte(s), Payload: []byte("1")}),
 		} {
 			if !json.Valid(p) {
 				t.Errorf("%q: %s", s, p)

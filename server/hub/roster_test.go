@@ -1,8 +1,6 @@
-package events
+package hub
 
 import (
-	"github.com/oodaa/signaling/server/rawjson/reference"
-
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -14,26 +12,26 @@ import (
 var confusing = []string{`,`, `"`, `","`, `"]`, `\`, `\"`, `\\`, `[`, `]}]`, `,"a"`, `"a",`, `a`, `aa`, ` `, "\n", "\x00", "é", "😀", "\xed\xa0\x80", "\u2028", ""}
 
 func TestRosterEmpty(t *testing.T) {
-	const want = `x["user-list",{"users":[]}]`
+	const want = `x`
 	alice := NewUser("alice", "", nil)
 	var none *Roster
-	if got := string(none.AppendUserList([]byte("x"), nil)); got != want {
+	if got := string(none.AppendNames([]byte("x"), nil)); got != want {
 		t.Errorf("no roster: %s", got)
 	}
-	if got := string(none.AppendUserList([]byte("x"), alice)); got != want {
+	if got := string(none.AppendNames([]byte("x"), alice)); got != want {
 		t.Errorf("no roster, except somebody: %s", got)
 	}
 	var r Roster
-	if got := string(r.AppendUserList([]byte("x"), nil)); got != want {
+	if got := string(r.AppendNames([]byte("x"), nil)); got != want {
 		t.Errorf("empty: %s", got)
 	}
 	r.Remove(alice)
 	r.Add(alice)
-	if got := string(r.AppendUserList([]byte("x"), alice)); got != want {
+	if got := string(r.AppendNames([]byte("x"), alice)); got != want {
 		t.Errorf("except the only one: %s", got)
 	}
 	r.Remove(alice)
-	if got := string(r.AppendUserList([]byte("x"), nil)); got != want || r.Len() != 0 {
+	if got := string(r.AppendNames([]byte("x"), nil)); got != want || r.Len() != 0 {
 		t.Errorf("emptied: %s, %d", got, r.Len())
 	}
 }
@@ -51,7 +49,7 @@ func TestRosterAgainstModel(t *testing.T) {
 					want = append(want, string(u.JSON))
 				}
 			}
-			checkList(t, roster.AppendUserList(nil, except), want)
+			checkList(t, roster.AppendNames(nil, except), want)
 		}
 		for step := range 60 {
 			switch name := confusing[rng.IntN(len(confusing))]; {
@@ -82,17 +80,12 @@ func TestRosterAgainstModel(t *testing.T) {
 	}
 }
 
-// checkList checks that args are a user-list of the raw names.
-func checkList(t *testing.T, args []byte, want []string) {
+// checkList checks that list has the raw names.
+func checkList(t *testing.T, list []byte, want []string) {
 	t.Helper()
-	var elements []json.RawMessage
-	if err := json.Unmarshal(args, &elements); err != nil || len(elements) != 2 || string(elements[0]) != `"user-list"` {
-		t.Fatalf("no user list: %s", args)
-	}
-	members := reference.Members(elements[1])
 	var names []json.RawMessage
-	if err := json.Unmarshal(members["users"], &names); err != nil || len(members) != 1 {
-		t.Fatalf("no user list: %s", args)
+	if err := json.Unmarshal(append(append([]byte("["), list...), ']'), &names); err != nil {
+		t.Fatalf("not a list: %s", list)
 	}
 	got := []string{}
 	for _, name := range names {
@@ -100,5 +93,46 @@ func checkList(t *testing.T, args []byte, want []string) {
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+func TestUserListAllocatesNothing(t *testing.T) {
+	roster, users := rosterOf(1000)
+	buf := make([]byte, 0, 64<<10)
+	if allocs := testing.AllocsPerRun(100, func() { buf = roster.AppendNames(buf[:0], users[500]) }); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func rosterOf(n int) (*Roster, []*User) {
+	roster := new(Roster)
+	var users []*User
+	for i := range n {
+		u := NewUser(fmt.Sprintf("user-%08d", i), "", nil)
+		roster.Add(u)
+		users = append(users, u)
+	}
+	return roster, users
+}
+
+func BenchmarkRoster(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		roster, users := rosterOf(n)
+		b.Run(fmt.Sprintf("list of %d", n), func(b *testing.B) {
+			var buf []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				buf = roster.AppendNames(buf[:0], users[n/2])
+			}
+			b.SetBytes(int64(len(buf)))
+		})
+		b.Run(fmt.Sprintf("leave and join of %d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				u := users[i%n]
+				roster.Remove(u)
+				roster.Add(u)
+			}
+		})
 	}
 }

@@ -1,22 +1,24 @@
-package events
+package oodaa
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/oodaa/signaling/server/hub"
 )
 
 // FuzzRelay compares ReadRelay with a reading by encoding/json: what is taken,
 // what is refused, and the bytes of the body.
 func FuzzRelay(f *testing.F) {
 	for _, rest := range malformed {
-		f.Add([]byte(rest), uint8(Offer))
+		f.Add([]byte(rest), uint8(hub.Offer))
 	}
-	f.Add([]byte(candidateArguments), uint8(Candidate))
-	f.Add([]byte(sdpArguments), uint8(Offer))
-	f.Add([]byte(`,{"to":"b","from":"\ud83d\ude00","to":"\ud83d","\u006dessage":-0.0e5,"message":[1]}, 2 ] `), uint8(Custom))
-	f.Add([]byte(`,{"to":"b","from":"a","answer":1e-400}]`), uint8(Answer))
-	f.Add([]byte(`,[{"to":"b","from":"a","answer":1}]]`), uint8(Answer))
-	f.Fuzz(func(t *testing.T, rest []byte, kind uint8) { checkRelay(t, rest, Kind(kind)%Kinds) })
+	f.Add([]byte(candidateArguments), uint8(hub.Candidate))
+	f.Add([]byte(sdpArguments), uint8(hub.Offer))
+	f.Add([]byte(`,{"to":"b","from":"\ud83d\ude00","to":"\ud83d","\u006dessage":-0.0e5,"message":[1]}, 2 ] `), uint8(hub.Custom))
+	f.Add([]byte(`,{"to":"b","from":"a","answer":1e-400}]`), uint8(hub.Answer))
+	f.Add([]byte(`,[{"to":"b","from":"a","answer":1}]]`), uint8(hub.Answer))
+	f.Fuzz(func(t *testing.T, rest []byte, kind uint8) { checkRelay(t, rest, hub.Kind(kind)%hub.Kinds) })
 }
 
 // What genuine clients send: a candidate of 200 bytes, and an offer of 3 KB.

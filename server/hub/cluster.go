@@ -1,25 +1,48 @@
 package hub
 
-import "github.com/oodaa/signaling/events"
-
 // Users of other instances stand in the directory beside those of this one:
 // they are found, listed and announced alike. Only Online does not count them.
 
-// A Cluster is the directory of several instances, of which each has a Hub for
-// its own part. Its methods wait for it, some seconds at most.
+// A Cluster is several instances, of which each has a Hub for its own part. Claim
+// and Lookup wait for it, some seconds at most; the others do not block.
 type Cluster interface {
 	// Claim asks for a name, and calls commit, which registers m, when it is
 	// the name's turn among all instances.
-	Claim(m *Member, asked Claim, commit func(epoch uint64) events.Code) events.Code
-	// Lookup returns who holds a name that the hub does not know, or nil.
-	Lookup(id string) *events.User
+	Claim(m *Member, asked Claim, commit func(epoch uint64) Outcome) Outcome
+	// Released takes note that a name of ours has become free, and was not taken
+	// over.
+	Released(u *User)
+	// Lookup returns the user of a name that the hub does not know, or nil.
+	Lookup(id string) *User
+	// Reachable reports whether a user whom the hub knows can be sent relays at
+	// once: it is certain that this instance has them still, and nothing that was
+	// sent before is on its way.
+	Reachable(id []byte) bool
+	// Relay takes over a relay to a user who is not. The outcome is Pending, or an
+	// error's.
+	Relay(r *Relay) Outcome
+}
+
+// Lookup returns the user of a name, or nil. known is false where the other
+// instances have to be asked, by AwaitLookup.
+func (h *Hub) Lookup(id string) (u *User, known bool) {
+	u = h.Find([]byte(id))
+	return u, u != nil || h.cluster == nil
+}
+
+// AwaitLookup is Lookup that asks the other instances.
+func (h *Hub) AwaitLookup(id string) *User {
+	if u, known := h.Lookup(id); known {
+		return u
+	}
+	return h.cluster.Lookup(id)
 }
 
 // BindRemote gives the name to a user of another instance. Where a client of
 // ours held it, that client is disconnected. With quiet, a user of another
 // instance is replaced without a word: the same client, as far as others can
 // tell.
-func (h *Hub) BindRemote(u *events.User, quiet bool) {
+func (h *Hub) BindRemote(u *User, quiet bool) {
 	h.mu.Lock()
 	old := h.Find([]byte(u.ID))
 	switch {
@@ -27,7 +50,7 @@ func (h *Hub) BindRemote(u *events.User, quiet bool) {
 		if h.presence {
 			h.roster.Add(u)
 		}
-		h.tell(events.PeerConnected, u, nil, nil)
+		h.tell(u, true, nil, nil)
 	case quiet && old.Instance != "":
 		old.End()
 		if h.presence {
@@ -36,11 +59,11 @@ func (h *Hub) BindRemote(u *events.User, quiet bool) {
 	default:
 		h.takeovers.Add(1)
 		h.release(old)
-		h.tell(events.PeerDisconnected, old, old.Peer, nil)
+		h.tell(old, false, old.Peer, nil)
 		if h.presence {
 			h.roster.Add(u)
 		}
-		h.tell(events.PeerConnected, u, old.Peer, nil)
+		h.tell(u, true, old.Peer, nil)
 	}
 	h.bind(u.ID, u)
 	h.mu.Unlock()
@@ -51,7 +74,7 @@ func (h *Hub) BindRemote(u *events.User, quiet bool) {
 
 // UnbindRemote frees the name of a user of another instance, if it still holds
 // it.
-func (h *Hub) UnbindRemote(u *events.User) {
+func (h *Hub) UnbindRemote(u *User) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.Find([]byte(u.ID)) != u {
@@ -59,12 +82,12 @@ func (h *Hub) UnbindRemote(u *events.User) {
 	}
 	h.release(u)
 	h.bind(u.ID, nil)
-	h.tell(events.PeerDisconnected, u, nil, nil)
+	h.tell(u, false, nil, nil)
 }
 
 // Users returns everybody who is in the directory: those of this instance, and
 // those of others.
-func (h *Hub) Users() (ours, others []*events.User) {
+func (h *Hub) Users() (ours, others []*User) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range h.shards {

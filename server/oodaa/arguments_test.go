@@ -1,6 +1,7 @@
-package events
+package oodaa
 
 import (
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/rawjson/reference"
 
 	"github.com/oodaa/signaling/server/rawjson"
@@ -60,11 +61,11 @@ func TestReadRegister(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			want := OK
+			want := hub.OK
 			if tt.id == "" {
-				want = InvalidUserID
+				want = hub.InvalidUserID
 			}
-			id, code, ok := ReadRegister([]byte(tt.rest))
+			id, code, ok := readRegister([]byte(tt.rest))
 			if !ok || code != want || id != tt.id {
 				t.Errorf("got %q, code %d, %v; want %q, code %d", id, code, ok, tt.id, want)
 			}
@@ -87,13 +88,13 @@ func TestMalformedArguments(t *testing.T) {
 			if json.Valid([]byte(`["event"` + rest)) {
 				t.Fatal("that is JSON")
 			}
-			if id, _, ok := ReadRegister([]byte(rest)); ok || id != "" {
+			if id, _, ok := readRegister([]byte(rest)); ok || id != "" {
 				t.Errorf("ReadRegister: %q, %v", id, ok)
 			}
-			for kind := range Kinds {
-				var r Relay
-				if from, _, ok := ReadRelay([]byte(rest), kind, &r); ok || from != nil || r.To != nil || r.Body != nil {
-					t.Errorf("ReadRelay(%s): %q, %+v, %v", kind.Event(), from, r, ok)
+			for kind := range hub.Kinds {
+				var r hub.Relay
+				if from, _, ok := readRelay([]byte(rest), kind, &r); ok || from != nil || r.To != nil || r.Payload != nil {
+					t.Errorf("readRelay(%s): %q, %+v, %v", kind.Event(), from, r, ok)
 				}
 			}
 			if rawjson.ValidTail([]byte(rest)) {
@@ -167,21 +168,21 @@ func TestReadRelay(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for kind := range Kinds {
-				rest := []byte(strings.ReplaceAll(tt.rest, "BODY", kind.Body()))
+			for kind := range hub.Kinds {
+				rest := []byte(strings.ReplaceAll(tt.rest, "BODY", kind.Payload()))
 				checkRelay(t, rest, kind)
 
-				wantCode := OK
+				wantCode := hub.OK
 				if tt.want == (want{}) {
-					wantCode = InvalidData
+					wantCode = hub.InvalidData
 				}
-				var r Relay
-				from, code, ok := ReadRelay(rest, kind, &r)
-				got := want{string(r.To), string(from), string(r.Body)}
+				var r hub.Relay
+				from, code, ok := readRelay(rest, kind, &r)
+				got := want{string(r.To), string(from), string(r.Payload)}
 				if !ok || code != wantCode || got != tt.want {
 					t.Errorf("%s: %+v, code %d, %v; want %+v, code %d", kind.Event(), got, code, ok, tt.want, wantCode)
 				}
-				if code == OK && r.Kind != kind {
+				if code == hub.OK && r.Kind != kind {
 					t.Errorf("kind %d, want %d", r.Kind, kind)
 				}
 			}
@@ -192,26 +193,26 @@ func TestReadRelay(t *testing.T) {
 // TestBodyKeys tells the bodies of different events apart.
 func TestBodyKeys(t *testing.T) {
 	rest := []byte(`,{"to":"b","from":"a","offer":"O","answer":"A","candidate":"C","message":"M"}]`)
-	for kind, want := range map[Kind]string{Offer: `"O"`, Answer: `"A"`, Candidate: `"C"`, Custom: `"M"`} {
-		var r Relay
-		if _, code, _ := ReadRelay(rest, kind, &r); code != OK || string(r.Body) != want {
-			t.Errorf("%s: %s, want %s", kind.Event(), r.Body, want)
+	for kind, want := range map[hub.Kind]string{hub.Offer: `"O"`, hub.Answer: `"A"`, hub.Candidate: `"C"`, hub.Custom: `"M"`} {
+		var r hub.Relay
+		if _, code, _ := readRelay(rest, kind, &r); code != hub.OK || string(r.Payload) != want {
+			t.Errorf("%s: %s, want %s", kind.Event(), r.Payload, want)
 		}
 	}
 }
 
 // checkRelay compares ReadRelay with what encoding/json reads, and reads again
 // what AppendRelay makes of it.
-func checkRelay(t *testing.T, rest []byte, kind Kind) {
+func checkRelay(t *testing.T, rest []byte, kind hub.Kind) {
 	t.Helper()
-	to, sender, body, valid, good, known := referenceRelay(rest, kind.Body())
+	to, sender, body, valid, good, known := referenceRelay(rest, kind.Payload())
 	if !known || !utf8.Valid(rest) {
 		return
 	}
-	var r Relay
-	from, code, ok := ReadRelay(rest, kind, &r)
-	if ok != valid || (code == OK) != good || !good && code != InvalidData {
-		t.Fatalf("ReadRelay(%q): code %d, %v; JSON: %v, a relay: %v", rest, code, ok, valid, good)
+	var r hub.Relay
+	from, code, ok := readRelay(rest, kind, &r)
+	if ok != valid || (code == hub.OK) != good || !good && code != hub.InvalidData {
+		t.Fatalf("readRelay(%q): code %d, %v; JSON: %v, a relay: %v", rest, code, ok, valid, good)
 	}
 	if rawjson.ValidTail(rest) != valid {
 		t.Fatalf("rawjson.ValidTail(%q) is %v", rest, !valid)
@@ -220,21 +221,21 @@ func checkRelay(t *testing.T, rest []byte, kind Kind) {
 		return
 	}
 	if got := reference.Units(rawjson.AppendString(nil, string(r.To))); !slices.Equal(got, to) {
-		t.Fatalf("ReadRelay(%q): to %x, want %x", rest, got, to)
+		t.Fatalf("readRelay(%q): to %x, want %x", rest, got, to)
 	}
 	if got := reference.Units(from); !slices.Equal(got, sender) {
-		t.Fatalf("ReadRelay(%q): from %x, want %x", rest, got, sender)
+		t.Fatalf("readRelay(%q): from %x, want %x", rest, got, sender)
 	}
-	if !bytes.Equal(r.Body, body) {
-		t.Fatalf("ReadRelay(%q): body %q, want %q", rest, r.Body, body)
+	if !bytes.Equal(r.Payload, body) {
+		t.Fatalf("readRelay(%q): body %q, want %q", rest, r.Payload, body)
 	}
 
-	r.From = NewUser(rawjson.DecodeString(from), "", nil)
-	if !r.From.named(from) {
+	r.From = hub.NewUser(rawjson.DecodeString(from), "", nil)
+	if !r.From.Named(from) {
 		t.Fatalf("%s is not named %s", r.From.JSON, from)
 	}
-	args := AppendRelay([]byte("dst"), &r, r.Body)
-	if want := `dst["` + kind.Event() + `",{"from":` + string(r.From.JSON) + `,"` + kind.Body() + `":` + string(body) + `}]`; string(args) != want {
+	args := appendRelay([]byte("dst"), &r)
+	if want := `dst["` + kind.Event() + `",{"from":` + string(r.From.JSON) + `,"` + kind.Payload() + `":` + string(body) + `}]`; string(args) != want {
 		t.Fatalf("AppendRelay is %q, want %q", args, want)
 	}
 	if args = args[3:]; !json.Valid(args) {
@@ -243,22 +244,22 @@ func checkRelay(t *testing.T, rest []byte, kind Kind) {
 }
 
 func TestAppendRelay(t *testing.T) {
-	quoted := NewUser("a\"\\\n😀\xed\xa0\x80", "", nil)
+	quoted := hub.NewUser("a\"\\\n😀\xed\xa0\x80", "", nil)
 	tests := []struct {
-		kind Kind
-		from *User
+		kind hub.Kind
+		from *hub.User
 		body string
 		want string
 	}{
-		{Offer, NewUser("a", "", nil), `{"type":"offer"}`, `["offer",{"from":"a","offer":{"type":"offer"}}]`},
-		{Answer, NewUser("a", "", nil), `[1.0]`, `["answer",{"from":"a","answer":[1.0]}]`},
-		{Candidate, NewUser("a", "", nil), `"c\u0061"`, `["ice-candidate",{"from":"a","candidate":"c\u0061"}]`},
-		{Custom, quoted, ` true`, `["custom-message",{"from":"a\"\\\n😀\ud800","message": true}]`},
+		{hub.Offer, hub.NewUser("a", "", nil), `{"type":"offer"}`, `["offer",{"from":"a","offer":{"type":"offer"}}]`},
+		{hub.Answer, hub.NewUser("a", "", nil), `[1.0]`, `["answer",{"from":"a","answer":[1.0]}]`},
+		{hub.Candidate, hub.NewUser("a", "", nil), `"c\u0061"`, `["ice-candidate",{"from":"a","candidate":"c\u0061"}]`},
+		{hub.Custom, quoted, ` true`, `["custom-message",{"from":"a\"\\\n😀\ud800","message": true}]`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.kind.Event(), func(t *testing.T) {
-			r := Relay{Kind: tt.kind, From: tt.from, Body: []byte("not this")}
-			if got := string(AppendRelay(nil, &r, []byte(tt.body))); got != tt.want {
+			r := hub.Relay{Kind: tt.kind, From: tt.from, Payload: []byte(tt.body)}
+			if got := string(appendRelay(nil, &r)); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
@@ -266,24 +267,22 @@ func TestAppendRelay(t *testing.T) {
 }
 
 func TestAppendAnswers(t *testing.T) {
-	bob := NewUser("bo\"b\n😀\xed\xb0\x80", "", nil)
-	tests := []struct{ name, got, want string }{
-		{"error", string(AppendError(nil, "Invalid user ID")), `["error","Invalid user ID"]`},
-		{"error with a name", string(AppendError(nil, NotFound.OodaaText(Offer, []byte("\"\\\n\xed\xa0\x80")))), `["error","User \"\\\n\ud800 not found"]`},
-		{"success", string(AppendOutcome(nil, "")), `[{"ok":true}]`},
-		{"failure", string(AppendOutcome(nil, `User " not found`)), `[{"ok":false,"error":"User \" not found"}]`},
-		{"connected", string(AppendPresence(nil, PeerConnected, bob)), `["peer-connected",{"peerId":"bo\"b\n😀\udc00"}]`},
-		{"disconnected", string(AppendPresence(nil, PeerDisconnected, bob)), `["peer-disconnected",{"peerId":"bo\"b\n😀\udc00"}]`},
-		{"behind something", string(AppendPresence(AppendOutcome(AppendError([]byte("x"), "e"), ""), PeerConnected, NewUser("a", "", nil))),
-			`x["error","e"][{"ok":true}]["peer-connected",{"peerId":"a"}]`},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	bob := hub.NewUser("bo\"b\n😀\xed\xb0\x80", "", nil)
+	for name, tt := range map[string]struct{ got, want string }{
+		"error":             {string(appendError(nil, "Invalid user ID")), `["error","Invalid user ID"]`},
+		"error with a name": {string(appendError(nil, text(hub.NotFound, hub.Offer, []byte("\"\\\n\xed\xa0\x80")))), `["error","User \"\\\n\ud800 not found"]`},
+		"success":           {string(appendOutcome(nil, "")), `[{"ok":true}]`},
+		"failure":           {string(appendOutcome(nil, `User " not found`)), `[{"ok":false,"error":"User \" not found"}]`},
+		"connected":         {string(spellChange(&hub.Change{User: bob, Online: true})), `["peer-connected",{"peerId":"bo\"b\n😀\udc00"}]`},
+		"disconnected":      {string(spellChange(&hub.Change{User: bob})), `["peer-disconnected",{"peerId":"bo\"b\n😀\udc00"}]`},
+		"nobody":            {string(spellUsers(nil, bob)), `["user-list",{"users":[]}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
 			if tt.got != tt.want {
 				t.Errorf("got  %s\nwant %s", tt.got, tt.want)
 			}
-			if tt.name != "behind something" && !json.Valid([]byte(tt.got)) {
-				t.Error("no JSON")
+			if !json.Valid([]byte(tt.got)) {
+				t.Error("not JSON")
 			}
 		})
 	}
@@ -292,20 +291,20 @@ func TestAppendAnswers(t *testing.T) {
 func TestKinds(t *testing.T) {
 	want := map[string]string{"offer": "offer", "answer": "answer", "ice-candidate": "candidate", "custom-message": "message"}
 	for event, body := range want {
-		kind, ok := KindOf([]byte(event))
-		if !ok || kind.Event() != event || kind.Body() != body {
-			t.Errorf("KindOf(%s) = %q with body %q, %v", event, kind.Event(), kind.Body(), ok)
+		kind, ok := hub.KindOf([]byte(event))
+		if !ok || kind.Event() != event || kind.Payload() != body {
+			t.Errorf("KindOf(%s) = %q with body %q, %v", event, kind.Event(), kind.Payload(), ok)
 		}
 	}
-	if len(want) != int(Kinds) {
-		t.Errorf("%d kinds, want %d", Kinds, len(want))
+	if len(want) != int(hub.Kinds) {
+		t.Errorf("%d kinds, want %d", hub.Kinds, len(want))
 	}
 	for _, event := range []string{"", "Offer", "offer ", "candidate", "message", "register", "ping", "error"} {
-		if _, ok := KindOf([]byte(event)); ok {
+		if _, ok := hub.KindOf([]byte(event)); ok {
 			t.Errorf("%q is a relay", event)
 		}
 	}
-	if _, ok := KindOf(nil); ok {
+	if _, ok := hub.KindOf(nil); ok {
 		t.Error("no name is a relay")
 	}
 }

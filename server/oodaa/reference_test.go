@@ -1,4 +1,4 @@
-package events
+package oodaa
 
 import (
 	"github.com/oodaa/signaling/server/rawjson/reference"

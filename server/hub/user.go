@@ -1,6 +1,7 @@
-package events
+package hub
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/oodaa/signaling/server/rawjson"
@@ -22,6 +23,11 @@ type User struct {
 
 	key  atomic.Pointer[string]
 	gone atomic.Bool
+
+	// arriving is held until the client has been told that it has the name, so
+	// that what others send to it comes behind that.
+	arriving sync.Mutex
+	arrived  atomic.Bool
 }
 
 // NewUser returns the registration of id by peer. key is the public key of a
@@ -29,6 +35,7 @@ type User struct {
 func NewUser(id, key string, peer Peer) *User {
 	u := &User{ID: id, JSON: rawjson.AppendString(nil, id), Peer: peer}
 	u.SetKey(key)
+	u.arrived.Store(true)
 	return u
 }
 
@@ -41,10 +48,26 @@ func (u *User) SetKey(key string) { u.key.Store(&key) }
 // Gone reports whether the registration has ended.
 func (u *User) Gone() bool { return u.gone.Load() }
 
+// arrive lets relays to the user go on.
+func (u *User) arrive() {
+	u.arrived.Store(true)
+	u.arriving.Unlock()
+}
+
+// Relay puts r on the user's connection, behind what the client is told when it
+// registers.
+func (u *User) Relay(r *Relay) Outcome {
+	if !u.arrived.Load() {
+		u.arriving.Lock()
+		u.arriving.Unlock() //nolint:staticcheck // it is waited for
+	}
+	return u.Peer.Relay(r)
+}
+
 // End ends the registration.
 func (u *User) End() { u.gone.Store(true) }
 
-// named reports whether the raw JSON string is the user's name.
-func (u *User) named(raw []byte) bool {
+// Named reports whether the raw JSON string is the user's name.
+func (u *User) Named(raw []byte) bool {
 	return string(raw) == string(u.JSON) || string(rawjson.Decode(raw)) == u.ID
 }

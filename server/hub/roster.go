@@ -1,4 +1,4 @@
-package events
+package hub
 
 // A Roster is the list of all names, kept as the JSON that it is sent as, in
 // the order of their registration. It is not safe for concurrent use.
@@ -81,24 +81,24 @@ func (p *page) find(u *User) (i, start, end int) {
 	return -1, 0, 0
 }
 
-// AppendUserList appends `["user-list",{"users":[…]}]` with all names but
-// except's; except may be nil, and a nil Roster is empty.
-func (r *Roster) AppendUserList(dst []byte, except *User) []byte {
-	dst = append(dst, `["user-list",{"users":[`...)
-	if r != nil {
-		start := len(dst)
-		for _, p := range r.pages {
-			names := p.names
-			if except != nil && r.at[except] == p {
-				_, from, to := p.find(except)
-				dst = append(dst, names[:from]...)
-				names = names[to:]
-			}
-			dst = append(dst, names...)
-		}
-		if len(dst) > start { // without the first comma
-			dst = dst[:start+copy(dst[start:], dst[start+1:])]
-		}
+// AppendNames appends all names but except's as JSON strings with commas between
+// them. except may be nil, and a nil Roster is empty.
+func (r *Roster) AppendNames(dst []byte, except *User) []byte {
+	if r == nil {
+		return dst
 	}
-	return append(dst, `]}]`...)
+	start := len(dst)
+	for _, p := range r.pages {
+		names := p.names
+		if except != nil && r.at[except] == p {
+			_, from, to := p.find(except)
+			dst = append(dst, names[:from]...)
+			names = names[to:]
+		}
+		dst = append(dst, names...)
+	}
+	if len(dst) > start { // without the first comma
+		dst = dst[:start+copy(dst[start:], dst[start+1:])]
+	}
+	return dst
 }

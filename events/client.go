@@ -1,0 +1,101 @@
+package events
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/oodaa/signaling/server/auth"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A Client is one client's connection, as far as the contract goes. Gateways
+// embed it, call Open once, and Close at the connection's end. Its other methods
+// are for the goroutine that handles the connection's messages.
+type Client struct {
+	hub.Member
+	handlers *Handlers
+	family   Family
+
+	deadline wire.Deadline // for registering; then, that of the token
+	ends     atomic.Int64  // Unix nanoseconds of when the token ends the registration; 0: never
+	grant    *auth.Grant   // of the token that the client has shown; nil: of none
+	renewal  *wire.Repeat  // of ICE servers; nil: the client has not asked for any
+}
+
+// Open makes the client a member of the hub; with watches, one that is told who
+// comes and goes. opened is when its connection was.
+func (c *Client) Open(h *Handlers, family Family, watches bool, opened time.Time) {
+	c.handlers, c.family = h, family
+	h.Hub.Join(&c.Member, family, watches)
+	if h.RegisterTimeout > 0 {
+		h.Deadlines.Set(&c.deadline, opened.Add(h.RegisterTimeout), c)
+	}
+}
+
+// Close ends the client.
+func (c *Client) Close() {
+	c.handlers.Deadlines.Stop(&c.deadline)
+	c.renewal.Stop()
+	c.handlers.Hub.Leave(&c.Member)
+}
+
+// Expired ends the connection of a client that has not registered in time, or
+// whose token has expired.
+func (c *Client) Expired(at time.Time) {
+	h := c.handlers
+	if c.User() == nil {
+		h.Log.Debug("not registered in time", "connection", c.family.ID())
+		c.family.End(NotRegisteredInTime)
+		return
+	}
+	if ends := c.ends.Load(); ends == 0 || at.UnixNano() < ends {
+		return // it registered meanwhile
+	}
+	h.Log.Debug("token expired", "connection", c.family.ID())
+	h.Hub.Release(&c.Member)
+	c.family.Failed(Ask{Ack: NoAck}, hub.Unauthorized)
+	c.family.End(TokenExpired)
+}
+
+// Authenticate checks the token of a client, and calls then with what came of it.
+// Where the token's key is not known yet, that is later, and err is a wire.Hold.
+func (h *Handlers) Authenticate(token string, then func(*auth.Grant, error) error) error {
+	grant, err := h.Tokens.Verify(token)
+	if errors.Is(err, auth.ErrUndecided) {
+		return &wire.Hold{Do: func() {
+			grant, err := h.Tokens.Await(token)
+			_ = wire.Finish(then(&grant, err))
+		}}
+	}
+	return then(&grant, err)
+}
+
+// Admit is Authenticate for a client that shows its token after it has connected.
+// then is called where the token is good, or none is needed; else the client is
+// answered.
+func (c *Client) Admit(ask Ask, token string, then func(*auth.Grant) error) error {
+	if c.handlers.Tokens == nil {
+		return then(nil)
+	}
+	return c.handlers.Authenticate(token, func(grant *auth.Grant, err error) error {
+		switch {
+		case err == nil:
+			return then(grant)
+		case errors.Is(err, auth.ErrUnavailable):
+			c.family.Failed(ask, hub.Unavailable)
+			c.family.End(Unserviceable)
+		default:
+			c.family.Failed(ask, hub.Unauthorized)
+		}
+		c.handlers.Log.Debug("token refused", "connection", c.family.ID(), "reason", err.Error())
+		return nil
+	})
+}
+
+// Grant is what the client's token allows; nil: it has shown none.
+func (c *Client) Grant() *auth.Grant { return c.grant }
+
+// SetGrant sets that.
+func (c *Client) SetGrant(grant *auth.Grant) { c.grant = grant }

@@ -1,0 +1,41 @@
+package events
+
+import (
+	"unicode/utf8"
+
+	"github.com/oodaa/signaling/server/hub"
+)
+
+// texts are the error texts that both families have in common.
+var texts = [hub.Outcomes]string{
+	hub.InvalidUserID:  "Invalid user ID",
+	hub.NotRegistered:  "Not registered",
+	hub.SenderMismatch: "Sender mismatch",
+	hub.TooLarge:       "Message too large",
+	hub.RateLimited:    "Rate limit exceeded",
+	hub.UserNotAllowed: "User ID not allowed",
+	hub.Unauthorized:   "Unauthorized",
+	hub.Unavailable:    "Server unavailable",
+	hub.InvalidFormat:  "Invalid message format",
+	hub.UnknownType:    "Unknown message type",
+	hub.MissingFields:  "Missing required fields",
+	hub.InvalidProof:   "Invalid proof",
+}
+
+// Text is the error text for an outcome, where a family has no text of its own.
+func Text(outcome hub.Outcome) string { return texts[outcome] }
+
+// maxNamed is how many bytes of a user ID a text repeats.
+const maxNamed = 256
+
+// Named is a user ID as a text repeats it: whole characters of it.
+func Named(id []byte) string {
+	if len(id) <= maxNamed {
+		return string(id)
+	}
+	end := maxNamed
+	for end > 0 && !utf8.RuneStart(id[end]) {
+		end--
+	}
+	return string(id[:end])
+}

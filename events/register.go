@@ -1,0 +1,78 @@
+package events
+
+import (
+	"time"
+
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// Limits of user IDs and keys.
+const (
+	MaxOodaaUserID = 50   // UTF-16 code units
+	MaxVolliUserID = 256  // bytes
+	MaxVolliKey    = 4096 // bytes
+)
+
+// Allowed reports whether the client's token allows the user ID: OK,
+// UserNotAllowed or Unauthorized.
+func (c *Client) Allowed(id string) hub.Outcome {
+	switch {
+	case c.handlers.Tokens == nil:
+		return hub.OK
+	case c.grant == nil:
+		return hub.Unauthorized
+	case id != c.grant.UserID:
+		return hub.UserNotAllowed
+	case c.grant.Over(time.Now()):
+		return hub.Unauthorized
+	}
+	return hub.OK
+}
+
+// HandleRegister gives the client a user ID (contract, section 1):
+//
+//  1. The client's token, where one is needed, must allow the ID.
+//  2. The hub gives it the ID, and takes it from the client that held it.
+//  3. The client is told, together with the list of users.
+//  4. Its registration ends with its token.
+//
+// key is a public key, or empty; proved tells that the client has proved to hold
+// it. Where the hub has to wait for others, so must the client's next message:
+// the error is a wire.Hold.
+func (c *Client) HandleRegister(ask Ask, id, key string, proved bool) error {
+	if outcome := c.Allowed(id); outcome != hub.OK {
+		c.registered(ask, id, outcome)
+		return nil
+	}
+	claim := hub.Claim{ID: id, Key: key, Guarded: c.handlers.Guarded, Proved: proved}
+	if !c.handlers.Hub.RegisterWaits() {
+		c.registered(ask, id, c.handlers.Hub.Register(&c.Member, claim, ask.Batch))
+		return nil
+	}
+	return &wire.Hold{Do: func() {
+		later := Ask{Ack: ask.Ack}
+		c.registered(later, id, c.handlers.Hub.Register(&c.Member, claim, nil))
+	}}
+}
+
+func (c *Client) registered(ask Ask, id string, outcome hub.Outcome) {
+	h := c.handlers
+	if outcome != hub.OK {
+		c.family.Registered(ask, id, outcome)
+		if outcome == hub.Unavailable { // the client may try elsewhere, or again
+			c.family.End(Unserviceable)
+		}
+		return
+	}
+	if c.grant != nil && !c.grant.Expires.IsZero() {
+		ends := c.grant.Ends(time.Now())
+		c.ends.Store(ends.UnixNano())
+		h.Deadlines.Set(&c.deadline, ends, c)
+	} else {
+		c.ends.Store(0)
+		h.Deadlines.Stop(&c.deadline)
+	}
+	h.Log.Debug("registered", "connection", c.family.ID(), "user", id)
+	c.family.Registered(ask, id, hub.OK)
+}

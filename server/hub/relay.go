@@ -1,0 +1,86 @@
+package hub
+
+import "github.com/oodaa/signaling/server/wire"
+
+// A Relay is one offer, answer, candidate or custom message on its way. All it
+// points to is valid only while it is handled.
+type Relay struct {
+	Kind Kind
+	// From is the sender's registration.
+	From *User
+	// To is the target's user ID.
+	To []byte
+	// Payload is raw JSON, to be passed on byte for byte.
+	Payload []byte
+	// Attachments are the binary values that placeholders in Payload refer to,
+	// by their number there.
+	Attachments [][]byte
+	// Message is the whole message as a Volli client sent it, else nil.
+	Message []byte
+	// Batch is the reader's, or nil.
+	Batch *wire.Batch
+	// Sender is told what became of the relay, with Ack, if it is Pending.
+	Sender Sender
+	Ack    int64
+}
+
+// A Sender gets the replies to relays that were Pending.
+type Sender interface {
+	// Replied does not block, keeps nothing of r, and may be called from any
+	// goroutine.
+	Replied(r *Reply)
+	// ID is the connection's, for logs.
+	ID() string
+}
+
+// A Reply is what became of a relay that was Pending.
+type Reply struct {
+	Kind    Kind
+	To      []byte
+	Ack     int64 // of the Relay
+	Outcome Outcome
+	Batch   *wire.Batch // as in Relay
+}
+
+// A Peer is one client's connection as the others see it. Its methods do not
+// block, and may be called from any goroutine.
+type Peer interface {
+	// Relay puts r on the connection. OK says that it was queued there behind
+	// all that was before it; NotFound that the connection is over or has no
+	// form for r; TooLarge that it is over the limit of one message; Pending
+	// that r.Sender gets the reply.
+	Relay(r *Relay) Outcome
+
+	// Replaced disconnects the client, whose name another connection took.
+	Replaced()
+}
+
+// Relay hands r to its target, here or on another instance. r.From must be
+// registered. Pending says that r.Sender gets a Reply.
+func (h *Hub) Relay(r *Relay) Outcome {
+	target := h.reachable(r.To)
+	for target != nil {
+		outcome := target.Relay(r)
+		if outcome != NotFound || !target.Gone() {
+			return outcome
+		}
+		// The name may have changed hands since it was looked up.
+		next := h.reachable(r.To)
+		if next == target {
+			break
+		}
+		target = next
+	}
+	if h.cluster == nil {
+		return NotFound
+	}
+	return h.cluster.Relay(r)
+}
+
+// reachable returns the user that a relay can be handed to at once, or nil.
+func (h *Hub) reachable(id []byte) *User {
+	if h.cluster != nil && !h.cluster.Reachable(id) {
+		return nil
+	}
+	return h.Find(id)
+}

@@ -1,0 +1,147 @@
+package oodaa
+
+import (
+	"sync"
+	"time"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
+	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// client is one client. It receives what its socket reads, and is the Family
+// that spells what it is told.
+type client struct {
+	events.Client
+	gateway *Gateway
+	socket  socketio.Socket
+
+	// owned by the caller of Event
+	known bool   // it has registered
+	early *early // nil: it has sent nothing before that
+	rate  wire.Rate
+}
+
+// ID is the socket's.
+func (c *client) ID() string { return c.socket.ID() }
+
+// TooLarge tells the client why it will be disconnected.
+func (c *client) TooLarge() { c.Failed(events.Ask{Ack: events.NoAck}, hub.TooLarge) }
+
+func asked(e *socketio.Event) events.Ask { return events.Ask{Ack: e.Ack, Batch: e.Batch} }
+
+// Event reads one event and calls its meaning.
+func (c *client) Event(e *socketio.Event) error {
+	h := c.gateway.Handlers
+	kind, relayed := hub.KindOf(e.Name)
+	if h.Rate.PerSecond > 0 {
+		ok, over := c.rate.Take(h.Rate, e.Batch.Begun())
+		if over {
+			c.endForAbuse("over the message rate")
+			return nil
+		}
+		if !ok {
+			h.Counters.Limit()
+			c.fail(asked(e), hub.RateLimited, kind, nil)
+			return nil
+		}
+	}
+	if relayed {
+		return c.relay(e, kind)
+	}
+	if string(e.Name) == "register" {
+		return c.register(e)
+	}
+	if !rawjson.ValidTail(e.Rest) {
+		return socketio.ErrMalformed
+	}
+	switch string(e.Name) {
+	case "get-users":
+		c.HandleUsers(asked(e))
+		c.ack(asked(e), "")
+	case "ping":
+		h.Counters.Event(events.Ping)
+		c.emit([]byte(`["pong"]`), e.Batch)
+		c.ack(asked(e), "")
+	case "get-ice-servers":
+		h.Counters.Event(events.GetICEServers)
+		c.HandleICEServers(asked(e))
+	default:
+		h.Counters.Event(events.Other)
+	}
+	return nil
+}
+
+func (c *client) register(e *socketio.Event) error {
+	c.gateway.Handlers.Counters.Event(events.Register)
+	id, outcome, ok := readRegister(e.Rest)
+	if !ok {
+		return socketio.ErrMalformed
+	}
+	if outcome != hub.OK {
+		c.Registered(asked(e), id, outcome)
+		return nil
+	}
+	return c.HandleRegister(asked(e), id, "", false)
+}
+
+// relays lends what a relay needs while it is handled.
+var relays = sync.Pool{New: func() any { return new(hub.Relay) }}
+
+func (c *client) relay(e *socketio.Event, kind hub.Kind) error {
+	r := relays.Get().(*hub.Relay)
+	err := c.relayWith(r, e, kind)
+	*r = hub.Relay{}
+	relays.Put(r)
+	return err
+}
+
+func (c *client) relayWith(r *hub.Relay, e *socketio.Event, kind hub.Kind) error {
+	from, outcome, ok := readRelay(e.Rest, kind, r)
+	if !ok {
+		return socketio.ErrMalformed
+	}
+	if outcome != hub.OK {
+		c.refuse(e, kind, outcome)
+		return nil
+	}
+	if !c.known {
+		c.awaitRegister(e, kind)
+		return nil
+	}
+	if len(e.Attachments) > 0 {
+		// The sender first: only then what is expensive.
+		if outcome = c.MayRelay(from); outcome != hub.OK {
+			c.refuse(e, kind, outcome)
+			return nil
+		}
+		if r.Payload, r.Attachments, ok = socketio.Attach(r.Payload, e.Attachments); !ok {
+			return socketio.ErrMalformed
+		}
+	}
+	r.Batch, r.Ack = e.Batch, e.Ack
+	if e.Batch != nil {
+		e.Batch.CountRelay()
+		outcome = c.HandleRelay(r, from)
+	} else {
+		begun := time.Now()
+		outcome = c.HandleRelay(r, from)
+		c.gateway.Latency.Observe(time.Since(begun), 1)
+	}
+	switch outcome {
+	case hub.OK:
+		c.ack(asked(e), "")
+	case hub.Pending:
+	default:
+		c.fail(asked(e), outcome, kind, r.To)
+	}
+	return nil
+}
+
+// refuse counts and answers a relay that is not even tried.
+func (c *client) refuse(e *socketio.Event, kind hub.Kind, outcome hub.Outcome) {
+	c.gateway.Handlers.Counters.Relay(kind, outcome)
+	c.fail(asked(e), outcome, kind, nil)
+}

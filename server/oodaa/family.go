@@ -1,0 +1,131 @@
+package oodaa
+
+import (
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// The client as an events.Family.
+
+// emit queues an event behind what the client is to know before.
+func (c *client) emit(args []byte, batch *wire.Batch) {
+	c.gateway.Handlers.Hub.CatchUp(&c.Member, batch)
+	_ = c.socket.Emit(args, nil, batch) // an error is the client's end, which Closed tells
+}
+
+var done = appendOutcome(nil, "")
+
+// ack answers an event that wants it; text is empty, or the error.
+func (c *client) ack(ask events.Ask, text string) {
+	switch {
+	case ask.Ack == events.NoAck:
+	case text == "":
+		_ = c.socket.Ack(ask.Ack, done, nil, ask.Batch)
+	default:
+		_ = c.socket.Ack(ask.Ack, appendOutcome(nil, text), nil, ask.Batch)
+	}
+}
+
+// fail answers an event with an error.
+func (c *client) fail(ask events.Ask, outcome hub.Outcome, kind hub.Kind, to []byte) {
+	text := text(outcome, kind, to)
+	c.gateway.errors.Count(outcome, kind)
+	c.emit(appendError(nil, text), ask.Batch)
+	c.ack(ask, text)
+}
+
+// Failed sends the error of anything else but a relay.
+func (c *client) Failed(ask events.Ask, outcome hub.Outcome) { c.fail(ask, outcome, 0, nil) }
+
+// Registered answers a register, and goes on with the relays that waited for it.
+func (c *client) Registered(ask events.Ask, _ string, outcome hub.Outcome) {
+	if outcome != hub.OK {
+		c.fail(ask, outcome, 0, nil)
+		c.refuseEarly(ask.Batch)
+		return
+	}
+	c.known = true
+	c.ack(ask, "")
+	c.handleEarly(ask.Batch)
+}
+
+// Replied answers a relay whose outcome was open.
+func (c *client) Replied(r *hub.Reply) {
+	ask := events.Ask{Ack: r.Ack, Batch: r.Batch}
+	c.gateway.Handlers.Counters.Relay(r.Kind, r.Outcome)
+	if r.Outcome == hub.OK {
+		c.ack(ask, "")
+		return
+	}
+	c.fail(ask, r.Outcome, r.Kind, r.To)
+}
+
+// ICEServers sends the acknowledgement where one is wanted, else the event.
+func (c *client) ICEServers(ask events.Ask, servers []byte) {
+	if ask.Ack != events.NoAck {
+		_ = c.socket.Ack(ask.Ack, append(append([]byte("["), servers...), ']'), nil, ask.Batch)
+		return
+	}
+	c.emit(append(append([]byte(`["ice-servers",`), servers...), ']'), ask.Batch)
+}
+
+// End ends the transport, so that the client comes back by itself.
+func (c *client) End(why events.Ending) { c.socket.Close(endings[why]) }
+
+var endings = map[events.Ending]string{
+	events.NotRegisteredInTime: "register timeout",
+	events.TokenExpired:        "token expired",
+	events.Unserviceable:       "unavailable",
+}
+
+// Spell spells the list of users.
+func (c *client) Spell(users *hub.Roster, u *hub.User) []byte { return spellUsers(users, u) }
+
+// Tell queues it.
+func (c *client) Tell(spelled []byte, batch *wire.Batch) { _ = c.socket.Emit(spelled, nil, batch) }
+
+// Announce queues a change, spelled once for all clients.
+func (c *client) Announce(change *hub.Change, batch *wire.Batch) {
+	spelled := change.Spelled.Load()
+	if spelled == nil {
+		args := spellChange(change)
+		spelled = &args
+		change.Spelled.Store(spelled)
+	}
+	_ = c.socket.Emit(*spelled, nil, batch)
+}
+
+// eventNames is more than appendRelay adds to the payload and the sender.
+const eventNames = 64
+
+// Relay puts a relay on the client's connection.
+func (c *client) Relay(r *hub.Relay) hub.Outcome {
+	c.gateway.Handlers.Hub.CatchUp(&c.Member, r.Batch)
+
+	room := wire.Borrow(len(r.Payload) + len(r.From.JSON) + eventNames)
+	defer room.Free()
+	args := appendRelay(room.B, r)
+	if len(args) > c.gateway.MaxMessage || !c.fits(args, r.Attachments) {
+		return hub.TooLarge
+	}
+	if err := c.socket.Emit(args, r.Attachments, r.Batch); err != nil {
+		return hub.NotFound
+	}
+	return hub.OK
+}
+
+// framing is more than any engine adds to one message.
+const framing = 64
+
+// fits reports whether an event can leave at all.
+func (c *client) fits(args []byte, attachments [][]byte) bool {
+	size := len(args) + framing
+	for _, a := range attachments {
+		size += len(a) + framing
+	}
+	return size <= c.gateway.MaxOutbox
+}
+
+// Replaced disconnects the client, whose name another connection took.
+func (c *client) Replaced() { c.socket.Disconnect() }

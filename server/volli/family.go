@@ -1,0 +1,116 @@
+package volli
+
+import (
+	"errors"
+
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// The client as an events.Family.
+
+// closeReplaced is the close code for a client whose name another connection
+// took.
+const closeReplaced = 4001
+
+func (c *client) queue(message []byte, batch *wire.Batch) {
+	_ = c.conn.Send(batch, wire.Message{Payload: message}) // an error is the client's end, which Closed tells
+}
+
+func (c *client) failTo(batch *wire.Batch, outcome hub.Outcome, to []byte) {
+	c.gateway.errors.Count(outcome, 0)
+	c.queue(appendError(nil, text(outcome, to)), batch)
+}
+
+// Failed sends an error.
+func (c *client) Failed(ask events.Ask, outcome hub.Outcome) { c.failTo(ask.Batch, outcome, nil) }
+
+// Registered sends the error of a register. That it has succeeded, the client
+// is told by Tell.
+func (c *client) Registered(ask events.Ask, _ string, outcome hub.Outcome) {
+	if outcome != hub.OK {
+		c.Failed(ask, outcome)
+	}
+}
+
+// Spell spells the answer to a register.
+func (c *client) Spell(_ *hub.Roster, u *hub.User) []byte { return appendRegistered(nil, u.JSON) }
+
+// Tell queues it.
+func (c *client) Tell(spelled []byte, batch *wire.Batch) { c.queue(spelled, batch) }
+
+// Announce does nothing: this family's clients know no presence.
+func (c *client) Announce(*hub.Change, *wire.Batch) {}
+
+// ICEServers sends the ICE servers.
+func (c *client) ICEServers(ask events.Ask, servers []byte) {
+	c.queue(spellICEServers(servers), ask.Batch)
+}
+
+// Replied answers a relay whose outcome was open: an error is all that this
+// family gets.
+func (c *client) Replied(r *hub.Reply) {
+	c.gateway.Handlers.Counters.Relay(r.Kind, r.Outcome)
+	if r.Outcome != hub.OK {
+		c.failTo(r.Batch, r.Outcome, r.To)
+	}
+}
+
+// End closes the connection.
+func (c *client) End(why events.Ending) {
+	e := endings[why]
+	c.conn.Close(e.Code, e.Reason)
+}
+
+var endings = map[events.Ending]wire.CloseError{
+	events.NotRegisteredInTime: {Code: wire.ClosePolicyViolation, Reason: "not registered"},
+	events.TokenExpired:        {Code: wire.ClosePolicyViolation, Reason: "token expired"},
+	events.Unserviceable:       {Code: wire.CloseTryAgainLater, Reason: "unavailable"},
+}
+
+// framing is the most that a WebSocket frame adds to a message.
+const framing = 10
+
+// memberNames is more than appendRelay adds to the payload and the two names.
+const memberNames = 80
+
+// Relay puts a relay on the client's connection: what another Volli client
+// sent as it is, anything else in this family's form, if it has one.
+func (c *client) Relay(r *hub.Relay) hub.Outcome {
+	message := r.Message
+	if message == nil {
+		if r.Kind == hub.Custom || len(r.Attachments) > 0 {
+			return hub.NotFound
+		}
+		room := wire.Borrow(len(r.Payload) + len(r.From.JSON) + len(r.To) + memberNames)
+		defer room.Free()
+		message = appendRelay(room.B, r)
+	}
+	if limits := c.gateway.Wire; len(message) > limits.MaxMessage || len(message)+framing > limits.MaxOutbox {
+		return hub.TooLarge
+	}
+	if c.conn.Send(r.Batch, wire.Message{Payload: message}) != nil {
+		return hub.NotFound
+	}
+	return hub.OK
+}
+
+// Replaced closes the client, whose name another connection took.
+func (c *client) Replaced() { c.conn.Close(closeReplaced, "replaced") }
+
+// TooLarge tells the client why it will be closed.
+func (c *client) TooLarge() { c.fail(hub.TooLarge, nil) }
+
+// Closed makes the client one that is gone.
+func (c *client) Closed(err error) {
+	g := c.gateway
+	c.heartbeat.stop()
+	g.remove(c)
+	c.Close()
+	var panicked *wire.PanicError
+	if errors.As(err, &panicked) {
+		g.Panicked(panicked.Value, panicked.Stack)
+	}
+	g.Handlers.Log.Debug("disconnected", "connection", c.id, "reason", err.Error())
+}

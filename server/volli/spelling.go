@@ -1,0 +1,70 @@
+package volli
+
+import (
+	"github.com/oodaa/signaling/events"
+	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
+)
+
+// What clients get: JSON objects, each with its type.
+
+func appendRegistered(dst []byte, id []byte) []byte {
+	dst = append(dst, `{"type":"registered","success":true,"userId":`...)
+	return append(append(dst, id...), '}')
+}
+
+func appendChallenge(dst []byte, nonce string) []byte {
+	return append(append(append(dst, `{"type":"challenge","nonce":"`...), nonce...), '"', '}')
+}
+
+// appendDiscovery appends what there is to know about id: u holds the name, or
+// is nil.
+func appendDiscovery(dst []byte, id string, u *hub.User) []byte {
+	dst = append(dst, `{"type":"discover-response","userId":`...)
+	dst = rawjson.AppendString(dst, id)
+	if u == nil {
+		return append(dst, `,"online":false}`...)
+	}
+	dst = append(dst, `,"online":true`...)
+	if key := u.Key(); key != "" {
+		dst = rawjson.AppendString(append(dst, `,"publicKey":`...), key)
+	}
+	return append(dst, '}')
+}
+
+// appendRelay appends what a client of another family sent, in this one's form.
+func appendRelay(dst []byte, r *hub.Relay) []byte {
+	dst = append(dst, `{"type":"`...)
+	dst = append(dst, r.Kind.Event()...)
+	dst = append(dst, `","from":`...)
+	dst = append(dst, r.From.JSON...)
+	dst = append(dst, `,"to":`...)
+	dst = rawjson.AppendString(dst, string(r.To))
+	dst = append(dst, `,"`...)
+	dst = append(dst, r.Kind.Payload()...)
+	dst = append(dst, `":`...)
+	dst = append(dst, r.Payload...)
+	return append(dst, '}')
+}
+
+func appendError(dst []byte, text string) []byte {
+	dst = append(dst, `{"type":"error","message":`...)
+	return append(rawjson.AppendString(dst, text), '}')
+}
+
+// spellICEServers is the message with a JSON object of ICE servers: the object,
+// and its type.
+func spellICEServers(servers []byte) []byte {
+	return append([]byte(`{"type":"ice-servers",`), servers[1:]...)
+}
+
+// text is the error text for an outcome. to matters where it is about a relay.
+func text(outcome hub.Outcome, to []byte) string {
+	switch outcome {
+	case hub.InvalidUserID, hub.InvalidData:
+		return events.Text(hub.MissingFields)
+	case hub.NotFound:
+		return "User " + events.Named(to) + " is not online"
+	}
+	return events.Text(outcome)
+}
