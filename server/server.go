@@ -196,7 +196,7 @@ func (s *Server) newHub() (err error) {
 func (s *Server) newVolli() {
 	s.volli = volli.New(volli.Options{
 		Handlers:     s.handlers,
-		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, Loops: s.loops, Latency: &s.latency},
+		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, StallTimeout: s.opts.PingTimeout, Loops: s.loops, Latency: &s.latency},
 		PingInterval: s.opts.PingInterval,
 		PingTimeout:  s.opts.PingTimeout,
 		Proof:        s.opts.KeyProof,

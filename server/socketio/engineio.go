@@ -51,7 +51,7 @@ func NewEngineIO(opts Options, open func(*Session) MessageHandler) *EngineIO {
 	return &EngineIO{
 		opts:      opts,
 		open:      open,
-		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, Loops: opts.Loops, Latency: opts.Latency},
+		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, StallTimeout: opts.PingTimeout, Loops: opts.Loops, Latency: opts.Latency},
 		deadlines: wire.NewDeadlines(),
 		sessions:  make(map[string]*Session),
 		conns:     make(map[*wire.Conn]struct{}),

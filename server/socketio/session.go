@@ -42,6 +42,7 @@ type Session struct {
 
 	mu        sync.Mutex
 	awaitPong bool
+	pingedBy  *wire.Conn // the WebSocket that the ping was left to; nil while polling
 	reason    string
 	code      uint16 // to close the WebSocket with
 
@@ -146,6 +147,9 @@ var errClientClose = errors.New("client close")
 func (s *Session) pong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.pingedBy != nil && !s.pingedBy.Answered() {
+		return // it answers nothing that has left
+	}
 	if !s.closed.Load() {
 		s.awaitPong = false
 		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(s.engine.opts.PingInterval), s)
@@ -165,16 +169,27 @@ func (s *Session) Expired(at time.Time) {
 		return
 	}
 	late := s.awaitPong
-	if !late {
-		s.awaitPong = true
-		s.engine.deadlines.Set(&s.heartbeat, at.Add(s.engine.opts.PingTimeout), s)
+	due := at.Add(s.engine.opts.PingTimeout)
+	switch {
+	case !late:
+		s.awaitPong, s.pingedBy = true, s.conn.Load()
+	case s.pingedBy != nil:
+		due = s.pingedBy.PongDue(s.engine.opts.PingTimeout)
+	}
+	conn, again := s.pingedBy, !late || s.pingedBy != nil && time.Now().Before(due)
+	if again {
+		s.engine.deadlines.Set(&s.heartbeat, due, s)
 	}
 	s.mu.Unlock()
-	if late {
+	switch {
+	case !again:
 		s.abort("ping timeout")
-		return
+	case late:
+	case conn != nil:
+		_ = conn.PingText(string([]byte{enginePing}))
+	default:
+		_ = s.Send(nil, wire.Message{Prefix: []byte{enginePing}})
 	}
-	_ = s.Send(nil, wire.Message{Prefix: []byte{enginePing}})
 }
 
 // Close ends the session in good order: its handler is told, what is queued

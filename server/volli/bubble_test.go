@@ -559,12 +559,12 @@ func TestShutdownDuringHandshake(t *testing.T) {
 func TestSlowConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startInBubble(t, change(options(), func(o *server.Options) {
-			o.MaxMessage, o.MaxOutbox, o.MessageRate = 10_000, 50_000, 0
+			o.MaxMessage, o.MaxOutbox, o.MessageRate = 10_000, 90_000, 0
 		}))
 		a, b := s.join("a"), s.join("b")
 		slow := s.join("slow")
 		offer := `{"type":"offer","from":"a","to":"slow","offer":"` + strings.Repeat("x", 9000) + `"}`
-		for range 5 {
+		for range 8 {
 			a.send(offer)
 		}
 		a.call(b)

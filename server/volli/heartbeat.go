@@ -23,7 +23,8 @@ func (h *heartbeat) start(c *client) {
 
 func (h *heartbeat) stop() { h.client.gateway.Handlers.Deadlines.Stop(&h.deadline) }
 
-// Expired pings a silent client, and closes one that stays silent.
+// Expired pings a silent client, and closes one that stays silent though it has
+// got the ping.
 func (h *heartbeat) Expired(time.Time) {
 	g := h.client.gateway
 	now, heard := time.Since(h.opened), time.Duration(h.heard.Load())
@@ -31,9 +32,8 @@ func (h *heartbeat) Expired(time.Time) {
 	ping := false
 	if now >= due {
 		if ping = h.pinged <= heard; ping {
-			h.pinged = now
-		}
-		if due = h.pinged + g.PingTimeout; now >= due {
+			h.pinged, due = now, now+g.PingTimeout
+		} else if due = h.client.conn.PongDue(g.PingTimeout).Sub(h.opened); now >= due {
 			h.client.conn.Close(wire.CloseInternalError, "ping timeout")
 			return
 		}

@@ -7,9 +7,9 @@ import "time"
 // has handled everything that arrived together, so that frames for one peer
 // leave in one system call. A Batch is not safe for concurrent use.
 type Batch struct {
-	conns  []*Conn
-	begun  time.Time
-	relays int
+	writers []*writer
+	begun   time.Time
+	relays  int
 }
 
 // Begin starts the batch of what has just been read.
@@ -39,13 +39,13 @@ func (b *Batch) End(latency *Latency) {
 
 // Flush writes what waits on the collected connections and forgets them.
 func (b *Batch) Flush() {
-	for i, c := range b.conns {
-		c.Flush()
-		b.conns[i] = nil
+	for i, w := range b.writers {
+		w.flush()
+		b.writers[i] = nil
 	}
-	b.conns = b.conns[:0]
+	b.writers = b.writers[:0]
 }
 
-func (b *Batch) add(c *Conn) {
-	b.conns = append(b.conns, c)
+func (b *Batch) add(w *writer) {
+	b.writers = append(b.writers, w)
 }

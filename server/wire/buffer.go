@@ -10,8 +10,9 @@ import (
 // come and go leave no work for the garbage collector: it may be busy, or not
 // have its turn, and what arrives meanwhile would count against memory.
 type Buffer struct {
-	B    []byte
-	next *Buffer // in Queue
+	B     []byte
+	next  *Buffer // in Queue
+	start int     // in Queue: where a packet begins in B first; -1 if none does
 }
 
 // Buffers are pooled by capacity, in powers of two from smallest to largest.

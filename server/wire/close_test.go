@@ -343,8 +343,12 @@ func TestPanic(t *testing.T) {
 				if err := l.Send(nil, Message{Payload: []byte("queued")}); err != nil {
 					t.Fatal(err)
 				}
-				go func() { _, _ = l.peer.nc.Write(slices.Concat(tt.send, text("never seen"))) }()
 				l.expectText("queued")
+				if err := l.Ping(); err != nil {
+					t.Fatal(err)
+				}
+				l.expect(ws.OpPing, "")
+				go func() { _, _ = l.peer.nc.Write(slices.Concat(tt.send, text("never seen"))) }()
 				l.expectClose(CloseInternalError, "")
 				var p *PanicError
 				err := l.ended()

@@ -10,9 +10,13 @@ import (
 type Config struct {
 	// MaxMessage is the most bytes that a message from the peer may have.
 	MaxMessage int
-	// MaxOutbox is the most bytes that may wait to be written to the peer. A
-	// connection whose outbox would grow past it is cut.
+	// MaxOutbox is how much memory what waits to be written to the peer may take;
+	// one message always fits. A connection whose outbox would grow past it is
+	// cut.
 	MaxOutbox int
+	// StallTimeout is how long a peer may take nothing at all while something
+	// waits for it; then it is cut. 0 is forever.
+	StallTimeout time.Duration
 	// CloseTimeout bounds how long a closed connection may still flush and
 	// wait for the peer's Close frame; 0 means DefaultCloseTimeout.
 	CloseTimeout time.Duration

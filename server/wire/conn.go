@@ -18,8 +18,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/gobwas/ws"
 )
 
 // A Handler takes what a connection reads. It is called from one goroutine at a
@@ -52,10 +50,10 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
 // Conn is one server-side WebSocket connection (RFC 6455).
 type Conn struct {
-	// static after Upgrade
-	cfg *Config
-	nc  net.Conn
-	raw syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
+	cfg    *Config // static, as the next two
+	nc     net.Conn
+	raw    syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
+	writer writer
 
 	// owned by whoever reads
 	in         *Buffer // an incomplete frame, between reads; nil if none
@@ -65,7 +63,6 @@ type Conn struct {
 	binary     bool
 
 	// static after Start; only where a loop reads
-	loop    *loop
 	seat    int32
 	handler Handler
 	onEnd   func()
@@ -73,28 +70,16 @@ type Conn struct {
 	reading  sync.Mutex // held by the loop while it reads, and to take that from it
 	detached bool       // the loop reads no more; guarded by reading
 
-	mu         sync.Mutex
-	out        Queue // what waits to be written
-	inflight   int   // bytes that are being written
-	state      connState
-	writing    bool // somebody writes, and will write what is queued meanwhile
-	stalled    bool // a goroutine waits for the peer to take more
-	accounted  int  // bytes that Config.waiting counts
-	batched    bool // in a batch that is not flushed yet
-	peerClosed bool // the peer's Close frame was read
-	finishing  bool // a goroutine has taken over from the loop
-	err        error
-	idle       chan struct{}  // closed when writing ends; nil if nobody waits
-	writers    sync.WaitGroup // drain
+	mu        sync.Mutex
+	loop      *loop // that reads
+	finishing bool  // a goroutine has taken over from the loop, or will
 }
 
-type connState uint8
-
-const (
-	open    connState = iota
-	closing           // a Close frame is queued, nothing may follow it
-	cut               // the network connection is closed
-)
+func newConn(nc net.Conn, raw syscall.RawConn, cfg *Config) *Conn {
+	c := &Conn{cfg: cfg, nc: nc, raw: raw}
+	c.writer = writer{cfg: cfg, nc: nc, raw: raw, conn: c}
+	return c
+}
 
 // RemoteAddr is the address of the peer's end of the network connection.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
@@ -111,54 +96,13 @@ func (c *Conn) Close(code uint16, reason string) {
 }
 
 // Cut ends the connection at once; what is queued is dropped.
-func (c *Conn) Cut() {
-	c.mu.Lock()
-	c.cut(ErrClosed)
-	c.mu.Unlock()
-}
+func (c *Conn) Cut() { c.writer.cut(ErrClosed) }
 
-func (c *Conn) close(end *CloseError) {
-	c.mu.Lock()
-	if c.state != open {
-		// Where both ends close at once, each Close frame answers the other.
-		c.peerClosed = c.peerClosed || end.Remote
-		c.mu.Unlock()
-		return
-	}
-	var body []byte
-	if end.Code != closeNoStatus {
-		body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
-	}
-	c.out.put(ws.OpClose, body)
-	c.state = closing
-	c.peerClosed = end.Remote
-	c.err = end
-	// The reader wakes up, reports the end, and then waits for the peer's Close.
-	if c.loop == nil {
-		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
-	}
-	c.detachLocked(nil)
-	c.flushLocked()
-}
+// Flush writes what is queued, as far as the peer takes it without waiting; a
+// goroutine of the connection's writes the rest.
+func (c *Conn) Flush() { c.writer.flush() }
 
-// cut closes the network connection. c.mu is held.
-func (c *Conn) cut(err error) {
-	if c.state == cut {
-		return
-	}
-	if c.state == open {
-		c.err = err
-	}
-	c.state = cut
-	if tcp, ok := c.nc.(*net.TCPConn); ok && err == ErrSlow {
-		// What the kernel holds for a peer that does not read goes as well.
-		_ = tcp.SetLinger(0)
-	}
-	c.out.Drop()
-	c.account()
-	_ = c.nc.Close()
-	c.detachLocked(nil)
-}
+func (c *Conn) close(end *CloseError) { c.writer.close(end) }
 
 // Start has the connection read until it ends, by one of Config.Loops if there
 // are any. It does not wait: ended is called when the network connection is
@@ -172,10 +116,10 @@ func (c *Conn) Start(h Handler, ended func()) {
 		c.handler, c.onEnd, c.seat = h, ended, -1
 		c.mu.Lock()
 		c.loop = l
-		if c.state != open { // closed before it started
-			c.detachLocked(nil)
-		}
 		c.mu.Unlock()
+		if state, _ := c.writer.end(); state != open { // closed before it started
+			c.over()
+		}
 		c.join()
 		return
 	}
@@ -204,38 +148,50 @@ func (c *Conn) join() {
 // detach takes the connection from its loop, and ends it with err. The loop, or
 // who will be read by it, calls it.
 func (c *Conn) detach(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.finishing {
-		c.detachLocked(err)
+	if c.leaveLoop(err) {
 		return
 	}
 	// It was closed while it was read. How the reading went on matters still.
-	var end *CloseError
-	switch {
-	case isPanic(err):
-		c.err = err
-	case errors.As(err, &end) && end.Remote:
-		c.peerClosed = true
+	c.writer.endedWith(err)
+}
+
+// over is called when the connection is closing or cut: it is not read for its
+// user any more.
+func (c *Conn) over() { c.leaveLoop(nil) }
+
+// interrupt is called before over, where the connection is closing. A goroutine
+// that reads wakes up, reports the end, and then waits for the peer's Close. It
+// is called with the writer's mu held, so that linger sets its deadline later.
+func (c *Conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loop == nil {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// detachLocked is detach with c.mu held. The goroutine that it starts ends with
-// the connection, and calls onEnd.
-func (c *Conn) detachLocked(err error) {
-	if c.loop == nil || c.finishing {
-		return
+// leaveLoop has a goroutine end the connection in place of the loop, and reports
+// whether it is due to this call. The goroutine ends with the connection, and
+// calls onEnd.
+func (c *Conn) leaveLoop(err error) bool {
+	c.mu.Lock()
+	l := c.loop
+	first := l != nil && !c.finishing
+	c.finishing = c.finishing || first
+	c.mu.Unlock()
+	if !first {
+		return false
 	}
-	c.finishing = true
 	go func() {
 		c.reading.Lock() // the loop may be at it
 		c.detached = true
 		c.reading.Unlock()
-		c.loop.remove(c)
+		l.remove(c)
 		c.batch = new(Batch)
 		c.finish(c.handler, err)
 		c.onEnd()
 	}()
+	return true
 }
 
 // Serve reads the connection until it ends. It returns when the network
@@ -259,25 +215,17 @@ func (c *Conn) finish(h Handler, err error) {
 		c.forget() // some of it has been handled
 		c.close(&CloseError{Code: CloseInternalError})
 	default:
-		c.mu.Lock()
-		if c.state == open {
-			c.cut(err)
-		}
-		c.mu.Unlock()
+		c.writer.lost(err)
 	}
 
-	c.mu.Lock()
-	if c.err != nil && !isPanic(err) {
-		err = c.err
+	if _, why := c.writer.end(); why != nil && !isPanic(err) {
+		err = why
 	}
-	c.mu.Unlock()
 	_ = guard(func() error { h.Closed(err); return nil })
 
 	c.linger()
-	c.mu.Lock()
-	c.cut(nil)
-	c.mu.Unlock()
-	c.writers.Wait()
+	c.writer.cut(nil)
+	c.writer.wait()
 	c.forget()
 }
 
@@ -341,15 +289,13 @@ func (c *Conn) handle(p []byte, h Handler) error {
 // frame comes or, where no frames can be told any more, the peer closes its
 // end. Config.CloseTimeout bounds it, and the writing of the outbox with it.
 func (c *Conn) linger() {
-	c.mu.Lock()
-	if c.state != closing {
-		c.mu.Unlock()
+	state, why := c.writer.end()
+	if state != closing {
 		return
 	}
 	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.closeTimeout()))
-	answered := c.peerClosed
-	end, _ := c.err.(*CloseError)
-	c.mu.Unlock()
+	answered := c.writer.answered()
+	end, _ := why.(*CloseError)
 
 	framing := end != nil && end.framing
 	if !answered && !framing {
@@ -363,14 +309,23 @@ func (c *Conn) linger() {
 		answered = errors.As(err, &closed) && closed.Remote
 		framing = closed != nil && !closed.Remote
 	}
-	c.waitWritten()
-	if answered || !framing {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if answered || !framing || !ok {
+		c.writer.waitWritten()
 		return
 	}
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		c.forget()
-		_ = c.read(func([]byte) error { return nil })
-	}
+	// The peer may read nothing before it has sent what it is sending.
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		c.writer.waitWritten()
+		if half.CloseWrite() != nil {
+			_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+		}
+	}()
+	c.forget()
+	_ = c.read(func([]byte) error { return nil })
+	<-written
 }
 
 // discard reads past what arrives after the end.

@@ -118,12 +118,14 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 	switch header.OpCode {
 	case ws.OpPing:
 		// A peer that pings without reading the answers meets the outbox bound.
-		if err := c.send(c.batch, ws.OpPong, payload); err != ErrClosed {
+		if err := c.Send(c.batch, Message{Payload: payload, pong: true}); err != ErrClosed {
 			return err
 		}
 		return nil
 	case ws.OpPong:
-		h.Pong()
+		if c.answered(ws.OpPing) {
+			h.Pong()
+		}
 		return nil
 	case ws.OpClose:
 		return closeReceived(payload)

@@ -71,7 +71,8 @@ func (h *heard) Closed(error) {}
 
 // hear handles b in parts of at most step bytes.
 func hear(b []byte, step int) heard {
-	c := &Conn{cfg: &Config{MaxMessage: 1000, MaxOutbox: 1 << 20}, state: cut}
+	c := newConn(nil, nil, &Config{MaxMessage: 1000, MaxOutbox: 1 << 20})
+	c.writer.state = cut
 	var h heard
 	for len(b) > 0 && h.end == "" {
 		n := min(step, len(b))

@@ -24,8 +24,10 @@ const fillMessage = 100_000
 func slowReader(t testing.TB, cfg *Config, n network) *link {
 	t.Helper()
 	server, client := n.dial(t)
-	_ = server.(*net.TCPConn).SetWriteBuffer(16 << 10)
-	_ = client.(*net.TCPConn).SetReadBuffer(64 << 10)
+	if tcp, ok := server.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(16 << 10)
+		_ = client.(*net.TCPConn).SetReadBuffer(64 << 10)
+	}
 	return start(t, cfg, n, server, client, newRecorder(t))
 }
 
@@ -38,9 +40,9 @@ func fill(t testing.TB, l *link, size int) {
 		}
 	}
 	l.filled = size / fillMessage
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.writing {
+	l.writer.mu.Lock()
+	defer l.writer.mu.Unlock()
+	if l.writer.activity != stalled {
 		t.Fatal("nothing waits in the outbox")
 	}
 }
@@ -120,8 +122,8 @@ func TestSlowConsumer(t *testing.T) {
 		if err != ErrSlow {
 			t.Fatalf("after %d messages: %v", sent, err)
 		}
-		if sent*len(payload) < cfg.MaxOutbox {
-			t.Errorf("cut after %d bytes, before MaxOutbox", sent*len(payload))
+		if sent*len(payload) < cfg.MaxOutbox*3/4 {
+			t.Errorf("cut after %d bytes, long before MaxOutbox", sent*len(payload))
 		}
 		if err := l.Send(nil, Message{}); err != ErrClosed {
 			t.Errorf("Send after the cut: %v", err)
@@ -143,50 +145,41 @@ func TestSlowConsumer(t *testing.T) {
 	})
 }
 
-// The bound counts frames with their headers, what is in flight included, and
-// all messages of one Send.
+// The bound is one of memory, what is in flight included. One message fits
+// always.
 func TestMaxOutbox(t *testing.T) {
-	tests := []struct {
-		name     string
-		messages []Message
-		fits     bool
-	}{
-		{"exactly", []Message{{Payload: make([]byte, 998-2-2)}}, true},
-		{"a byte over", []Message{{Payload: make([]byte, 1000-4+1)}}, false},
-		{"two, exactly", []Message{{Payload: make([]byte, 100)}, {Binary: true, Prefix: make([]byte, 494), Payload: make([]byte, 400)}}, true},
-		{"two, a byte over", []Message{{Payload: make([]byte, 100)}, {Binary: true, Prefix: make([]byte, 495), Payload: make([]byte, 400)}}, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			onNetworks(t, func(t *testing.T, n network) {
-				l := connect(t, &Config{MaxMessage: 10, MaxOutbox: 1000}, n)
-				err := l.Send(nil, tt.messages...)
-				if tt.fits && err != nil || !tt.fits && err != ErrSlow {
-					t.Fatalf("Send: %v", err)
-				}
-				for range tt.messages {
-					if _, err := l.next(); tt.fits && err != nil {
-						t.Fatal(err)
-					}
-				}
-			})
+	for _, size := range []int{1, 100, 5000, 70_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			cfg := &Config{MaxMessage: 10, MaxOutbox: 300_000}
+			l := connect(t, cfg, pipe) // which takes nothing by itself
+			payload := make([]byte, size)
+			sent, most := 0, 0
+			var err error
+			for err == nil {
+				l.writer.mu.Lock()
+				most = max(most, l.writer.used())
+				l.writer.mu.Unlock()
+				sent++
+				err = l.Send(nil, Message{Payload: payload}, Message{Binary: true, Payload: payload})
+			}
+			if err != ErrSlow {
+				t.Fatalf("Send %d: %v", sent, err)
+			}
+			if most > cfg.MaxOutbox || most < cfg.MaxOutbox*3/4 {
+				t.Errorf("%d bytes of memory were used", most)
+			}
+			if bytes := sent * 2 * frameSize(size); bytes < cfg.MaxOutbox/2 {
+				t.Errorf("full after %d bytes", bytes)
+			}
 		})
 	}
-	t.Run("what is in flight counts", func(t *testing.T) {
-		l := connect(t, &Config{MaxMessage: 10, MaxOutbox: 1000}, pipe) // which takes nothing by itself
-		for i, want := range []error{nil, nil, ErrSlow} {
-			if err := l.Send(nil, Message{Payload: make([]byte, 496)}); err != want {
-				t.Fatalf("Send %d: %v, want %v", i, err, want)
-			}
-		}
-	})
-	onSockets(t, func(t *testing.T, n network) { // what left does not
+	onSockets(t, func(t *testing.T, n network) { // what left does not count
 		l := connect(t, &Config{MaxMessage: 10, MaxOutbox: 1000}, n)
 		for i := range 1000 {
-			if err := l.Send(nil, Message{Payload: make([]byte, 996)}); err != nil {
+			if err := l.Send(nil, Message{Payload: make([]byte, 5000)}); err != nil {
 				t.Fatalf("Send %d: %v", i, err)
 			}
-			l.expectText(string(make([]byte, 996)))
+			l.expectText(string(make([]byte, 5000)))
 		}
 	})
 }
@@ -400,7 +393,7 @@ func TestLargeFlush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Conn{cfg: cfg, nc: server, raw: raw}
+	c := newConn(server, raw, cfg)
 	large := Message{Payload: make([]byte, cfg.MaxOutbox-10)}
 	for range 10 {
 		var batch Batch
@@ -411,11 +404,11 @@ func TestLargeFlush(t *testing.T) {
 			t.Fatal(err)
 		}
 		batch.Flush()
-		c.mu.Lock()
-		if c.writing || c.queued() != 0 || cfg.Waiting() != 0 {
-			t.Fatalf("%d bytes wait", c.queued())
+		c.writer.mu.Lock()
+		if c.writer.activity != idle || c.writer.used() != 0 || cfg.Waiting() != 0 {
+			t.Fatalf("%d bytes wait", c.writer.used())
 		}
-		c.mu.Unlock()
+		c.writer.mu.Unlock()
 	}
 }
 

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"io"
-	"sync"
 	"syscall"
 )
 
@@ -102,50 +101,3 @@ func partialSize(have, need int) int {
 	}
 	return max(size, have+maxFrameHeader)
 }
-
-// tryWrite writes p as far as the peer takes it without waiting.
-func (c *Conn) tryWrite(p []byte) (int, error) {
-	if c.raw == nil {
-		return 0, nil
-	}
-	op := writeOps.Get().(*writeOp)
-	op.p = p
-	err := c.raw.Write(op.try)
-	n := op.n
-	if err == nil {
-		err = op.err
-	}
-	op.p, op.n, op.err = nil, 0, nil
-	writeOps.Put(op)
-	return n, err
-}
-
-// writeOp is one attempt to write. It is pooled with its callback, which would
-// be allocated for each call otherwise.
-type writeOp struct {
-	p   []byte
-	n   int
-	err error
-	try func(fd uintptr) bool
-}
-
-var writeOps = sync.Pool{New: func() any {
-	op := new(writeOp)
-	op.try = func(fd uintptr) bool {
-		for op.n < len(op.p) {
-			n, err := syscall.Write(descriptor(fd), op.p[op.n:])
-			switch {
-			case err == syscall.EINTR:
-				continue
-			case err == syscall.EAGAIN:
-				return true
-			case err != nil:
-				op.err = err
-				return true
-			}
-			op.n += n
-		}
-		return true
-	}
-	return op
-}}

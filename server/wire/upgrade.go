@@ -48,13 +48,15 @@ func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config) (*Conn, error)
 		}
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
-	c := &Conn{cfg: cfg, nc: nc}
+	var raw syscall.RawConn
 	if sc, ok := nc.(syscall.Conn); ok && direct {
-		if c.raw, err = sc.SyscallConn(); err != nil {
+		if raw, err = sc.SyscallConn(); err != nil {
 			nc.Close()
 			return nil, fmt.Errorf("upgrade: %w", err)
 		}
 	}
+	limitUnsent(nc)
+	c := newConn(nc, raw, cfg)
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ := rw.Reader.Peek(n)
 		c.in = Borrow(n)

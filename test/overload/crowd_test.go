@@ -124,7 +124,8 @@ func TestSlowCrowd(t *testing.T) {
 				relay := packetSize("s-0", c.size)
 				least, most := f.spread(relay)
 				t.Logf("%d clients took %d to %d bytes each, in %d rounds", c.crowd, least, most, f.rounds)
-				if least < c.outbox-c.outbox/relay*frameHead-2*relay || most > c.outbox+tightBuffers {
+				// The bound is one of memory, of which the last buffer may have unused.
+				if least < c.outbox*3/4-c.outbox/relay*frameHead-2*relay || most > c.outbox+tightBuffers {
 					t.Errorf("clients took %d to %d bytes, with an outbox of %d", least, most, c.outbox)
 				}
 				s.bound(memory{clients: c.crowd + 4, outboxes: c.crowd, outbox: c.outbox})

@@ -1,0 +1,128 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// A heartbeat is the frame that asks the peer whether it is there. It does not
+// queue behind data: it is written where the next frame ends, or the next packet
+// of several frames.
+//
+//	none ── Ping ──► waits ── taken to be written ──► leaves ──► left ── answer ──► none
+type heartbeat struct {
+	state pingState
+	op    ws.OpCode
+	size  uint8
+	frame [maxHeartbeat]byte
+	left  time.Time // when it was handed to the kernel, for the last time
+}
+
+const maxHeartbeat = 16
+
+type pingState uint8
+
+const (
+	noPing pingState = iota
+	pingWaits
+	pingLeaves
+	pingLeft
+)
+
+// Ping writes a Ping frame (RFC 6455, section 5.5.2), before what waits.
+func (c *Conn) Ping() error { return c.heartbeat(ws.OpPing, nil) }
+
+// PingText is Ping with a short text message, where that is what the peer's
+// protocol asks with.
+func (c *Conn) PingText(text string) error { return c.heartbeat(ws.OpText, []byte(text)) }
+
+func (c *Conn) heartbeat(op ws.OpCode, payload []byte) error {
+	w := &c.writer
+	w.mu.Lock()
+	if w.state != open {
+		w.mu.Unlock()
+		return ErrClosed
+	}
+	w.ping.ask(op, payload)
+	w.mu.Unlock()
+	w.flush()
+	return nil
+}
+
+// Answered takes note of the answer to PingText, and reports whether it is one:
+// an answer to a ping that has not left is no sign of life. Ping's is told to
+// Handler.Pong.
+func (c *Conn) Answered() bool { return c.answered(ws.OpText) }
+
+// answered is called for what may be the answer to a ping of the given kind.
+func (c *Conn) answered(op ws.OpCode) bool {
+	w := &c.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ping.answer(op)
+}
+
+// PongDue is when the answer to the last ping is overdue: timeout after the ping
+// left, or after the peer last took some of what waited for it. While the ping
+// waits to leave, it is timeout from now: until then the connection ends only if
+// the peer takes nothing; see Config.StallTimeout.
+func (c *Conn) PongDue(timeout time.Duration) time.Time {
+	w := &c.writer
+	unacked, known := w.unacked()
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ping.state == pingWaits || w.ping.state == pingLeaves {
+		return now.Add(timeout)
+	}
+	if known && 0 < unacked && unacked < w.stall.unacked {
+		w.stall.unacked, w.stall.progress = unacked, now
+	}
+	if w.stall.progress.After(w.ping.left) {
+		return w.stall.progress.Add(timeout)
+	}
+	return w.ping.left.Add(timeout)
+}
+
+// ask has a ping written, unless one waits already.
+func (h *heartbeat) ask(op ws.OpCode, payload []byte) {
+	if h.state == pingWaits {
+		return
+	}
+	h.size = uint8(copy(h.frame[:], append(appendHeader(h.frame[:0], op, len(payload)), payload...)))
+	h.state, h.op = pingWaits, op
+}
+
+// before returns what to write before, or with, the first chunk of q: a ping
+// that waits, and what is left of the packet that it must not tear apart.
+func (h *heartbeat) before(q *Queue) *Buffer {
+	if h.state != pingWaits {
+		return nil
+	}
+	part := q.popPart()
+	if part == nil {
+		return nil
+	}
+	h.state = pingLeaves
+	part.B = append(part.B, h.frame[:h.size]...)
+	return part
+}
+
+// leave takes note that what was taken has been written.
+func (h *heartbeat) leave() bool {
+	if h.state != pingLeaves {
+		return false
+	}
+	h.state, h.left = pingLeft, time.Now()
+	return true
+}
+
+func (h *heartbeat) answer(op ws.OpCode) bool {
+	// The answer may come before the write is known to be over.
+	if h.state < pingLeaves || h.op != op {
+		return false
+	}
+	h.state = noPing
+	return true
+}
