@@ -66,7 +66,7 @@ alone: setup built
 	go run ./bench/cluster -short
 
 soak: setup ## the long campaigns: overload in full, random faults, clients in the field, fuzzing, scale, every platform (an hour)
-	$(MAKE) overload chaos field-long
+	$(MAKE) overload chaos redis-long field-long
 	$(MAKE) fuzz FUZZTIME=1m
 	$(MAKE) scale
 	cd tools && go run ./platforms -all
@@ -76,6 +76,9 @@ overload: built ## both engines under overload, on a quiet machine: fails if a h
 
 chaos: setup built ## random faults in a cluster, with a printed seed (CHAOS="-chaos 10m -seed 1")
 	go test -count=1 -v -timeout 2h -run Chaos ./test/cluster $(CHAOS)
+
+redis-long: setup built ## every failover of Redis, and all that it may refuse
+	go test -count=1 -v -timeout 10m -run 'Redis|Sentinel' ./test/cluster -long
 
 field: setup built ## unchanged clients through restarts, refusals and cuts (FIELD="-clients python")
 	go test -count=1 -v -timeout 10m ./test/field $(FIELD)
@@ -140,4 +143,4 @@ conformance: ## serve the set-up of the protocols' public test suites on port 30
 deploy-check: setup built ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup quick test test-go built live alone soak overload chaos field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check
+.PHONY: help run build setup quick test test-go built live alone soak overload chaos redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"crypto/x509"
 	"time"
 
 	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/server/auth"
+	"github.com/oodaa/signaling/server/cluster"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/turn"
 	"github.com/oodaa/signaling/server/volli"
@@ -37,9 +39,11 @@ type Options struct {
 	Engine             func(socketio.Options) (socketio.Engine, error)
 	WebSocket, Polling bool // Socket.IO transports that are offered
 
-	// RedisURL, where not empty, makes all instances with the same URL and
+	// Redis, where not nil, makes all instances with the same one and the same
 	// RedisPrefix one server. NodeID names this one; it may be empty.
-	RedisURL, RedisPrefix, NodeID string
+	Redis               *cluster.Address
+	RedisAuthorities    *x509.CertPool // nil: the system's
+	RedisPrefix, NodeID string
 
 	// Tokens, where it has secrets or a key set, says which tokens clients need.
 	Tokens auth.Options

@@ -86,9 +86,7 @@ func (s *Server) build() error {
 	if err := s.newTURN(); err != nil {
 		return err
 	}
-	if err := s.newHub(); err != nil {
-		return err
-	}
+	s.newHub()
 	s.handlers = &events.Handlers{
 		Hub:             s.hub,
 		Deadlines:       s.deadlines,
@@ -171,26 +169,23 @@ func (s *Server) newTokens() (err error) {
 }
 
 // newHub starts the hub, and joins the other instances where there may be any.
-func (s *Server) newHub() (err error) {
+func (s *Server) newHub() {
 	opts := hub.Options{Presence: s.opts.Presence}
-	if s.opts.RedisURL != "" {
-		s.cluster, err = cluster.New(cluster.Options{
-			URL:      s.opts.RedisURL,
-			Prefix:   s.opts.RedisPrefix,
-			Name:     s.opts.NodeID,
-			Presence: s.opts.Presence,
-			Log:      s.log,
+	if s.opts.Redis != nil {
+		s.cluster = cluster.New(cluster.Options{
+			Redis:       s.opts.Redis,
+			Authorities: s.opts.RedisAuthorities,
+			Prefix:      s.opts.RedisPrefix,
+			Name:        s.opts.NodeID,
+			Presence:    s.opts.Presence,
+			Log:         s.log,
 		})
-		if err != nil {
-			return err
-		}
 		opts.Cluster = s.cluster
 	}
 	s.hub = hub.New(opts)
 	if s.cluster != nil {
 		s.cluster.Start(s.hub)
 	}
-	return nil
 }
 
 func (s *Server) newVolli() {
@@ -413,7 +408,7 @@ func (s *Server) dismissal(ctx context.Context) time.Duration {
 // close ends what clients' connections need.
 func (s *Server) close(ctx context.Context) (err error) {
 	if s.cluster != nil {
-		err = s.cluster.Close(ctx)
+		s.cluster.Close(ctx)
 	}
 	if s.turn != nil {
 		err = errors.Join(err, s.turn.Close())

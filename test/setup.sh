@@ -26,6 +26,9 @@ need curl curl "deployment checks"
 need node nodejs "runs the JavaScript clients"
 need npm npm "installs the JavaScript clients"
 need redis-server redis-server "clusters"
+if [ -n "$(apt-cache policy valkey-server 2>/dev/null)" ]; then # not in Debian 12
+  need valkey-server valkey-server "clusters with the other Redis"
+fi
 need turnserver coturn "TURN from another maker"
 need promtool prometheus "alert rules"
 need nginx nginx-light "the server behind a proxy"

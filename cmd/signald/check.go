@@ -75,10 +75,10 @@ func (c *config) describe() (lines [][2]string) {
 	add("presence", "%s", map[bool]string{true: "everybody is told of everybody", false: "nobody is told of anybody"}[c.Presence])
 	add("tokens", "%s", c.describeTokens())
 	add("key proof", "%s", [...]string{"never", "for names that are held", "always"}[c.KeyProof])
-	if c.RedisURL == "" {
+	if c.Redis == nil {
 		add("cluster", "none: one instance")
 	} else {
-		add("cluster", "%s, prefix %s, as %s", withoutPassword(c.RedisURL), c.RedisPrefix, c.NodeID)
+		add("cluster", "%s, prefix %s, as %s", c.Redis, c.RedisPrefix, c.NodeID)
 	}
 	add("ice", "%s", orElse(strings.Join(slices.Concat(c.ICE.STUN, c.ICE.TURN), ", "), "no servers named"))
 	if c.hasTURN() {
@@ -144,7 +144,11 @@ func (c *config) warnings(env environment) (warnings []string) {
 	warn(c.RateLimit == 0, "RATE_LIMIT=0: one address may open as many connections as it likes")
 	warn(c.MessageRate == 0, "MESSAGE_RATE=0: one client may send as much as it likes")
 	warn(c.production && c.MaxConnections == 0, "MAX_CONNECTIONS=0: memory is not bounded by a number of clients")
-	warn(c.hasTURN() && c.ICE.Secret == "" && c.RedisURL != "",
+	if c.Redis != nil {
+		warn(len(c.Redis.Ignored()) > 0, "REDIS_URL has parameters that only other clients know, ignored: "+strings.Join(c.Redis.Ignored(), ", "))
+		warn(c.RedisAuthorities != nil && !c.Redis.TLS(), "REDIS_CA_FILE is set but not used: REDIS_URL has no rediss://")
+	}
+	warn(c.hasTURN() && c.ICE.Secret == "" && c.Redis != nil,
 		"TURN_SECRET is not set: each instance makes up its own, and its credentials are good for its own TURN server only")
 	warn(c.hasTURN() && c.TURN.AllowPrivate,
 		"TURN_ALLOW_PRIVATE=true: clients reach this network's private addresses through the TURN server")

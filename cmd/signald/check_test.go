@@ -69,6 +69,8 @@ func TestCheckWarns(t *testing.T) {
 		"TURN over TLS": {map[string]string{"TURN_TLS_LISTEN": ":5349", "TURN_PUBLIC_IP": "auto", "AUTH_JWT_SECRET": jwt,
 			"ACME_DOMAINS": "chat.example", "ACME_CACHE_DIR": "cache"}, "TURN_PUBLIC_HOST"},
 		"ACME without a cache":    {map[string]string{"ACME_DOMAINS": "chat.example"}, "ACME_CACHE_DIR"},
+		"another client's URL":    {map[string]string{"REDIS_URL": "redis://h?family=0"}, "REDIS_URL has parameters that only other clients know, ignored: family"},
+		"a Redis Cluster":         {map[string]string{"REDIS_URL": "rediss+cluster://h,i"}, ""},
 		"polling on zishang":      {map[string]string{"ENGINE": "zishang"}, "long-polling"},
 		"zishang, WebSocket only": {map[string]string{"ENGINE": "zishang", "TRANSPORTS": "websocket"}, ""},
 	} {
@@ -83,12 +85,16 @@ func TestCheckWarns(t *testing.T) {
 }
 
 func TestConfigurationErrorsShowNoSecrets(t *testing.T) {
-	env := environment{"REDIS_URL=http://:hunter2@redis", "TURN_URLS=turn:a", "PORT=x"}
-	err := run(context.Background(), []string{"-check"}, env, io.Discard, io.Discard)
-	if err == nil || strings.Contains(err.Error(), "hunter") {
-		t.Errorf("%v", err)
+	for _, url := range []string{"http://:hunter2@redis", "redis://:#hunter@redis", "redis://:hunter/@redis", "redis://:a?hunter=2@redis"} {
+		env := environment{"REDIS_URL=" + url, "TURN_URLS=turn:a", "PORT=x"}
+		err := run(context.Background(), []string{"-check"}, env, io.Discard, io.Discard)
+		if err == nil || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%v", err)
+		}
 	}
-	for _, want := range []string{"REDIS_URL", "TURN_SECRET", "PORT"} {
+	env := environment{"REDIS_URL=http://redis", "REDIS_CA_FILE=nowhere.pem", "TURN_URLS=turn:a", "PORT=x"}
+	err := run(context.Background(), []string{"-check"}, env, io.Discard, io.Discard)
+	for _, want := range []string{"REDIS_URL", "REDIS_CA_FILE", "TURN_SECRET", "PORT"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %s in %v", want, err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -171,9 +173,25 @@ var settings = []setting{
 		return nil
 	}},
 	{"ENGINE", defaultEngine, "Socket.IO engine: native, or zishang (WebSocket only, in binaries built with -tags zishang)", (*config).setEngine},
-	{"REDIS_URL", "", "redis:// or rediss:// URL; instances with the same URL and prefix act as one server", func(c *config, v string) error {
-		c.RedisURL = v
-		return cluster.ValidateURL(v)
+	{"REDIS_URL", "", "URL of Redis: redis://, redis+sentinel:// or redis+cluster://, with rediss for TLS; instances with the same URL and prefix act as one server", func(c *config, v string) (err error) {
+		if c.Redis = nil; v != "" {
+			c.Redis, err = cluster.ParseURL(v)
+		}
+		return err
+	}},
+	{"REDIS_CA_FILE", "", "certificate authorities in PEM for TLS to Redis; empty means the system's", func(c *config, v string) error {
+		if c.RedisAuthorities = nil; v == "" {
+			return nil
+		}
+		pem, err := os.ReadFile(v)
+		if err != nil {
+			return err
+		}
+		c.RedisAuthorities = x509.NewCertPool()
+		if !c.RedisAuthorities.AppendCertsFromPEM(pem) {
+			return errors.New("has no certificate in PEM")
+		}
+		return nil
 	}},
 	{"REDIS_PREFIX", "oodaa:", "prefix of all keys and channels in Redis", func(c *config, v string) error {
 		c.RedisPrefix = v

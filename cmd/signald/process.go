@@ -116,7 +116,7 @@ func (c *config) features() (on []string) {
 	add(c.needsTokens(), "tokens")
 	add(c.KeyProof != volli.ProofOff, "key-proof")
 	add(c.Presence, "presence")
-	add(c.RedisURL != "", "cluster")
+	add(c.Redis != nil, "cluster")
 	add(c.hasTURN(), "turn")
 	add(c.TURN.ListenTLS != "", "turn-tls")
 	add(c.Proxies.String() != "", "trusted-proxies")

@@ -3,16 +3,16 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/oodaa/signaling/server/hub"
 )
@@ -39,12 +39,17 @@ const (
 	// orphanTime is how long users are kept whose instance is not in Redis, for
 	// it to join again after Redis has lost everything.
 	orphanTime = 3 * time.Second
+	// settleTime is how long after joining the leases that have ended are left
+	// alone: what kept this instance away may have kept the others away as well.
+	settleTime = leaseTime
 )
 
 // Options configure a Cluster.
 type Options struct {
-	// URL is the Redis, as redis:// or rediss://.
-	URL string
+	// Redis is where it is.
+	Redis *Address
+	// Authorities sign the certificate of Redis; nil: the system's do.
+	Authorities *x509.CertPool
 	// Prefix begins the names of all keys and channels.
 	Prefix string
 	// Name is this instance's, for logs and for Redis.
@@ -59,9 +64,7 @@ type Options struct {
 type Cluster struct {
 	Options
 	Hub     *hub.Hub // of this instance; set by Start
-	redis   *redis.Client
-	lookups *redis.Client // for what clients ask for, so that nothing else waits for it
-	process string        // begins the names of all our instances
+	process string   // begins the names of all our instances
 
 	started time.Time
 	// mayServe is until when, in nanoseconds after started, users of ours may
@@ -82,12 +85,14 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	session *session // nil while there is none
-	joined  bool     // was, at least once
+	joined  bool     // as in Status
 	lost    string   // why there is none; empty before the first
 
 	// owned by keep
-	instance   string // of the last session
-	generation string // of what Redis held then
+	locator    locator
+	redis      *redis.Options // of the last session
+	instance   string         // of the last session
+	generation string         // of what Redis held then
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -101,23 +106,13 @@ func (quietly) Printf(context.Context, string, ...any) {}
 // It is for the whole process, and must be set before any client is made.
 func init() { redis.SetLogger(quietly{}) }
 
-// New returns a cluster that Start joins. It fails only where the options are
-// wrong.
-func New(opts Options) (*Cluster, error) {
-	to, err := redis.ParseURL(opts.URL)
-	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err)
+// New returns a cluster that Start joins.
+func New(opts Options) *Cluster {
+	if opts.Redis.shards {
+		opts.Prefix = inOneSlot(opts.Prefix)
 	}
-	// What a timeout leaves open must not be done twice.
-	to.MaxRetries = -1
-	to.DialTimeout, to.ReadTimeout, to.WriteTimeout = commandTimeout, commandTimeout, commandTimeout
-	to.DialerRetries, to.DialerRetryTimeout = 1, time.Millisecond
-	to.ContextTimeoutEnabled = true
-	to.Protocol = 2 // nothing but answers and what was subscribed to
-	to.PoolSize = 4
-	to.DisableIdentity = true
-	to.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	c := &Cluster{Options: opts, redis: redis.NewClient(to), lookups: redis.NewClient(to), started: time.Now(), done: make(chan struct{})}
+	c := &Cluster{Options: opts, started: time.Now(), done: make(chan struct{})}
+	c.locator = locator{address: opts.Redis, authorities: opts.Authorities, prefix: opts.Prefix, hosts: slices.Clone(opts.Redis.hosts)}
 	// A name with blanks could not be told from what follows it.
 	c.process = strings.Join(strings.Fields(opts.Name), "_") + "." + rand.Text()[:8]
 	c.changes.claims = make(map[uint64]*claim)
@@ -125,7 +120,7 @@ func New(opts Options) (*Cluster, error) {
 	c.relays.open = make(map[uint64]*relay)
 	c.relays.out = make(map[string][][]byte)
 	c.relays.instances = make(map[string]string)
-	return c, nil
+	return c
 }
 
 // Start begins to join with the hub, whose Cluster this is, and goes on trying
@@ -137,22 +132,10 @@ func (c *Cluster) Start(h *hub.Hub) {
 	go c.keep(ctx)
 }
 
-// ValidateURL reports what is wrong with a URL for Options; none is right.
-func ValidateURL(url string) error {
-	if url == "" {
-		return nil
-	}
-	if _, err := redis.ParseURL(url); err != nil {
-		// The library's error may hold the password.
-		return errors.New("is no redis:// or rediss:// URL")
-	}
-	return nil
-}
-
 // Close leaves the cluster: what our users' going has changed is told to the
 // others first, for as long as ctx lasts. That they cannot be told is no error:
 // they find out by themselves.
-func (c *Cluster) Close(ctx context.Context) error {
+func (c *Cluster) Close(ctx context.Context) {
 	err := c.flush(ctx)
 	lost := c.Status().Lost != ""
 	c.stop()
@@ -163,7 +146,6 @@ func (c *Cluster) Close(ctx context.Context) error {
 	if err != nil {
 		c.Log.Warn("cluster not left", "node", c.Name, "reason", err.Error())
 	}
-	return errors.Join(c.redis.Close(), c.lookups.Close())
 }
 
 // Status says how the cluster is.
@@ -227,15 +209,22 @@ func (c *Cluster) keep(ctx context.Context) {
 		s.detach()
 		if ctx.Err() == nil && away && (c.alone.Load() || !c.serving()) {
 			c.goAlone()
-			c.became("cluster lost", slog.LevelWarn, err.Error())
+			lost := "cluster lost, serving local users only, retrying"
+			switch {
+			case refused(err):
+				lost = "Redis refuses what the cluster needs, serving local users only, retrying"
+			case !c.Status().Joined:
+				lost = "cannot reach Redis yet, serving local users only, retrying"
+			}
+			c.became(lost, slog.LevelWarn, err.Error())
 		}
 		s.end()
 		pause.wait(ctx)
 	}
 }
 
-// isAway reports whether an error says that Redis cannot be reached now, after
-// what was asked so long ago. What was slept through says nothing, and neither
+// isAway reports whether an error says that Redis cannot be reached now, or does
+// not do what is asked, after what was asked so long ago. What was slept through says nothing, and neither
 // does a timeout that came too early: the library looks at a clock of its own,
 // which was stopped as well.
 func isAway(err error, asked time.Duration) bool {

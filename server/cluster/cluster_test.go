@@ -18,19 +18,18 @@ import (
 // start starts an instance on a real Redis; the test's end closes it.
 func start(t *testing.T, url, name string, presence bool) *Cluster {
 	t.Helper()
-	c, err := New(Options{URL: url, Prefix: "test:", Name: name, Presence: presence, Log: slog.New(slog.DiscardHandler)})
+	address, err := ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := New(Options{Redis: address, Prefix: "test:", Name: name, Presence: presence, Log: slog.New(slog.DiscardHandler)})
 	h := hub.New(hub.Options{Presence: presence, Cluster: c})
 	t.Cleanup(h.Close)
 	c.Start(h)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 		defer cancel()
-		if err := c.Close(ctx); err != nil {
-			t.Error(err)
-		}
+		c.Close(ctx)
 	})
 	return c
 }

@@ -262,8 +262,10 @@ func parseHolder(value string) (h holder, ok bool) {
 // process is what all instances have in common that a process was, one after
 // the other, and with the epoch tells a registration from all others: it stays
 // the same when its process joins anew.
-func (h *holder) process() string {
-	return h.instance[:max(0, strings.LastIndexByte(h.instance, '.'))]
+func (h *holder) process() string { return processOf(h.instance) }
+
+func processOf(instance string) string {
+	return instance[:max(0, strings.LastIndexByte(instance, '.'))]
 }
 
 // is reports whether u is the registration that h says.

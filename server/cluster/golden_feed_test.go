@@ -25,26 +25,26 @@ func TestGoldenFeed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
 	defer cancel()
 	c := newCluster(t)
-	c.redis = redis.NewClient(&redis.Options{Addr: rig.StartRedis(t).Addr})
-	defer c.redis.Close()
 	s := c.session
+	s.redis = redis.NewClient(&redis.Options{Addr: rig.StartRedis(t).Addr})
+	defer s.redis.Close()
 	s.instance = "n.ABCDEFGH.IJKLMNOP"
 	for _, script := range []*redis.Script{changeScript, reapScript} {
-		if err := script.Load(ctx, c.redis).Err(); err != nil {
+		if err := script.Load(ctx, s.redis).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := c.redis.Set(ctx, s.leaseKey(), "n", 0).Err(); err != nil {
+	if err := s.redis.Set(ctx, s.leaseKey(), "n", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	feed := c.redis.Subscribe(ctx, s.feedChannel())
+	feed := s.redis.Subscribe(ctx, s.feedChannel())
 	defer feed.Close()
 	if _, err := feed.Receive(ctx); err != nil { // that it is subscribed
 		t.Fatal(err)
 	}
 
 	change := func(list ...change) func() error {
-		return func() error { return s.evalChanges(ctx, c.redis, "", list).Err() }
+		return func() error { return s.evalChanges(ctx, s.redis, "", list).Err() }
 	}
 	for i, step := range []struct {
 		name string
@@ -57,11 +57,10 @@ func TestGoldenFeed(t *testing.T) {
 		{"key", change(changed(kindKey, "eve", 4, "another key"))},
 		{"release", change(changed(kindRelease, "eve", 4, ""))},
 		{"end of a lease", func() error {
-			if err := c.redis.Del(ctx, s.leaseKey()).Err(); err != nil {
+			if err := s.redis.Del(ctx, s.leaseKey()).Err(); err != nil {
 				return err
 			}
-			s.reap(ctx, []string{s.instance})
-			return nil
+			return s.reap(ctx, state{dead: []string{s.instance}})
 		}},
 	} {
 		if err := step.do(); err != nil {
@@ -71,7 +70,7 @@ func TestGoldenFeed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
-		held, err := c.redis.HGetAll(ctx, c.namesKey()).Result()
+		held, err := s.redis.HGetAll(ctx, c.namesKey()).Result()
 		if err != nil {
 			t.Fatal(err)
 		}

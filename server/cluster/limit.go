@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-chi/httprate"
+	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -44,9 +45,9 @@ func (l *limitCounter) Increment(key string, window time.Time) error {
 
 // IncrementBy counts requests.
 func (l *limitCounter) IncrementBy(key string, window time.Time, n int) error {
-	l.ask(func(ctx context.Context) error {
+	l.ask(func(ctx context.Context, counters *redis.Client) error {
 		name := l.name(key, window)
-		pipe := l.cluster.lookups.Pipeline()
+		pipe := counters.Pipeline()
 		pipe.IncrBy(ctx, name, int64(n))
 		pipe.Expire(ctx, name, 3*l.window)
 		_, err := pipe.Exec(ctx)
@@ -58,8 +59,8 @@ func (l *limitCounter) IncrementBy(key string, window time.Time, n int) error {
 // Get returns how many requests there were in two windows.
 func (l *limitCounter) Get(key string, current, previous time.Time) (now, before int, err error) {
 	now, before, err = l.own.Get(key, current, previous)
-	l.ask(func(ctx context.Context) error {
-		counted, err := l.cluster.lookups.MGet(ctx, l.name(key, current), l.name(key, previous)).Result()
+	l.ask(func(ctx context.Context, counters *redis.Client) error {
+		counted, err := counters.MGet(ctx, l.name(key, current), l.name(key, previous)).Result()
 		if err != nil {
 			return err
 		}
@@ -69,15 +70,16 @@ func (l *limitCounter) Get(key string, current, previous time.Time) (now, before
 	return now, before, err
 }
 
-// ask asks Redis, unless that has failed just now.
-func (l *limitCounter) ask(f func(ctx context.Context) error) {
+// ask asks Redis, where there is one, unless that has failed just now.
+func (l *limitCounter) ask(f func(ctx context.Context, counters *redis.Client) error) {
 	since := time.Since(l.cluster.started)
-	if int64(since) < l.until.Load() {
+	s := l.cluster.current()
+	if s == nil || int64(since) < l.until.Load() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limitTimeout)
 	defer cancel()
-	if f(ctx) != nil {
+	if f(ctx, s.lookups) != nil {
 		l.until.Store(int64(since + limitPause))
 	}
 }

@@ -68,7 +68,7 @@ func (s *session) send() (bool, error) {
 	if len(list) == 0 && len(out) == 0 && len(names) == 0 {
 		return false, nil
 	}
-	pipe := c.redis.Pipeline()
+	pipe := s.redis.Pipeline()
 	published := make([]*redis.IntCmd, len(out))
 	for i, p := range out {
 		published[i] = pipe.Publish(ctx, c.channelOf(p.instance), p.message)
@@ -193,13 +193,14 @@ func (s *session) idle() bool {
 // Lookup asks the directory who holds a name that the hub does not know: a user
 // of another instance, or nil. It waits for the answer.
 func (c *Cluster) Lookup(id string) *hub.User {
-	if c.current() == nil {
+	s := c.current()
+	if s == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	c.counts.commands.Add(1)
-	value, err := c.lookups.HGet(ctx, c.namesKey(), id).Result()
+	value, err := s.lookups.HGet(ctx, c.namesKey(), id).Result()
 	if err != nil {
 		if !errors.Is(err, redis.Nil) {
 			c.Log.Debug("lookup", "node", c.Name, "error", err.Error())
@@ -207,7 +208,7 @@ func (c *Cluster) Lookup(id string) *hub.User {
 		return nil
 	}
 	h, ok := parseHolder(value)
-	if s := c.current(); !ok || s == nil || h.process() == c.process {
+	if !ok || c.current() == nil || h.process() == c.process {
 		return c.Hub.Find([]byte(id))
 	}
 	return c.user(id, h)

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,8 @@ type session struct {
 	generation string // of what Redis holds
 	emptied    bool   // Redis has lost what it held, since the last session
 	stream     string // of the feed: streamAll, or "" for one of our own
+	redis      *redis.Client
+	lookups    *redis.Client // for what clients ask for, so that nothing else waits for it
 	pubsub     *redis.PubSub
 	instances  atomic.Int64
 
@@ -51,6 +54,7 @@ type session struct {
 	asked     time.Time // when Redis was asked something, last
 	leased    time.Time // when it was asked for the lease that lasts, at the latest
 	reclaimed bool      // our users are ours
+	known     int64     // what applied was when the lease was last renewed
 	expected  int64     // what applied must reach, or get nearer to, by the next renewal
 	checked   int64     // what applied was at the last one
 
@@ -88,7 +92,13 @@ func (c *Cluster) join(ctx context.Context) (*session, error) {
 	if c.Presence {
 		s.stream = streamAll
 	}
+	if err := s.connect(ctx); err != nil {
+		return s, err
+	}
 	if err := s.subscribe(ctx); err != nil {
+		return s, err
+	}
+	if err := s.loadScripts(ctx); err != nil {
 		return s, err
 	}
 	if err := s.enter(ctx); err != nil {
@@ -133,11 +143,25 @@ func (s *session) ask(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, askTimeout)
 }
 
+// connect finds the Redis to use. A session uses one and the same until it ends,
+// so that all its connections lead there.
+func (s *session) connect(ctx context.Context) error {
+	asking, cancel := s.ask(ctx)
+	defer cancel()
+	to, err := s.c.locator.locate(asking)
+	if err != nil {
+		return err
+	}
+	s.redis, s.lookups = redis.NewClient(to), redis.NewClient(to)
+	s.c.redis = to
+	return nil
+}
+
 // subscribe begins to receive what is for this instance.
 func (s *session) subscribe(ctx context.Context) error {
 	asking, cancel := s.ask(ctx)
 	defer cancel()
-	s.pubsub = s.c.redis.Subscribe(asking)
+	s.pubsub = s.redis.Subscribe(asking)
 	if err := s.pubsub.Subscribe(asking, s.feedChannel(), s.c.channelOf(s.instance)); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
@@ -259,24 +283,29 @@ func (s *session) takeKept() []*redis.Message {
 	return kept
 }
 
-// enter takes a lease.
-func (s *session) enter(ctx context.Context) error {
-	c := s.c
+// loadScripts has Redis know the scripts.
+func (s *session) loadScripts(ctx context.Context) error {
 	loading, cancel := s.ask(ctx)
 	defer cancel()
-	pipe := c.redis.Pipeline()
+	pipe := s.redis.Pipeline()
 	// Script.Load would take the script's hash from an answer that the pipeline
 	// does not have yet.
-	for _, source := range []string{changeSource, renewSource, reapSource} {
+	for _, source := range []string{joinSource, changeSource, renewSource, reapSource} {
 		pipe.ScriptLoad(loading, source)
 	}
 	if _, err := pipe.Exec(loading); err != nil {
 		return fmt.Errorf("script: %w", err)
 	}
+	return nil
+}
+
+// enter takes a lease.
+func (s *session) enter(ctx context.Context) error {
+	c := s.c
 	asking, cancel := s.ask(ctx)
 	defer cancel()
 	s.leased = s.asked
-	answer, err := joinScript.Eval(asking, c.redis,
+	answer, err := joinScript.EvalSha(asking, s.redis,
 		[]string{s.leaseKey(), c.nodesKey(), c.versionsKey(), c.generationKey()},
 		c.Prefix, s.instance, leaseTime.Milliseconds(), c.Name, c.instance, s.stream, rand.Text()).Slice()
 	if err != nil {
@@ -304,7 +333,7 @@ func (s *session) reclaim(ctx context.Context, former string) error {
 		}
 		ours = ours[n:]
 		asking, cancel := s.ask(ctx)
-		answer, err := s.evalChanges(asking, s.c.redis, former, list).StringSlice()
+		answer, err := s.evalChanges(asking, s.redis, former, list).StringSlice()
 		cancel()
 		if err != nil {
 			return scriptError("claim names anew", err)
@@ -332,7 +361,7 @@ func (s *session) reclaim(ctx context.Context, former string) error {
 func (s *session) synchronize(ctx context.Context) error {
 	c := s.c
 	asking, cancel := s.ask(ctx)
-	version, err := c.redis.HGet(asking, c.versionsKey(), s.stream).Int64()
+	version, err := s.redis.HGet(asking, c.versionsKey(), s.stream).Int64()
 	cancel()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("version: %w", err)
@@ -345,7 +374,7 @@ func (s *session) synchronize(ctx context.Context) error {
 	for cursor := uint64(0); ; {
 		var page []string
 		asking, cancel := s.ask(ctx)
-		page, cursor, err = c.redis.HScan(asking, c.namesKey(), cursor, "", 1000).Result()
+		page, cursor, err = s.redis.HScan(asking, c.namesKey(), cursor, "", 1000).Result()
 		cancel()
 		if err != nil {
 			return fmt.Errorf("directory: %w", err)
@@ -400,6 +429,7 @@ func (s *session) serve() {
 
 // run renews the lease until the session fails.
 func (s *session) run(ctx context.Context) error {
+	joined := time.Now()
 	orphans := time.NewTimer(orphanTime)
 	defer orphans.Stop()
 	if !s.emptied {
@@ -435,8 +465,13 @@ func (s *session) run(ctx context.Context) error {
 			}
 			// The lease may have ended meanwhile, for relays to wait.
 			s.c.relays.resume(s.c)
-			s.reap(ctx, state.dead)
-		case errors.Is(err, errRejoin), !s.c.serving():
+			if time.Since(joined) < settleTime {
+				continue
+			}
+			if err := s.reap(ctx, state); err != nil {
+				return err
+			}
+		case errors.Is(err, errRejoin), refused(err), !s.c.serving():
 			return err
 		default:
 			interval = leastPause
@@ -457,7 +492,8 @@ func (s *session) renew(ctx context.Context) (st state, err error) {
 	asking, cancel := s.ask(ctx)
 	defer cancel()
 	begun := s.asked
-	answer, err := renewScript.EvalSha(asking, c.redis,
+	s.known = s.applied.Load()
+	answer, err := renewScript.EvalSha(asking, s.redis,
 		[]string{s.leaseKey(), c.nodesKey(), c.versionsKey(), c.generationKey()},
 		c.Prefix, s.instance, leaseTime.Milliseconds(), s.stream).Slice()
 	if err != nil {
@@ -486,6 +522,13 @@ func scriptError(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// refused reports whether Redis has answered that something is not allowed, or
+// cannot be done.
+func refused(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer) && !errors.Is(err, redis.Nil)
+}
+
 func texts(v any) []string {
 	list, _ := v.([]any)
 	out := make([]string, 0, len(list))
@@ -501,6 +544,9 @@ func texts(v any) []string {
 func (s *session) check(st state) error {
 	if st.generation != s.generation {
 		return fmt.Errorf("%w: Redis was emptied", errRejoin)
+	}
+	if st.version < s.known {
+		return fmt.Errorf("%w: changes %d to %d were forgotten, by a failover", errRejoin, st.version+1, s.known)
 	}
 	// What was published before the version was read has arrived by the next
 	// time, at the latest, unless there is much of it.
@@ -518,28 +564,37 @@ const reapAtOnce = 500
 // reap frees the names of instances whose lease has ended. All instances may
 // be at it together. What takes longer than a renewal may wait, or fails, is
 // gone on with after it, which finds the instance dead again.
-func (s *session) reap(ctx context.Context, dead []string) {
+func (s *session) reap(ctx context.Context, st state) error {
 	c := s.c
 	begun := time.Now()
-	for _, instance := range dead {
+	for _, instance := range st.dead {
 		for left := int64(1); left > 0; {
 			if time.Since(begun) > renewEvery/2 {
-				return
+				return nil
 			}
 			var err error
 			asking, cancel := s.ask(ctx)
-			left, err = reapScript.EvalSha(asking, c.redis,
+			left, err = reapScript.EvalSha(asking, s.redis,
 				[]string{c.leaseOf(instance), c.namesKey(), c.versionsKey(), c.nodesKey(), c.heldBy(instance)},
 				c.Prefix, instance, s.stream, reapAtOnce).Int64()
 			cancel()
+			if refused(err) {
+				return scriptError("reap", err)
+			}
 			if err != nil {
-				return
+				return nil
 			}
 		}
-		if !strings.HasPrefix(instance, c.process+".") {
+		if process := processOf(instance); process != c.process && !st.lives(process) {
 			c.Log.Info("instance gone", "node", c.Name, "instance", instance)
 		}
 	}
+	return nil
+}
+
+// lives reports whether a process is one of the instances that live.
+func (st *state) lives(process string) bool {
+	return slices.ContainsFunc(st.live, func(instance string) bool { return processOf(instance) == process })
 }
 
 // removeOrphans removes users whose instance did not come back after Redis had
@@ -551,7 +606,7 @@ func (s *session) removeOrphans(ctx context.Context) {
 	}
 	known := make(map[string]bool)
 	for _, instance := range append(st.live, st.dead...) {
-		known[(&holder{instance: instance}).process()] = true
+		known[processOf(instance)] = true
 	}
 	_, others := s.c.Hub.Users()
 	for _, u := range others {
@@ -586,6 +641,10 @@ func (s *session) end() {
 		_ = s.pubsub.Close() // nothing waits to be sent on it
 	}
 	s.ended.Wait()
+	if s.redis != nil {
+		_ = s.redis.Close()   // nothing is asked on them any more, or the answer
+		_ = s.lookups.Close() // is of no use
+	}
 	s.c.relays.drop(s.c)
 }
 
@@ -611,15 +670,15 @@ func (c *Cluster) leave(ctx context.Context) error {
 	if c.instance == "" {
 		return nil
 	}
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	if err := c.redis.Del(asking, c.leaseOf(c.instance)).Err(); err != nil {
-		return fmt.Errorf("leave: %w", err)
-	}
-	s := &session{c: c, instance: c.instance}
+	s := &session{c: c, instance: c.instance, redis: redis.NewClient(c.redis)}
+	defer s.redis.Close()
 	if c.Presence {
 		s.stream = streamAll
 	}
-	s.reap(ctx, []string{c.instance})
-	return nil
+	asking, cancel := s.ask(ctx)
+	defer cancel()
+	if err := s.redis.Del(asking, s.leaseKey()).Err(); err != nil {
+		return fmt.Errorf("leave: %w", err)
+	}
+	return s.reap(ctx, state{dead: []string{c.instance}})
 }

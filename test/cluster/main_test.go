@@ -12,6 +12,7 @@ import (
 
 var (
 	chaosTime = flag.Duration("chaos", 20*time.Second, "how long TestChaos makes faults")
+	long      = flag.Bool("long", false, "all failovers of Redis and all that it may refuse")
 	chaosSeed = flag.Int64("seed", 0, "what TestChaos draws its faults from; 0: the clock")
 )
 

@@ -50,6 +50,7 @@ func (f totals) String() string {
 // A node is one instance, and its network to Redis.
 type node struct {
 	name  string
+	url   string // REDIS_URL
 	proxy *toxiproxy.Proxy
 
 	// guarded by world.mu
@@ -63,17 +64,37 @@ const instances = 3
 // newWorld starts a world, with settings for all instances.
 func newWorld(t *testing.T, env ...string) *world {
 	t.Helper()
-	w := &world{t: t, env: env, redis: rig.StartRedis(t), stop: make(chan struct{}), first: 1, late: make(map[int]bool)}
+	redis := rig.StartRedis(t)
 	library := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	var nodes []*node
 	for i := range instances {
 		n := &node{name: fmt.Sprintf("n%d", i)}
-		n.proxy = toxiproxy.NewProxy(library, n.name, "127.0.0.1:0", w.redis.Addr)
+		n.proxy = toxiproxy.NewProxy(library, n.name, "127.0.0.1:0", redis.Addr)
 		if err := n.proxy.Start(); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(n.proxy.Stop)
-		w.nodes = append(w.nodes, n)
+		n.url = "redis://" + n.proxy.Listen
+		nodes = append(nodes, n)
 	}
+	w := newWorldOf(t, nodes, env...)
+	w.redis = redis
+	return w
+}
+
+// newWorldAt starts a world whose instances have one REDIS_URL, and no proxies.
+func newWorldAt(t *testing.T, url string, env ...string) *world {
+	t.Helper()
+	var nodes []*node
+	for i := range instances {
+		nodes = append(nodes, &node{name: fmt.Sprintf("n%d", i), url: url})
+	}
+	return newWorldOf(t, nodes, env...)
+}
+
+func newWorldOf(t *testing.T, nodes []*node, env ...string) *world {
+	t.Helper()
+	w := &world{t: t, env: env, nodes: nodes, stop: make(chan struct{}), first: 1, late: make(map[int]bool)}
 	for _, n := range w.nodes {
 		w.start(n)
 	}
@@ -101,7 +122,7 @@ func (w *world) end() {
 // start starts a node that is down.
 func (w *world) start(n *node) {
 	w.t.Helper()
-	s := rig.Start(w.t, append([]string{"REDIS_URL=redis://" + n.proxy.Listen, "NODE_ID=" + n.name, "LOG_LEVEL=info"}, w.env...)...)
+	s := rig.Start(w.t, append([]string{"REDIS_URL=" + n.url, "NODE_ID=" + n.name, "LOG_LEVEL=info"}, w.env...)...)
 	w.mu.Lock()
 	n.server = s
 	w.mu.Unlock()

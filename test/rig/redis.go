@@ -2,6 +2,7 @@ package rig
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strconv"
@@ -12,35 +13,47 @@ import (
 
 // A Redis is a real redis-server that keeps nothing on disk.
 type Redis struct {
-	Addr string
+	Addr     string
+	Password string // of Do, where the server asks for one; it may change
 
-	t   testing.TB
-	cmd *exec.Cmd
+	t       testing.TB
+	program string
+	args    []string
+	dir     string
+	cmd     *exec.Cmd
 }
 
-// StartRedis starts a Redis on a free port. The end of the test ends it.
-func StartRedis(t testing.TB) *Redis {
+// StartRedis starts a Redis on a free port, with further arguments. The end of
+// the test ends it.
+func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	Require(t, "redis-server")
-	r := &Redis{Addr: FreeAddr(t), t: t}
+	return StartRedisProgram(t, "redis-server", args...)
+}
+
+// StartRedisProgram is StartRedis with another program that takes the arguments
+// of redis-server.
+func StartRedisProgram(t testing.TB, program string, args ...string) *Redis {
+	t.Helper()
+	Require(t, program)
+	r := &Redis{Addr: FreeAddr(t), t: t, program: program, args: args, dir: t.TempDir()}
 	t.Cleanup(func() { r.Kill() })
 	r.Start()
 	return r
 }
 
-// Start starts the server, empty, after Kill.
+// Start starts the server after Kill, without what it held.
 func (r *Redis) Start() {
 	r.t.Helper()
 	_, port, err := net.SplitHostPort(r.Addr)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.cmd = exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--protected-mode", "no", "--daemonize", "no", "--loglevel", "warning", "--dir", r.t.TempDir())
+	r.cmd = exec.Command(r.program, append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--protected-mode", "no", "--daemonize", "no", "--loglevel", "warning", "--dir", r.dir}, r.args...)...)
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	Eventually(r.t, "redis-server on "+r.Addr, func() bool {
+	Eventually(r.t, r.program+" on "+r.Addr, func() bool {
 		c, err := net.DialTimeout("tcp", r.Addr, time.Second)
 		if err != nil {
 			return false
@@ -76,8 +89,7 @@ func (r *Redis) Signal(sig syscall.Signal) {
 // URL is what REDIS_URL is to be.
 func (r *Redis) URL() string { return "redis://" + r.Addr }
 
-// Do runs one command, given as text without spaces in its parts, and returns
-// the first line of the answer.
+// Do runs one command and returns what arrives of the answer at first.
 func (r *Redis) Do(parts ...string) string {
 	r.t.Helper()
 	c, err := net.DialTimeout("tcp", r.Addr, Patience)
@@ -86,6 +98,15 @@ func (r *Redis) Do(parts ...string) string {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(Patience))
+	if r.Password != "" {
+		authenticated := make([]byte, 5)
+		if _, err := fmt.Fprintf(c, "AUTH %s\r\n", r.Password); err != nil {
+			r.t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, authenticated); err != nil || string(authenticated) != "+OK\r\n" {
+			r.t.Fatalf("AUTH: %s, %v", authenticated, err)
+		}
+	}
 	command := "*" + strconv.Itoa(len(parts)) + "\r\n"
 	for _, p := range parts {
 		command += fmt.Sprintf("$%d\r\n%s\r\n", len(p), p)
