@@ -150,7 +150,7 @@ func (c *Cluster) Close(ctx context.Context) {
 
 // Status says how the cluster is.
 type Status struct {
-	// Joined: it was, at least once.
+	// Joined: it was, at least once, or Redis has let it in and refused the rest.
 	Joined bool
 	// Lost is why this instance is on its own, and empty while it is not.
 	Lost string
@@ -207,6 +207,9 @@ func (c *Cluster) keep(ctx context.Context) {
 		}
 		away := isAway(err, time.Since(s.asked))
 		s.detach()
+		if errors.Is(err, errRights) {
+			c.admitted()
+		}
 		if ctx.Err() == nil && away && (c.alone.Load() || !c.serving()) {
 			c.goAlone()
 			lost := "cluster lost, serving local users only, retrying"
@@ -234,6 +237,14 @@ func isAway(err error, asked time.Duration) bool {
 	var timeout interface{ Timeout() bool }
 	early := asked < commandTimeout/2
 	return !early || !errors.As(err, &timeout) || !timeout.Timeout()
+}
+
+// admitted takes note that Redis has let this instance in, if only to refuse the
+// rest.
+func (c *Cluster) admitted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.joined = true
 }
 
 // became takes note of a change of state, and logs it once.

@@ -17,6 +17,9 @@ import (
 	"github.com/oodaa/signaling/server/hub"
 )
 
+//go:embed lua/rights.lua
+var rightsSource string
+
 //go:embed lua/join.lua
 var joinSource string
 
@@ -27,9 +30,10 @@ var renewSource string
 var reapSource string
 
 var (
-	joinScript  = redis.NewScript(joinSource)
-	renewScript = redis.NewScript(renewSource)
-	reapScript  = redis.NewScript(reapSource)
+	rightsScript = redis.NewScript(rightsSource)
+	joinScript   = redis.NewScript(joinSource)
+	renewScript  = redis.NewScript(renewSource)
+	reapScript   = redis.NewScript(reapSource)
 )
 
 // streamAll is the feed that all instances share.
@@ -283,20 +287,32 @@ func (s *session) takeKept() []*redis.Message {
 	return kept
 }
 
-// loadScripts has Redis know the scripts.
+// errRights says that Redis lets us in, but refuses what a member has to do.
+var errRights = errors.New("rights")
+
+// loadScripts has Redis know the scripts, and makes sure that it will do all that
+// is in them.
 func (s *session) loadScripts(ctx context.Context) error {
 	loading, cancel := s.ask(ctx)
 	defer cancel()
 	pipe := s.redis.Pipeline()
+	pipe.Ping(loading) // as listen does
 	// Script.Load would take the script's hash from an answer that the pipeline
 	// does not have yet.
-	for _, source := range []string{joinSource, changeSource, renewSource, reapSource} {
+	for _, source := range []string{rightsSource, joinSource, changeSource, renewSource, reapSource} {
 		pipe.ScriptLoad(loading, source)
 	}
 	if _, err := pipe.Exec(loading); err != nil {
 		return fmt.Errorf("script: %w", err)
 	}
-	return nil
+	asking, cancel := s.ask(ctx)
+	defer cancel()
+	p := s.c.Prefix + "rights:"
+	err := rightsScript.EvalSha(asking, s.redis, []string{p + "text", p + "hash", p + "set", p + "counter"}, s.c.Prefix).Err()
+	if refused(err) {
+		return fmt.Errorf("%w: %w", errRights, err)
+	}
+	return err
 }
 
 // enter takes a lease.
