@@ -31,7 +31,7 @@ quick: ## build, vet and unit tests, cached: no Node, Redis, Chromium or root
 TAGGED := -tags zishang
 
 # The tests that start real servers and do something to them.
-LIVE := ./test/rig ./test/hostile ./test/cluster ./test/access ./test/upgrade ./test/monitoring
+LIVE := ./test/rig ./test/docs ./test/hostile ./test/cluster ./test/access ./test/upgrade ./test/monitoring
 
 # Those that keep the processors busy by themselves.
 HEAVY := ./test/faults ./test/e2e ./test/browser
@@ -52,7 +52,7 @@ built:
 	go build $(TAGGED) -o $(SIGNALD) ./cmd/signald
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
-live: setup built ## real servers: the contract, the pages, hostile input, faults, clusters, access, upgrades, monitoring
+live: setup built ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
 	go test -p 2 -count=1 -timeout 20m $(LIVE)
 	go test -p 1 -count=1 -timeout 20m $(HEAVY)
 	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults

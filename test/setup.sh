@@ -82,4 +82,5 @@ packages() { # packages DIRECTORY WHY
 packages test/e2e "the real clients"
 packages test/browser "drives Chromium"
 packages test/field "other clients"
+packages test/docs "documents and examples"
 packages bench/node "stock socket.io, to compare with"
