@@ -339,7 +339,7 @@ func (w *writer) hangUp(err error) {
 		if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
 			nc = t.NetConn()
 		}
-		if tcp, ok := nc.(*net.TCPConn); ok {
+		if tcp, ok := nc.(interface{ SetLinger(int) error }); ok {
 			_ = tcp.SetLinger(0)
 		}
 	}

@@ -284,7 +284,7 @@ func (c *gatedConn) finish(timeout time.Duration) {
 // reset is abort for a client that does not read: what the kernel holds for it
 // goes as well.
 func (c *gatedConn) reset() {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+	if tcp, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}
 	c.abort()
