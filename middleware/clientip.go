@@ -78,6 +78,13 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
+// BehindNearest is who is believed where the nearest proxy has already named its
+// client, by the PROXY protocol: with a number of hops, one less.
+func (p Proxies) BehindNearest() Proxies {
+	p.hops = max(0, p.hops-1)
+	return p
+}
+
 // Trust reports whether what the peer of the connection says of its client is
 // believed.
 func (p Proxies) Trust(r *http.Request) bool { return p.TrustAddr(peerAddr(r)) }

@@ -285,3 +285,16 @@ func FuzzParseProxies(f *testing.F) {
 		ClientIP(p, slog.New(slog.DiscardHandler)) // chi panics at what it does not take
 	})
 }
+
+// The proxy that sends the PROXY protocol is one of the hops.
+func TestProxiesBehindTheNearest(t *testing.T) {
+	for in, want := range map[string]string{"": "", "1": "", "3": "the last 2 hops", "10.0.0.0/8": "10.0.0.0/8"} {
+		p, err := ParseProxies(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.BehindNearest().String(); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}

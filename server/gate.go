@@ -58,7 +58,7 @@ func (g *gate) enter(r *http.Request) (seat, *socketio.Refusal) {
 		return seat{}, refusal(http.StatusServiceUnavailable, "Too many connections")
 	}
 	spare := 0
-	if s.webSocket && !g.server.opts.Proxies.Trust(r) {
+	if s.webSocket && !g.server.proxies.Trust(r) {
 		spare = 1 // the TCP connection, which becomes the client
 	}
 	if !g.addresses.add(s.address, s.kind(), spare) {

@@ -18,6 +18,9 @@ type Options struct {
 	PublicHosts []string           // names that clients reach the server by
 	BasePath    string             // prefix of all routes, such as "/signal"; may be empty
 	Proxies     middleware.Proxies // whose X-Forwarded-For is believed
+	// ProxyProtocol says that the nearest proxy names its clients by the PROXY
+	// protocol, so that their connections have their addresses already.
+	ProxyProtocol bool
 
 	RateLimit    int // requests and connections a minute and client IP; 0 no limit
 	MessageRate  int // events a second and connection; 0 no limit

@@ -32,6 +32,7 @@ import (
 // A Server is one instance of the signaling server. Make it with New.
 type Server struct {
 	opts      Options
+	proxies   middleware.Proxies // that name clients in HTTP
 	log       *slog.Logger
 	started   time.Time
 	http      *http.Server
@@ -63,10 +64,14 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		loops:     new(wire.Loops),
 		opts:      opts,
+		proxies:   opts.Proxies,
 		log:       log,
 		started:   time.Now(),
 		deadlines: wire.NewDeadlines(),
 		stop:      make(chan struct{}),
+	}
+	if opts.ProxyProtocol {
+		s.proxies = opts.Proxies.BehindNearest()
 	}
 	if err := s.build(); err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
@@ -79,7 +84,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 // build makes the parts. What it has made when it fails, close ends.
 func (s *Server) build() error {
 	s.gate.server = s
-	s.gate.addresses = addresses{limit: s.opts.MaxConnectionsPerIP, proxies: s.opts.Proxies, log: s.log}
+	s.gate.addresses = addresses{limit: s.opts.MaxConnectionsPerIP, proxies: s.proxies, log: s.log}
 	if err := s.newTokens(); err != nil {
 		return err
 	}
@@ -251,12 +256,12 @@ const socketIOPath = "/socket.io"
 // routes is all that the server answers.
 func (s *Server) routes() http.Handler {
 	origins := middleware.NewOrigins(s.opts.Origins)
-	fromHere := middleware.Origin(origins, middleware.OwnHosts{Public: s.opts.PublicHosts, Proxies: s.opts.Proxies}, s.log)
+	fromHere := middleware.Origin(origins, middleware.OwnHosts{Public: s.opts.PublicHosts, Proxies: s.proxies}, s.log)
 	r := chi.NewRouter()
 	r.Use(
 		chimiddleware.RequestID,
 		middleware.Headers(),
-		middleware.ClientIP(s.opts.Proxies, s.log),
+		middleware.ClientIP(s.proxies, s.log),
 		s.below(s.opts.BasePath),
 		middleware.RequestLog(s.log, func(r *http.Request) bool {
 			return s.routine(r) || isVolli(r)

@@ -25,6 +25,7 @@ var layers = map[string]string{
 	"server/cluster":              "server/hub server/wire server/rawjson",
 	"server/auth":                 "server/rawjson",
 	"server/certs":                "",
+	"server/proxyproto":           "",
 	"server/turn":                 "",
 	"events":                      "server/hub server/wire server/rawjson server/auth server/turn",
 	"server/oodaa":                "events server/hub server/socketio server/wire server/rawjson server/auth",
@@ -32,7 +33,7 @@ var layers = map[string]string{
 	"middleware":                  "",
 	"web":                         "",
 	"server":                      "server/volli server/oodaa events server/auth server/turn server/cluster server/hub middleware web server/socketio server/wire",
-	"cmd/signald":                 "server server/zishang server/certs server/cluster server/volli server/socketio middleware",
+	"cmd/signald":                 "server server/zishang server/certs server/proxyproto server/cluster server/volli server/socketio middleware",
 	"cmd/sigload":                 "",
 }
 

@@ -32,6 +32,9 @@ fi
 need turnserver coturn "TURN from another maker"
 need promtool prometheus "alert rules"
 need nginx nginx-light "the server behind a proxy"
+[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || {
+  missing+=(libnginx-mod-stream) reasons+=("libnginx-mod-stream (nginx in front of TURN)")
+}
 need haproxy haproxy "the server behind another proxy"
 need "${CHROMIUM:-chromium-headless-shell}" chromium-headless-shell "the pages"
 need "${FIREFOX:-firefox-esr}" firefox-esr "the pages"

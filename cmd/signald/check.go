@@ -60,6 +60,9 @@ func (c *config) describe() (lines [][2]string) {
 		add("hosts", "%s", strings.Join(c.PublicHosts, ", "))
 	}
 	add("proxies", "%s", orElse(c.Proxies.String(), "none trusted: X-Forwarded-For is ignored"))
+	if c.ProxyProtocol {
+		add("", "the nearest one by the PROXY protocol")
+	}
 	add("limits", "%s requests a minute and client IP, %s events a second and connection, %d bytes a message, %d bytes waiting, %s connections, %s of one address",
 		limit(c.RateLimit), limit(c.MessageRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections), limit(c.MaxConnectionsPerIP))
 	register := "any time"

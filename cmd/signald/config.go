@@ -114,6 +114,10 @@ var settings = []setting{
 		c.Proxies, err = middleware.ParseProxies(v)
 		return err
 	}},
+	{"PROXY_PROTOCOL", "off", "on reads the PROXY protocol, versions 1 and 2, from TRUSTED_PROXIES, on every TCP listener; off or on", func(c *config, v string) error {
+		c.ProxyProtocol = v == "on"
+		return oneOf(v, "on", "off")
+	}},
 	{"RATE_LIMIT", "100", "requests and new connections per minute per client IP (IPv6: per /64), 429 above; 0 means no limit", func(c *config, v string) error {
 		return setInt(&c.RateLimit, v, 0, 1<<30)
 	}},
@@ -450,6 +454,9 @@ func (c *config) validate() (problems []error) {
 	}
 	if len(c.ICE.TURN) > 0 && c.ICE.Secret == "" {
 		problems = append(problems, errors.New("TURN_URLS: needs TURN_SECRET, which credentials are made with"))
+	}
+	if c.ProxyProtocol && c.Proxies.String() == "" {
+		problems = append(problems, errors.New("PROXY_PROTOCOL: needs TRUSTED_PROXIES, from whom it is read"))
 	}
 	if c.hasTURN() && !c.TURN.PublicIP.IsValid() && !c.turnAuto {
 		problems = append(problems, errors.New("TURN_LISTEN and TURN_TLS_LISTEN: need TURN_PUBLIC_IP, where clients reach them, or TURN_PUBLIC_IP=auto"))

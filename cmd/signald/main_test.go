@@ -224,6 +224,7 @@ func TestSettingsThatDoNotGoTogether(t *testing.T) {
 	for name, args := range map[string][]string{
 		"ENGINE":             {"-engine", "zishang", "-transports", "polling"},
 		"INACTIVITY_TIMEOUT": {"-inactivity-timeout", "44s"},
+		"PROXY_PROTOCOL":     {"-proxy-protocol", "on"},
 		"TURN_PUBLIC_IP":     {"-turn-listen", ":3478"},
 		"TURN_TLS_LISTEN":    {"-turn-tls-listen", ":5349", "-turn-public-ip", "auto"},
 		"TURN_PUBLIC_HOST":   {"-turn-public-host", "https://turn.example.com"},

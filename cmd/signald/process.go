@@ -13,6 +13,7 @@ import (
 
 	"github.com/oodaa/signaling/server"
 	"github.com/oodaa/signaling/server/certs"
+	"github.com/oodaa/signaling/server/proxyproto"
 	"github.com/oodaa/signaling/server/volli"
 )
 
@@ -38,8 +39,11 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 	if err := p.secure(); err != nil {
 		return nil, err
 	}
-	if p.listener, err = net.Listen("tcp", c.address()); err != nil {
+	if p.listener, err = p.listen(c.address()); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if c.ProxyProtocol {
+		c.TURN.Accept = p.named
 	}
 	if p.certs != nil {
 		c.CertificateExpires = p.certs.Expires
@@ -81,6 +85,21 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 	return p, nil
 }
 
+// listen listens for TCP connections.
+func (p *process) listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil || !p.config.ProxyProtocol {
+		return l, err
+	}
+	return p.named(l), nil
+}
+
+// named has connections come with the addresses of clients, where a proxy names
+// them by the PROXY protocol.
+func (p *process) named(l net.Listener) net.Listener {
+	return proxyproto.Wrap(l, p.config.Proxies.TrustAddr, p.log)
+}
+
 // urls is where clients and people reach the server, as attributes of a log line.
 func (p *process) urls() []any {
 	c := p.config
@@ -120,6 +139,7 @@ func (c *config) features() (on []string) {
 	add(c.hasTURN(), "turn")
 	add(c.TURN.ListenTLS != "", "turn-tls")
 	add(c.Proxies.String() != "", "trusted-proxies")
+	add(c.ProxyProtocol, "proxy-protocol")
 	return on
 }
 
@@ -153,10 +173,11 @@ func (p *process) redirect() http.Handler {
 }
 
 func (p *process) side(what, addr string, handler http.Handler) error {
-	s, err := listenSide(what, addr, handler, p.log)
+	listener, err := p.listen(addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("listen for %s: %w", what, err)
 	}
+	s := newSide(what, listener, handler, p.log)
 	p.sides = append(p.sides, s)
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,12 +17,8 @@ type side struct {
 	failed chan error
 }
 
-// listenSide starts a side. Close ends it.
-func listenSide(what, addr string, handler http.Handler, log *slog.Logger) (*side, error) {
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen for %s: %w", what, err)
-	}
+// newSide starts a side. Close ends it.
+func newSide(what string, listener net.Listener, handler http.Handler, log *slog.Logger) *side {
 	s := &side{
 		http: &http.Server{
 			Handler:           handler,
@@ -38,7 +33,7 @@ func listenSide(what, addr string, handler http.Handler, log *slog.Logger) (*sid
 	}
 	go func() { s.failed <- s.http.Serve(listener) }()
 	log.Info(what, "addr", s.addr.String())
-	return s, nil
+	return s
 }
 
 // Close ends the server and waits for it, cutting what is still going on.
