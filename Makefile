@@ -143,4 +143,7 @@ conformance: ## serve the set-up of the protocols' public test suites on port 30
 deploy-check: setup built ## check the deployment files
 	./deploy/check.sh
 
-.PHONY: help run build setup quick test test-go built live alone soak overload chaos redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check
+release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
+	./deploy/release-check.sh
+
+.PHONY: help run build setup quick test test-go built live alone soak overload chaos redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check release-check

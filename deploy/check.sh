@@ -177,7 +177,7 @@ build() {
   tar -c "${excludes[@]}" * | tar -x -C "$tmp/src" || return
   line=$(sed -n 's/^RUN \(CGO_ENABLED=0 .*\) -o \/out\/signald \(.*\)$/\1 -o "$tmp\/root\/signald" \2/p' Dockerfile)
   echo "$line"
-  [ -n "$line" ] && (cd "$tmp/src" && export tmp && TARGETOS='' TARGETARCH='' TAGS='' sh -c "$line")
+  [ -n "$line" ] && (cd "$tmp/src" && export tmp && TARGETOS='' TARGETARCH='' TAGS='' VERSION=9.8.7 REVISION=0123abc sh -c "$line")
 }
 dockerfile() {
   tail -n +2 <(tac Dockerfile | sed '/^FROM/q' | tac) >"$tmp/final"
@@ -197,6 +197,8 @@ lacks_zishang() { ! ENGINE=zishang "$tmp/root/signald" -check >"$tmp/answer" 2>&
 check "Dockerfile: final stage" dockerfile
 check "Dockerfile: its build line, on what .dockerignore leaves" build
 [ -x "$tmp/root/signald" ] || finish
+versioned() { "$tmp/root/signald" -version | tee /dev/stderr | grep -q '^signald 9.8.7 (revision 0123abc, go'; }
+check "Dockerfile: the binary knows its version and revision" versioned
 check "Dockerfile: the binary is static" static
 check "Dockerfile: the binary has at most 21 MB" small
 check "Dockerfile: ENGINE=zishang says how to build it" lacks_zishang
