@@ -53,7 +53,7 @@ var (
 	clusterRelayDesc = describe("cluster_relays_total", "Relays between instances.", "direction", "result")
 	commandsDesc     = describe("cluster_commands_total", "Commands sent to Redis, besides those that keep the lease.")
 	changesDesc      = describe("cluster_changes_total", "Changes of the directory that were applied.")
-	rejoinsDesc      = describe("cluster_rejoins_total", "Times that this instance had to join anew.")
+	rejoinsDesc      = describe("cluster_rejoins_total", "Times that this instance had to rejoin.")
 
 	allocationsDesc      = describe("turn_allocations", "TURN allocations that are open.")
 	turnConnectionsDesc  = describe("turn_connections", "TCP and TLS connections to the TURN server.")

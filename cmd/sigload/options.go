@@ -119,7 +119,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		}
 		pid, err := strconv.Atoi(field)
 		if err != nil || pid < 1 {
-			problems = append(problems, fmt.Errorf("-pid: %q is no process id", field))
+			problems = append(problems, fmt.Errorf("-pid: %q is not a valid process ID", field))
 		}
 		o.pids = append(o.pids, pid)
 	}
@@ -129,7 +129,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		}
 		ip := net.ParseIP(field)
 		if ip == nil {
-			problems = append(problems, fmt.Errorf("-from: %q is no IP address", field))
+			problems = append(problems, fmt.Errorf("-from: %q is not a valid IP address", field))
 		}
 		o.from = append(o.from, ip)
 	}
@@ -139,7 +139,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 func (o *options) validate() (problems []error) {
 	u, err := url.Parse(o.url)
 	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme) {
-		problems = append(problems, fmt.Errorf("-url: %q is no http, https, ws or wss address", o.url))
+		problems = append(problems, fmt.Errorf("-url: %q is not a valid http, https, ws or wss URL", o.url))
 	}
 	if o.protocol == nil {
 		problems = append(problems, errors.New("-protocol: must be socketio or volli"))

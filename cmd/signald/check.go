@@ -160,7 +160,7 @@ func (c *config) warnings(env environment) (warnings []string) {
 	warn(c.TURN.ListenTLS != "" && c.TURN.PublicHost == "",
 		"TURN_PUBLIC_HOST is not set: turns: URLs have an IP address, which most certificates do not name, so clients refuse them")
 	warn(len(c.acme.Domains) > 0 && c.acme.CacheDir == "",
-		"ACME_CACHE_DIR is not set: each start orders certificates anew, until the authority's limits forbid it")
+		"ACME_CACHE_DIR is not set: each start orders new certificates, until the authority's limits are reached")
 	warn(c.Polling && !c.offersPolling(),
 		fmt.Sprintf("ENGINE=%s offers WebSocket only: clients that begin with long-polling cannot connect", c.engine))
 	return warnings

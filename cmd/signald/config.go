@@ -155,7 +155,7 @@ var settings = []setting{
 	{"INACTIVITY_TIMEOUT", "5m", "disconnects a client that sends nothing for this long, heartbeats included; at least PING_INTERVAL + PING_TIMEOUT", func(c *config, v string) error {
 		return setDuration(&c.InactivityTimeout, v)
 	}},
-	{"PRESENCE", "all", "who is notified when a user joins or leaves: all, or none, which also leaves user lists empty", func(c *config, v string) error {
+	{"PRESENCE", "all", "users to notify when another user joins or leaves: all, or none, which also leaves user lists empty", func(c *config, v string) error {
 		c.Presence = v == "all"
 		return oneOf(v, "all", "none")
 	}},

@@ -221,7 +221,7 @@ func checkTimes(claims jwt.MapClaims) error {
 			continue
 		}
 		if seconds, ok := value.(float64); !ok || math.Abs(seconds) > maxTime {
-			return fmt.Errorf("claim %q is no time", name)
+			return fmt.Errorf("claim %q is not a valid time", name)
 		}
 	}
 	return nil
@@ -240,7 +240,7 @@ func (v *Verifier) key(t *jwt.Token) (any, error) {
 	kid, named := t.Header["kid"]
 	name, ok := kid.(string)
 	if named && !ok {
-		return nil, errors.New("kid is no string")
+		return nil, errors.New("kid is not a string")
 	}
 	return v.source.find(t.Method.Alg(), name)
 }

@@ -96,7 +96,7 @@ func NewACME(opts ACMEOptions) (*ACME, error) {
 	}
 
 	if cache == nil {
-		a.log.Warn("no cache directory: each restart orders certificates anew")
+		a.log.Warn("no cache directory, so each restart orders new certificates")
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.directory = newDirectory(a.ctx, opts.Roots)

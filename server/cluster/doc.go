@@ -5,7 +5,7 @@
 // numbers and publishes them; every instance applies that feed in its order,
 // its own registrations included, so that all agree on who holds a name and
 // nobody has to ask. What was missed shows as a gap in the numbers, and is
-// repaired by joining anew from a snapshot.
+// repaired by rejoining from a snapshot.
 //
 // Relays do not go through the directory: they are published to the one
 // instance that holds the name, which answers, on the same way back, what

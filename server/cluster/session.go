@@ -352,7 +352,7 @@ func (s *session) reclaim(ctx context.Context, former string) error {
 		answer, err := s.evalChanges(asking, s.redis, former, list).StringSlice()
 		cancel()
 		if err != nil {
-			return scriptError("claim names anew", err)
+			return scriptError("reclaim user IDs", err)
 		}
 		refused = append(refused, answer...)
 		if err := s.renewInTime(ctx); err != nil {

@@ -14,11 +14,11 @@ const ringFor = 45_000; // ms
 // A Call calls these functions of its owner, on:
 //
 //   changed()         the state is another one
-//   ended(words)      there is no call any more, and why
+//   ended(words)      the call has ended, and why
 //   told(state)       the other's {muted, camera, screen}
 export class Call {
   state = 'idle';
-  video = false; // whether the one who dialed wants to be seen
+  video = false; // whether the caller wants to be seen
 
   #tell;
   #on;

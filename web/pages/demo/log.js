@@ -24,11 +24,11 @@ export class Log {
     return this.#list.childElementCount === 0;
   }
 
-  // message adds a line, of ours if there is no name.
+  // message adds a line, of ours without a name.
   message(name, text) {
     const [item, part] = clone('message');
     item.classList.add(name ? 'theirs' : 'mine');
-    part('who').textContent = name ?? 'You';
+    part('author').textContent = name ?? 'You';
     part('text').textContent = text;
     part('when').textContent = clock();
     this.#append(item);
@@ -89,12 +89,12 @@ export class Log {
     }
   }
 
-  // fileRow adds a line about a file, of ours if there is no name.
+  // fileRow adds a line about a file, of ours without a name.
   #fileRow(name, title, size) {
     const [item, part] = clone('file');
     title = title.slice(0, 200);
     item.classList.add(name ? 'theirs' : 'mine');
-    part('who').textContent = name ?? 'You';
+    part('author').textContent = name ?? 'You';
     part('title').textContent = title;
     part('when').textContent = clock();
     part('bar').max = size || 1;

@@ -4,7 +4,7 @@
 // iceServers, and
 //
 //   onstate(state, detail)       see reconnect.js
-//   onpeople(online, missed)     names: who is online, and who was looked for
+//   onpeople(online, missed)     names: the users who are online, and those who were looked for
 //                                and is not; nobody while the state is not online
 //   onsignal(kind, from, body)   an offer, an answer or an ice-candidate came
 //   onerror(text)              an error of the contract

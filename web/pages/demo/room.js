@@ -1,4 +1,4 @@
-// After joining: the connection to the server, who is online, and conversations
+// After joining: the connection to the server, the users who are online, and conversations
 // with them.
 
 import { Conversation } from './conversation.js';
@@ -153,7 +153,7 @@ function find(name) {
   else act(name, 'chat');
 }
 
-// showPeople shows who is online, and the names that are looked for in vain.
+// showPeople shows the users who are online, and the names that are looked for in vain.
 function showPeople(people, missed) {
   const before = online;
   online = people;

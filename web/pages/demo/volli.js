@@ -9,7 +9,7 @@ const bodies = { offer: 'offer', answer: 'answer', 'ice-candidate': 'candidate' 
 // Errors that pass by themselves.
 const passing = new Set(['Rate limit exceeded', 'Server unavailable']);
 
-// The server does not notify Volli clients about who comes and goes: they ask.
+// The server does not notify Volli clients when users join or leave: they ask.
 const askEvery = 2000;
 const answerTimeout = 10_000;
 const maxWatched = 20;
@@ -27,7 +27,7 @@ export class Volli extends Reconnecting {
   #asked = false; // and not answered yet
   #watched = new Map(); // name → whether it is online
   #asking;
-  #wanted = []; // who waits for ICE servers: {resolve, reject}
+  #wanted = []; // those who wait for ICE servers: {resolve, reject}
 
   constructor(name, token) {
     super(address('signaling'));

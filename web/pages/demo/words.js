@@ -18,7 +18,7 @@ const words = {
   'Unknown message type': 'The server does not know what this page asked for.',
   'Missing required fields': 'Something is missing in what this page sent, or it is too long.',
   'Invalid proof': 'This page could not prove that the name is its own.',
-  'Not connected': 'There is no connection to the server at the moment.',
+  'Not connected': 'The page is not connected to the server at the moment.',
   'Connection lost': 'The connection to the server broke before it could answer.',
   'io server disconnect': 'The server ended this connection. Most likely someone else joined with the same name.',
   replaced: 'Someone else joined with the same name and took it over.',
