@@ -35,20 +35,24 @@ const usage = `signald is a WebRTC signaling server for Socket.IO clients (Oodaa
 WebSocket clients (Volli).
 
 Usage:
-  signald [-setting value ...]
+  signald [command] [-setting value ...]
 
 Examples:
   signald                                             serve on http://localhost:3001
   CORS_ORIGINS=https://app.example.com signald        accept browsers from this site
   signald -port 8080 -trusted-proxies 1               serve behind one proxy
   REDIS_URL=redis://localhost:6379 signald            share users with other instances
-  signald -check                                      validate the configuration
+  signald check                                       validate the configuration
+  signald token -user alice -ttl 1h                   sign a token for a user
 
-Commands:
-  -check      validate the configuration, print what would run, and exit
-  -health     ask the server on this machine for its health, and exit
-  -version    print the version and exit
-  -help       print this text and exit
+Commands (without one, signald serves; check, health, version and help may also
+be written as flags, such as -check):
+  check       validate the configuration, print what would run, and exit
+  health      ask the server on this machine for its health, and exit
+  token       print a token for the user -user, valid for -ttl (1h), signed with
+              AUTH_JWT_SECRET
+  version     print the version and exit
+  help        print this text and exit
 
 Every setting is an environment variable and a flag. Flags take precedence.
 `

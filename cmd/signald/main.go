@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -63,9 +65,30 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	check := flags.Bool("check", false, "validate the configuration, say what would run, and exit")
 	health := flags.Bool("health", false, "ask the server on this machine for its health and exit")
 	define(flags)
+	command := ""
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		command, args = args[0], args[1:]
+	}
+	var token tokenRequest
+	if command == "token" {
+		token.define(flags)
+	}
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	switch command {
+	case "", "token":
+	case "help":
+		err = cmp.Or(err, flag.ErrHelp)
+	case "version":
+		*version = true
+	case "check":
+		*check = true
+	case "health":
+		*health = true
+	default:
+		err = fmt.Errorf("unexpected argument %q", command)
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -81,6 +104,8 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	switch {
 	case err != nil:
 		return usageError{err}
+	case command == "token":
+		return token.write(stdout, c)
 	case *check:
 		return c.report(stdout, env)
 	case *health:

@@ -171,8 +171,10 @@ func TestStartSays(t *testing.T) {
 func TestHealthCheckOfTheRunningServer(t *testing.T) {
 	p := launch(t, map[string]string{"BASE_PATH": "/signal/"})
 	port := p.addr[strings.LastIndex(p.addr, ":")+1:]
-	if err := run(context.Background(), []string{"-health", "-port", port, "-base-path", "/signal"}, noEnv, io.Discard, io.Discard); err != nil {
-		t.Errorf("healthy server: %v", err)
+	for _, command := range []string{"-health", "health"} {
+		if err := run(context.Background(), []string{command, "-port", port, "-base-path", "/signal"}, noEnv, io.Discard, io.Discard); err != nil {
+			t.Errorf("healthy server: %v", err)
+		}
 	}
 	p.stop()
 	<-p.done
