@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of settings into docs/configuration.md")
+var update = flag.Bool("update", false, "write the settings into docs/configuration.md and .env.example")
 
 func TestEverySettingIsInOneGroup(t *testing.T) {
 	var grouped, all []string
