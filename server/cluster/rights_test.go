@@ -21,8 +21,8 @@ func leastRights(t *testing.T, prefix, password string) []string {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if rights, ok := strings.CutPrefix(line, "ACL SETUSER signald "); ok {
-			return strings.Fields(strings.NewReplacer("oodaa:", prefix, "PASSWORD", password).Replace(rights))
+		if _, rights, ok := strings.Cut(line, "ACL SETUSER signaling "); ok {
+			return strings.Fields(strings.NewReplacer("oodaa:", prefix, "PASSWORD", password, "'", "").Replace(rights))
 		}
 	}
 	t.Fatal("docs/redis.md lists no rights")
@@ -34,8 +34,8 @@ func leastRights(t *testing.T, prefix, password string) []string {
 func TestLeastRights(t *testing.T) {
 	redis := rig.StartRedis(t)
 	rights := leastRights(t, "test:", "pw")
-	redis.Do(append([]string{"ACL", "SETUSER", "signald"}, rights...)...)
-	url := "redis://signald:pw@" + redis.Addr
+	redis.Do(append([]string{"ACL", "SETUSER", "signaling"}, rights...)...)
+	url := "redis://signaling:pw@" + redis.Addr
 	var missing []string
 	for _, right := range rights {
 		if command, ok := strings.CutPrefix(right, "+"); ok {
@@ -46,12 +46,12 @@ func TestLeastRights(t *testing.T) {
 		t.Fatalf("rights: %v", rights)
 	}
 	for _, command := range missing {
-		if answer := redis.Do("ACL", "SETUSER", "signald", "-"+command); answer != "+OK\r\n" {
+		if answer := redis.Do("ACL", "SETUSER", "signaling", "-"+command); answer != "+OK\r\n" {
 			t.Fatalf("%s: %s", command, answer)
 		}
 		c, log := startLogged(t, url)
 		rig.Eventually(t, "lost without "+command, func() bool { return c.Status().Lost != "" })
-		if answer := redis.Do("ACL", "SETUSER", "signald", "+"+command); answer != "+OK\r\n" {
+		if answer := redis.Do("ACL", "SETUSER", "signaling", "+"+command); answer != "+OK\r\n" {
 			t.Fatalf("%s: %s", command, answer)
 		}
 		rig.Eventually(t, "joined with "+command, func() bool { return c.Status().Lost == "" })

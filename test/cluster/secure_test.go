@@ -123,22 +123,22 @@ func TestRedisLeastRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rights, ok := strings.Cut(string(text), "\nACL SETUSER signald ")
+	_, rights, ok := strings.Cut(string(text), "ACL SETUSER signaling ")
 	if !ok {
 		t.Fatal("docs/redis.md lists no rights")
 	}
-	rights, _, _ = strings.Cut(strings.ReplaceAll(rights, "PASSWORD", "pw"), "\n")
+	rights, _, _ = strings.Cut(strings.NewReplacer("PASSWORD", "pw", "'", "").Replace(rights), "\n")
 	for _, program := range []string{"redis-server", "valkey-server"} {
 		t.Run(program, func(t *testing.T) {
 			if _, err := exec.LookPath(program); err != nil && program != "redis-server" {
 				t.Skip("Debian has it from 13 on")
 			}
 			redis := rig.StartRedisProgram(t, program)
-			redis.Do(append([]string{"ACL", "SETUSER", "signald"}, strings.Fields(rights)...)...)
+			redis.Do(append([]string{"ACL", "SETUSER", "signaling"}, strings.Fields(rights)...)...)
 			for _, presence := range []string{"all", "none"} {
 				var nodes []*rig.Server
 				for i := range 2 {
-					nodes = append(nodes, rig.Start(t, "REDIS_URL=redis://signald:pw@"+redis.Addr, fmt.Sprintf("NODE_ID=n%d", i), "PRESENCE="+presence, "RATE_LIMIT=1000"))
+					nodes = append(nodes, rig.Start(t, "REDIS_URL=redis://signaling:pw@"+redis.Addr, fmt.Sprintf("NODE_ID=n%d", i), "PRESENCE="+presence, "RATE_LIMIT=1000"))
 					rig.AwaitReady(t, nodes[i])
 				}
 				exchange(t, nodes)
