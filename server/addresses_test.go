@@ -161,9 +161,7 @@ func TestProbesCount(t *testing.T) {
 	opts.MaxConnections = 2
 	s := run(t, opts)
 	_, body := s.get(t, "/socket.io/?EIO=4&transport=polling")
-	_, sid, _ := strings.Cut(body, `"sid":"`)
-	sid, _, _ = strings.Cut(sid, `"`)
-	probe, _ := s.get(t, "/socket.io/?EIO=4&transport=websocket&sid="+sid, upgradeHeaders...)
+	probe, _ := s.get(t, "/socket.io/?EIO=4&transport=websocket&sid="+sidOf(body), upgradeHeaders...)
 	if probe.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatal(probe.Status)
 	}

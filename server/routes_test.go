@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,7 +32,36 @@ func (r *running) get(t *testing.T, path string, headers ...string) (*http.Respo
 	if err != nil {
 		t.Fatal(err)
 	}
+	if sid := sidOf(string(body)); sid != "" {
+		// A session that its client does not end keeps Shutdown waiting.
+		t.Cleanup(func() { r.leave(t, path+"&sid="+sid) })
+	}
 	return answer, string(body)
+}
+
+// leave ends a session of long-polling as clients do, who poll meanwhile.
+func (r *running) leave(t *testing.T, path string) {
+	t.Helper()
+	for _, ask := range []func() (*http.Response, error){
+		func() (*http.Response, error) {
+			return r.client.Post(r.url+path, "text/plain", strings.NewReader("1"))
+		},
+		func() (*http.Response, error) { return r.client.Get(r.url + path) },
+	} {
+		answer, err := ask()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = answer.Body.Close() // what it says does not matter
+	}
+}
+
+// sidOf returns the session of an Engine.IO handshake, or "".
+func sidOf(body string) string {
+	_, sid, _ := strings.Cut(body, `"sid":"`)
+	sid, _, _ = strings.Cut(sid, `"`)
+	return sid
 }
 
 var upgradeHeaders = []string{
