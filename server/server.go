@@ -42,7 +42,7 @@ type Server struct {
 	loops     *wire.Loops
 	tokens    *auth.Verifier // nil: clients need none
 	hub       *hub.Hub
-	cluster   *cluster.Cluster // nil: there is one instance
+	cluster   cluster.Member // nil: there is one instance
 	handlers  *events.Handlers
 	engine    socketio.Engine
 	oodaa     *oodaa.Gateway
@@ -177,7 +177,7 @@ func (s *Server) newTokens() (err error) {
 func (s *Server) newHub() {
 	opts := hub.Options{Presence: s.opts.Presence}
 	if s.opts.Redis != nil {
-		s.cluster = cluster.New(cluster.Options{
+		s.cluster = cluster.NewMember(cluster.Options{
 			Redis:       s.opts.Redis,
 			Authorities: s.opts.RedisAuthorities,
 			Prefix:      s.opts.RedisPrefix,

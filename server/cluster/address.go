@@ -23,7 +23,9 @@ type Address struct {
 	master string   // what the Sentinels call the primary; empty without Sentinels
 	shards bool     // a Redis Cluster
 
-	options                            redis.Options // for Redis itself
+	options                            any // redis.Options, for Redis itself: see Member
+	database                           int
+	tls                                bool
 	sentinelUsername, sentinelPassword string
 	ignored                            []string
 }
@@ -133,8 +135,8 @@ func ParseURL(text string) (*Address, error) {
 	if err != nil {
 		return nil, errValue
 	}
-	a.options = *options
-	if a.shards && a.options.DB != 0 {
+	a.options, a.database, a.tls = *options, options.DB, options.TLSConfig != nil
+	if a.shards && a.database != 0 {
 		return nil, errShards
 	}
 	return a, nil
@@ -143,8 +145,8 @@ func ParseURL(text string) (*Address, error) {
 // String is the URL without any user name, password or parameter.
 func (a *Address) String() string {
 	text := a.scheme + "://" + strings.Join(a.hosts, ",")
-	if a.options.DB != 0 {
-		text += fmt.Sprintf("/%d", a.options.DB)
+	if a.database != 0 {
+		text += fmt.Sprintf("/%d", a.database)
 	}
 	if a.master != "" {
 		text += ", master " + a.master
@@ -156,12 +158,12 @@ func (a *Address) String() string {
 func (a *Address) Ignored() []string { return a.ignored }
 
 // TLS reports whether the connections are encrypted.
-func (a *Address) TLS() bool { return a.options.TLSConfig != nil }
+func (a *Address) TLS() bool { return a.tls }
 
 // clientOptions are those of a client of the Redis at host. No command is
 // repeated: what a timeout leaves open must not be done twice.
-func (a *Address) clientOptions(host string, authorities *x509.CertPool) *redis.Options {
-	o := a.options
+func clientOptions(a *Address, host string, authorities *x509.CertPool) *redis.Options {
+	o := a.options.(redis.Options)
 	o.Addr = host
 	if o.TLSConfig != nil {
 		o.TLSConfig = o.TLSConfig.Clone()

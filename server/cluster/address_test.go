@@ -33,14 +33,14 @@ func TestURLCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := a.clientOptions("r:1", nil); o.Username != "u" || o.Password != "p:" || o.DB != 2 || o.Addr != "r:1" ||
+	if o := clientOptions(a, "r:1", nil); o.Username != "u" || o.Password != "p:" || o.DB != 2 || o.Addr != "r:1" ||
 		a.sentinelUsername != "su" || a.sentinelPassword != "s&p" {
 		t.Errorf("%+v, Sentinels %q %q", o, a.sentinelUsername, a.sentinelPassword)
 	}
 	if a, err = ParseURL("rediss+cluster://a,b"); err != nil {
 		t.Fatal(err)
 	}
-	if o := a.clientOptions("b:1", nil); o.TLSConfig == nil || o.TLSConfig.ServerName != "b" || o.TLSConfig.InsecureSkipVerify {
+	if o := clientOptions(a, "b:1", nil); o.TLSConfig == nil || o.TLSConfig.ServerName != "b" || o.TLSConfig.InsecureSkipVerify {
 		t.Errorf("%+v", o.TLSConfig)
 	}
 }

@@ -30,13 +30,13 @@ func (l *locator) locate(ctx context.Context) (*redis.Options, error) {
 	case l.address.master != "":
 		ask = l.askSentinel
 	case !l.address.shards:
-		return l.address.clientOptions(l.hosts[0], l.authorities), nil
+		return clientOptions(l.address, l.hosts[0], l.authorities), nil
 	}
 	var err error
 	for range l.hosts {
 		var host string
 		if host, err = l.askWith(ctx, ask); err == nil {
-			return l.address.clientOptions(host, l.authorities), nil
+			return clientOptions(l.address, host, l.authorities), nil
 		}
 		err = fmt.Errorf("%s: %w", l.hosts[0], err)
 		l.hosts = append(l.hosts[1:], l.hosts[0])
@@ -47,7 +47,7 @@ func (l *locator) locate(ctx context.Context) (*redis.Options, error) {
 func (l *locator) askWith(ctx context.Context, ask func(context.Context, *redis.Options) (string, error)) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, locateTimeout)
 	defer cancel()
-	return ask(ctx, l.address.clientOptions(l.hosts[0], l.authorities))
+	return ask(ctx, clientOptions(l.address, l.hosts[0], l.authorities))
 }
 
 // askSentinel asks a Sentinel where the primary is.
