@@ -115,7 +115,7 @@ func (s *Server) unlimited(r *http.Request) bool {
 
 // routine tells which requests are logged only at debug.
 func (s *Server) routine(r *http.Request) bool {
-	return isProbe(r) || r.URL.Path == "/metrics" || isSocketIO(r) || s.isPageFile(r)
+	return isProbe(r) || r.URL.Path == "/metrics" || r.URL.Path == faviconPath || isSocketIO(r) || s.isPageFile(r)
 }
 
 // isMonitor reports whether somebody asks for figures, which hold nothing that a

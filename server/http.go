@@ -12,6 +12,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/oodaa/signaling/middleware"
+	"github.com/oodaa/signaling/web"
 )
 
 // answer writes v as JSON.
@@ -26,8 +27,18 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(body, '\n'))
 }
 
-func notFound(w http.ResponseWriter, _ *http.Request) {
+// notFound answers with JSON, or with a page for a browser.
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	if web.WantsHTML(r) {
+		s.landing("Not found", "This server has nothing at this address.").Write(w, r, http.StatusNotFound)
+		return
+	}
 	answer(w, http.StatusNotFound, map[string]string{"error": "Not found"})
+}
+
+func (s *Server) landing(title, text string) web.Landing {
+	return web.Landing{Title: title, Text: text, Version: Build().Version, Base: s.opts.BasePath, Pages: s.opts.StatusPages}
 }
 
 func methodNotAllowed(w http.ResponseWriter, _ *http.Request) {
@@ -42,7 +53,7 @@ func upgradeRequired(w http.ResponseWriter, _ *http.Request) {
 
 // below has all routes stand below a path: what comes for another is not found.
 func (s *Server) below(base string) func(http.Handler) http.Handler {
-	outside := chi.Chain(middleware.RequestLog(s.log, nil), s.limiter.Handler(nil)).HandlerFunc(notFound)
+	outside := chi.Chain(middleware.RequestLog(s.log, nil), s.limiter.Handler(nil)).HandlerFunc(s.notFound)
 	return func(next http.Handler) http.Handler {
 		if base == "" {
 			return next
@@ -60,6 +71,14 @@ func (s *Server) below(base string) func(http.Handler) http.Handler {
 	}
 }
 
+// faviconPath is what browsers ask for by themselves where they are shown JSON.
+const faviconPath = "/favicon.ico"
+
+func favicon(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	w.WriteHeader(http.StatusNoContent)
+}
+
 // clientScripts are the files of the JavaScript client that stock socket.io
 // serves itself.
 var clientScripts = [...]string{"socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"}
@@ -68,7 +87,7 @@ var clientScripts = [...]string{"socket.io.js", "socket.io.min.js", "socket.io.e
 func (s *Server) clientScript(w http.ResponseWriter, r *http.Request) {
 	target := s.opts.ClientScripts
 	if target == "" {
-		notFound(w, r)
+		s.notFound(w, r)
 		return
 	}
 	if strings.HasSuffix(target, "/") {
@@ -81,7 +100,14 @@ func (s *Server) clientScript(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusFound)
 }
 
-func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+// index says what this is, in JSON, or on a page for a browser.
+func (s *Server) index(w http.ResponseWriter, r *http.Request) {
+	const description = "WebRTC signaling: lets two devices find each other and exchange offers, answers and candidates"
+	w.Header().Add("Vary", "Accept")
+	if web.WantsHTML(r) {
+		s.landing("Oodaa Signaling Server", description+".").Write(w, r, http.StatusOK)
+		return
+	}
 	endpoints := map[string]string{
 		"health": "/health", "ready": "/ready", "stats": "/stats",
 		"socketio": socketIOPath + "/", "volli": "/signaling", "iceServers": "/ice-servers",
@@ -102,7 +128,7 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 		Endpoints   map[string]string `json:"endpoints"`
 	}{
 		"Oodaa Signaling Server", Build().Version,
-		"WebRTC signaling: lets two devices find each other and exchange offers, answers and candidates",
+		description,
 		endpoints,
 	})
 }

@@ -57,7 +57,7 @@ func (s *Server) pages(r chi.Router) {
 	r.Method(http.MethodGet, eventsPath, s.feed)
 	r.Get(pastPath, s.past)
 	for _, path := range []string{demoPath, statusPath} {
-		page := web.New(strings.TrimPrefix(path, "/"), http.HandlerFunc(notFound))
+		page := web.New(strings.TrimPrefix(path, "/"), http.HandlerFunc(s.notFound))
 		r.Method(http.MethodGet, path, page)
 		r.Method(http.MethodGet, path+"/*", page)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,7 @@ func TestBasePath(t *testing.T) {
 		{"", nil, 200},
 		{"/", nil, 200},
 		{"/health", nil, 200},
+		{"/favicon.ico", nil, 204},
 		{"/healthz", nil, 200},
 		{"/livez", nil, 200},
 		{"/ready", nil, 200},
@@ -158,5 +160,28 @@ func TestIdleTimeout(t *testing.T) {
 	s := run(t, options())
 	if got := s.http.IdleTimeout; got != 75*time.Second {
 		t.Errorf("%v", got)
+	}
+}
+
+// Browsers get a page where others get JSON, and caches are told so.
+func TestLandingPage(t *testing.T) {
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	for _, base := range []string{"", "/signal"} {
+		opts := options()
+		opts.BasePath, opts.StatusPages = base, true
+		s := run(t, opts)
+		for path, status := range map[string]int{base + "/": 200, base + "/nothing": 404, base + "/demo/nothing": 404} {
+			for accept, kind := range map[string]string{browser: "text/html; charset=utf-8", "*/*": "application/json; charset=utf-8"} {
+				answer, body := s.get(t, path, "Accept", accept)
+				if answer.StatusCode != status || answer.Header.Get("Content-Type") != kind || !slices.Contains(answer.Header.Values("Vary"), "Accept") {
+					t.Errorf("%s for %s: %d, %v", path, accept, answer.StatusCode, answer.Header)
+				}
+				for _, want := range []string{`href="` + base + `/demo"`, `href="` + base + `/status"`, s.url + base + "/socket.io/socket.io.js"} {
+					if strings.Contains(body, want) != (accept == browser) {
+						t.Errorf("%s for %s: %q in\n%s", path, accept, want, body)
+					}
+				}
+			}
+		}
 	}
 }

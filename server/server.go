@@ -274,10 +274,11 @@ func (s *Server) routes() http.Handler {
 		s.volliUpgrade(fromHere),
 		chimiddleware.GetHead,
 	)
-	r.NotFound(notFound)
+	r.NotFound(s.notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 
 	r.Get("/", s.index)
+	r.Get(faviconPath, favicon)
 	r.Get("/signaling", upgradeRequired)
 	r.Get("/ws", upgradeRequired)
 	for _, path := range healthPaths {
