@@ -12,7 +12,7 @@ import (
 const maxLogged = 256
 
 // RequestLog writes one line when a request has been answered, with method,
-// path, status, bytes of the body, duration, and the request id if chi's
+// path, status, bytes of the body, duration_ms, and the request id if chi's
 // RequestID is mounted outside. The query is left out, since it carries session
 // ids and tokens. The client's address is added where debug is enabled.
 //
@@ -49,7 +49,7 @@ func RequestLog(log *slog.Logger, quiet func(*http.Request) bool) func(http.Hand
 				attrs := append(requestAttrs(r),
 					slog.Int("status", rec.status),
 					slog.Int64("bytes", rec.bytes),
-					slog.Duration("duration", time.Since(start)))
+					slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000))
 				if log.Enabled(r.Context(), slog.LevelDebug) {
 					attrs = append(attrs, slog.String("remote", Addr(r).String()))
 				}
