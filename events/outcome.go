@@ -25,6 +25,28 @@ var texts = [hub.Outcomes]string{
 // Text is the error text for an outcome, where a family has no text of its own.
 func Text(outcome hub.Outcome) string { return texts[outcome] }
 
+// codes name the outcomes that are errors for programs: a text may be read by
+// people, and names users.
+var codes = [hub.Outcomes]string{
+	hub.InvalidUserID:  "invalid_user_id",
+	hub.InvalidData:    "invalid_data",
+	hub.NotFound:       "not_found",
+	hub.NotRegistered:  "not_registered",
+	hub.SenderMismatch: "sender_mismatch",
+	hub.TooLarge:       "too_large",
+	hub.RateLimited:    "rate_limited",
+	hub.UserNotAllowed: "user_not_allowed",
+	hub.Unauthorized:   "unauthorized",
+	hub.Unavailable:    "unavailable",
+	hub.InvalidFormat:  "invalid_format",
+	hub.UnknownType:    "unknown_type",
+	hub.MissingFields:  "missing_fields",
+	hub.InvalidProof:   "invalid_proof",
+}
+
+// Code is the name of an error for programs.
+func Code(outcome hub.Outcome) string { return codes[outcome] }
+
 // maxNamed is how many bytes of a user ID a text repeats.
 const maxNamed = 256
 

@@ -11,7 +11,20 @@
 export type UserId = string;
 
 /** Whether a request was accepted; of a relay, whether it was handed to the target's connection. */
-export type Acknowledgement = { ok: true } | { ok: false; error: ErrorText };
+export type Acknowledgement = { ok: true } | { ok: false; error: ErrorText; code: ErrorCode };
+
+/** The kind of an error, for programs. */
+export type ErrorCode =
+  | "invalid_user_id"
+  | "invalid_data"
+  | "not_found"
+  | "not_registered"
+  | "sender_mismatch"
+  | "too_large"
+  | "rate_limited"
+  | "user_not_allowed"
+  | "unauthorized"
+  | "unavailable";
 
 export type ErrorText =
   | "Invalid user ID"

@@ -271,8 +271,7 @@ func TestAppendAnswers(t *testing.T) {
 	for name, tt := range map[string]struct{ got, want string }{
 		"error":             {string(appendError(nil, "Invalid user ID")), `["error","Invalid user ID"]`},
 		"error with a name": {string(appendError(nil, text(hub.NotFound, hub.Offer, []byte("\"\\\n\xed\xa0\x80")))), `["error","User \"\\\n\ud800 not found"]`},
-		"success":           {string(appendOutcome(nil, "")), `[{"ok":true}]`},
-		"failure":           {string(appendOutcome(nil, `User " not found`)), `[{"ok":false,"error":"User \" not found"}]`},
+		"failure":           {string(appendFailure(nil, hub.NotFound, `User " not found`)), `[{"ok":false,"error":"User \" not found","code":"not_found"}]`},
 		"connected":         {string(spellChange(&hub.Change{User: bob, Online: true})), `["peer-connected",{"peerId":"bo\"b\n😀\udc00"}]`},
 		"disconnected":      {string(spellChange(&hub.Change{User: bob})), `["peer-disconnected",{"peerId":"bo\"b\n😀\udc00"}]`},
 		"nobody":            {string(spellUsers(nil, bob)), `["user-list",{"users":[]}]`},

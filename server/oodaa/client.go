@@ -60,11 +60,11 @@ func (c *client) Event(e *socketio.Event) error {
 	switch string(e.Name) {
 	case "get-users":
 		c.HandleUsers(asked(e))
-		c.ack(asked(e), "")
+		c.ack(asked(e), hub.OK, "")
 	case "ping":
 		h.Counters.Event(events.Ping)
 		c.emit([]byte(`["pong"]`), e.Batch)
-		c.ack(asked(e), "")
+		c.ack(asked(e), hub.OK, "")
 	case "get-ice-servers":
 		h.Counters.Event(events.GetICEServers)
 		c.HandleICEServers(asked(e))
@@ -132,7 +132,7 @@ func (c *client) relayWith(r *hub.Relay, e *socketio.Event, kind hub.Kind) error
 	}
 	switch outcome {
 	case hub.OK:
-		c.ack(asked(e), "")
+		c.ack(asked(e), hub.OK, "")
 	case hub.Pending:
 	default:
 		c.fail(asked(e), outcome, kind, r.To)

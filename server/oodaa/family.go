@@ -14,16 +14,17 @@ func (c *client) emit(args []byte, batch *wire.Batch) {
 	_ = c.socket.Emit(args, nil, batch) // an error is the client's end, which Closed tells
 }
 
-var done = appendOutcome(nil, "")
+var done = []byte(`[{"ok":true}]`)
 
-// ack answers an event that wants it; text is empty, or the error.
-func (c *client) ack(ask events.Ask, text string) {
+// ack answers an event that wants it, with the text where the outcome is an
+// error.
+func (c *client) ack(ask events.Ask, outcome hub.Outcome, text string) {
 	switch {
 	case ask.Ack == events.NoAck:
-	case text == "":
+	case outcome == hub.OK:
 		_ = c.socket.Ack(ask.Ack, done, nil, ask.Batch)
 	default:
-		_ = c.socket.Ack(ask.Ack, appendOutcome(nil, text), nil, ask.Batch)
+		_ = c.socket.Ack(ask.Ack, appendFailure(nil, outcome, text), nil, ask.Batch)
 	}
 }
 
@@ -32,7 +33,7 @@ func (c *client) fail(ask events.Ask, outcome hub.Outcome, kind hub.Kind, to []b
 	text := text(outcome, kind, to)
 	c.gateway.errors.Count(outcome, kind)
 	c.emit(appendError(nil, text), ask.Batch)
-	c.ack(ask, text)
+	c.ack(ask, outcome, text)
 }
 
 // Failed sends the error of anything else but a relay.
@@ -46,7 +47,7 @@ func (c *client) Registered(ask events.Ask, _ string, outcome hub.Outcome) {
 		return
 	}
 	c.known = true
-	c.ack(ask, "")
+	c.ack(ask, hub.OK, "")
 	c.handleEarly(ask.Batch)
 }
 
@@ -55,7 +56,7 @@ func (c *client) Replied(r *hub.Reply) {
 	ask := events.Ask{Ack: r.Ack, Batch: r.Batch}
 	c.gateway.Handlers.Counters.Relay(r.Kind, r.Outcome)
 	if r.Outcome == hub.OK {
-		c.ack(ask, "")
+		c.ack(ask, hub.OK, "")
 		return
 	}
 	c.fail(ask, r.Outcome, r.Kind, r.To)

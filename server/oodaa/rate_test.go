@@ -52,10 +52,10 @@ func TestRateLimit(t *testing.T) {
 		send(`["ping"]`, socketio.NoAck)
 		send(`["unknown"]`, socketio.NoAck)
 		alice.hears(
-			exceeded, `2 [{"ok":false,"error":"Rate limit exceeded"}]`,
+			exceeded, `2 [{"ok":false,"error":"Rate limit exceeded","code":"rate_limited"}]`,
 			exceeded,
-			exceeded, `3 [{"ok":false,"error":"Rate limit exceeded"}]`,
-			exceeded, `4 [{"ok":false,"error":"Rate limit exceeded"}]`,
+			exceeded, `3 [{"ok":false,"error":"Rate limit exceeded","code":"rate_limited"}]`,
+			exceeded, `4 [{"ok":false,"error":"Rate limit exceeded","code":"rate_limited"}]`,
 			exceeded,
 			exceeded,
 		)

@@ -102,7 +102,7 @@ func TestNothingVanishes(t *testing.T) {
 			case `"ok":true}]`:
 				want = 1
 				delivered++
-			case `"ok":false,"error":"User bob not found"}]`:
+			case `"ok":false,"error":"User bob not found","code":"not_found"}]`:
 				errors--
 			default:
 				t.Errorf("got %s", heard)

@@ -31,14 +31,15 @@ func appendError(dst []byte, text string) []byte {
 	return append(rawjson.AppendString(dst, text), ']')
 }
 
-// appendOutcome appends the argument of an acknowledgement: `[{"ok":true}]`, or
-// with the text of an error.
-func appendOutcome(dst []byte, text string) []byte {
-	if text == "" {
-		return append(dst, `[{"ok":true}]`...)
+// appendFailure appends the argument of an acknowledgement: the text of an error
+// and its code.
+func appendFailure(dst []byte, outcome hub.Outcome, text string) []byte {
+	if outcome == hub.InvalidProof { // as in text
+		outcome = hub.UserNotAllowed
 	}
 	dst = append(dst, `[{"ok":false,"error":`...)
-	return append(rawjson.AppendString(dst, text), '}', ']')
+	dst = append(rawjson.AppendString(dst, text), `,"code":"`...)
+	return append(append(dst, events.Code(outcome)...), `"}]`...)
 }
 
 // spellChange is `["peer-connected",{"peerId":…}]`, or peer-disconnected.

@@ -89,7 +89,7 @@ func TestMaxMessage(t *testing.T) {
 				o.expect(`430[{"ok":true}]`)
 				o.send(offer(room + 1))
 				o.expect(`42["error","Message too large"]`)
-				o.expect(`430[{"ok":false,"error":"Message too large"}]`)
+				o.expect(`430[{"ok":false,"error":"Message too large","code":"too_large"}]`)
 				v.settle()
 				o.settle()
 			})
@@ -135,7 +135,7 @@ func TestBinaryHasNoVolliForm(t *testing.T) {
 				frame(true, ws.OpText, `451-7["offer",{"to":"v","from":"o","offer":{"x":{"_placeholder":true,"num":0}}}]`),
 				frame(true, ws.OpBinary, "\x00\x01")))
 			o.expect(`42["error","User v not found"]`)
-			o.expect(`437[{"ok":false,"error":"User v not found"}]`)
+			o.expect(`437[{"ok":false,"error":"User v not found","code":"not_found"}]`)
 			// One outside the body is dropped, and the rest passes.
 			o.write(join(
 				frame(true, ws.OpText, `451-8["offer",{"to":"v","from":"o","offer":1.0,"x":{"_placeholder":true,"num":0}}]`),

@@ -183,7 +183,7 @@ func TestOnlyTheClaimedNameCanBeTaken(t *testing.T) {
 				a := withToken(rig.Oodaa, token).open(t, s.Addr).connected()
 				for i, name := range []string{"mallory", "Alice", "alice ", "nobody", "watcher"} {
 					a.say(fmt.Sprintf(`42%d["register",{"userId":%q}]`, i, name))
-					a.expect(`42["error","User ID not allowed"]`, fmt.Sprintf(`43%d[{"ok":false,"error":"User ID not allowed"}]`, i))
+					a.expect(`42["error","User ID not allowed"]`, fmt.Sprintf(`43%d[{"ok":false,"error":"User ID not allowed","code":"user_not_allowed"}]`, i))
 				}
 				a.say(`429["register",{"userId":"alice"}]`)
 				a.expect(`42["user-list",{"users":["watcher"]}]`, `439[{"ok":true}]`)

@@ -15,7 +15,7 @@ func TestTokensAcrossInstances(t *testing.T) {
 		withToken(rig.Oodaa, badTokens()["wrong secret"]).open(t, s.Addr).expect(oodaaUnauthorized)
 		mallory := withToken(rig.Oodaa, hs256("sub", "mallory")).open(t, s.Addr).connected()
 		mallory.say(`421["register",{"userId":"bob"}]`)
-		mallory.expect(`42["error","User ID not allowed"]`, `431[{"ok":false,"error":"User ID not allowed"}]`)
+		mallory.expect(`42["error","User ID not allowed"]`, `431[{"ok":false,"error":"User ID not allowed","code":"user_not_allowed"}]`)
 	}
 	token, exp := shortToken("alice")
 	alice := door{family: rig.Volli}.open(t, nodes[0].Addr).registerVolli("alice", token)
@@ -28,7 +28,7 @@ func TestTokensAcrossInstances(t *testing.T) {
 	intime(t, exp)
 	alice.expect(volliUnauthorized)
 	bob.say(`422["offer",{"to":"alice","from":"bob","offer":{}}]`)
-	bob.expect(`42["error","User alice not found"]`, `432[{"ok":false,"error":"User alice not found"}]`)
+	bob.expect(`42["error","User alice not found"]`, `432[{"ok":false,"error":"User alice not found","code":"not_found"}]`)
 	alice.ended()
 	fresh := hs256()
 	alice = door{family: rig.Volli}.open(t, nodes[0].Addr).registerVolli("alice", fresh)

@@ -169,7 +169,7 @@ func TestKeysAreProved(t *testing.T) {
 		c := door{family: rig.Volli}.open(t, s.Addr)
 		nonce := c.challenged("carol", key.SPKI)
 		watcher.say(`421["offer",{"to":"carol","from":"watcher","offer":{}}]`)
-		watcher.expect(`42["error","User carol not found"]`, `431[{"ok":false,"error":"User carol not found"}]`)
+		watcher.expect(`42["error","User carol not found"]`, `431[{"ok":false,"error":"User carol not found","code":"not_found"}]`)
 		c.prove(key.prove("carol", nonce))
 		c.expect(`{"type":"registered","success":true,"userId":"carol"}`)
 		watcher.expect(`42["peer-connected",{"peerId":"carol"}]`)
@@ -227,7 +227,7 @@ func TestNamesAreKeptForTheirKeys(t *testing.T) {
 				attacker.expect(invalidProof)
 				oodaa := door{family: rig.Oodaa}.open(t, s.Addr).connected()
 				oodaa.say(`421["register",{"userId":"alice"}]`)
-				oodaa.expect(`42["error","User ID not allowed"]`, `431[{"ok":false,"error":"User ID not allowed"}]`)
+				oodaa.expect(`42["error","User ID not allowed"]`, `431[{"ok":false,"error":"User ID not allowed","code":"user_not_allowed"}]`)
 				watcher.say(`421["offer",{"to":"alice","from":"watcher","offer":{"n":1}}]`)
 				watcher.expect(`431[{"ok":true}]`) // and nothing else
 				holder.expect(`{"type":"offer","from":"watcher","to":"alice","offer":{"n":1}}`)

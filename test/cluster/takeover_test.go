@@ -195,7 +195,7 @@ func TestRegisterRacesWithClose(t *testing.T) {
 		rig.Eventually(t, "the holder, or nobody, is reached", func() bool { // the claim of who is gone may still come
 			want = `{"ok":true}`
 			if over(staying) {
-				want = `{"ok":false,"error":"User x not found"}`
+				want = `{"ok":false,"error":"User x not found","code":"not_found"}`
 			}
 			if answer, err = ask(witness, "x", `1`); err != nil {
 				t.Fatal(err)

@@ -54,7 +54,7 @@ func inSource(t *testing.T, dir, pattern string) []string {
 }
 
 // A family is what the server has for one family of clients.
-type family struct{ toServer, fromServer, errors []string }
+type family struct{ toServer, fromServer, errors, codes []string }
 
 func families(t *testing.T) (oodaa, volli family) {
 	t.Helper()
@@ -76,11 +76,13 @@ func families(t *testing.T) (oodaa, volli family) {
 		}
 		if !slices.Contains([]hub.Outcome{hub.InvalidFormat, hub.UnknownType, hub.MissingFields, hub.InvalidProof}, o) {
 			oodaa.errors = append(oodaa.errors, text)
+			oodaa.codes = append(oodaa.codes, events.Code(o))
 		}
 		if o != hub.InvalidUserID {
 			volli.errors = append(volli.errors, text)
 		}
 	}
+	oodaa.codes = append(oodaa.codes, events.Code(hub.InvalidData), events.Code(hub.NotFound))
 	for dir, errors := range map[string]*[]string{"server/oodaa": &oodaa.errors, "server/volli": &volli.errors} {
 		for _, rest := range inSource(t, dir, `"User " \+ events\.Named\(to\) \+ "([^"]+)"`) {
 			*errors = append(*errors, "User <to>"+rest)
@@ -108,6 +110,7 @@ type asyncAPI struct {
 				Enum    []string
 				Pattern string
 			} `yaml:"oneOf"`
+			Enum      []string
 			MaxLength int `yaml:"maxLength"`
 		}
 	}
@@ -159,6 +162,7 @@ func TestAsyncAPIIsTheServers(t *testing.T) {
 		}
 		same(t, "errors of "+name, got, want)
 	}
+	same(t, "codes", spec.Components.Schemas["ErrorCode"].Enum, oodaa.codes)
 	if a, b := spec.Components.Schemas["UserID"].MaxLength, spec.Components.Schemas["VolliUserID"].MaxLength; a != events.MaxOodaaUserID || b != events.MaxVolliUserID {
 		t.Errorf("user IDs of at most %d and %d", a, b)
 	}
@@ -206,6 +210,7 @@ func TestProtocolPageIsTheServers(t *testing.T) {
 	unique := column(errors, 2)
 	slices.Sort(unique)
 	same(t, "errors of plain WebSocket", slices.Compact(unique), volli.errors)
+	same(t, "codes", column(errors, 4), append([]string{"code"}, oodaa.codes...))
 	limits := section(t, page, "## Limits")
 	for _, want := range []string{
 		fmt.Sprintf("| %d UTF-16 code units |", events.MaxOodaaUserID), fmt.Sprintf("| %d bytes |", events.MaxVolliUserID), "| 4,096 bytes |",
@@ -262,13 +267,15 @@ func TestTypes(t *testing.T) {
 		}
 		same(t, name, got, want)
 	}
-	_, texts, _ := strings.Cut(types, "export type ErrorText =")
-	texts, _, _ = strings.Cut(texts, ";")
-	var got []string
-	for _, m := range regexp.MustCompile("\\| [\"`](.*)[\"`]").FindAllStringSubmatch(texts, -1) {
-		got = append(got, strings.ReplaceAll(m[1], "${string}", "<to>"))
+	for name, want := range map[string][]string{"ErrorText": oodaa.errors, "ErrorCode": oodaa.codes} {
+		_, texts, _ := strings.Cut(types, "export type "+name+" =")
+		texts, _, _ = strings.Cut(texts, ";")
+		var got []string
+		for _, m := range regexp.MustCompile("\\| [\"`](.*)[\"`]").FindAllStringSubmatch(texts, -1) {
+			got = append(got, strings.ReplaceAll(m[1], "${string}", "<to>"))
+		}
+		same(t, name, got, want)
 	}
-	same(t, "ErrorText", got, oodaa.errors)
 
 	run(t, "node", "node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck",
 		"--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "types/client.ts")

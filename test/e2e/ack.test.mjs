@@ -84,9 +84,9 @@ cases('acknowledgements', [
       await a.settle();
       assert.deepEqual(acks, [
         '3901[{"ok":true}]',
-        '3902[{"ok":false,"error":"User c\\" not found"}]',
+        '3902[{"ok":false,"error":"User c\\" not found","code":"not_found"}]',
         '3903[{"ok":true}]',
-        '3904[{"ok":false,"error":"Invalid offer data"}]',
+        '3904[{"ok":false,"error":"Invalid offer data","code":"invalid_data"}]',
       ]);
     },
   },

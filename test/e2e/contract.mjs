@@ -8,7 +8,19 @@ export const relays = [
 ];
 
 export const ok = { ok: true };
-export const failed = (error) => ({ ok: false, error });
+export const failed = (error) => ({ ok: false, error, code: codes.find(([text]) => text.test(error))[1] });
+const codes = [
+  [/^Invalid user ID$/, 'invalid_user_id'],
+  [/^Invalid .* data$/, 'invalid_data'],
+  [/^User [^]* not found$/, 'not_found'],
+  [/^Not registered$/, 'not_registered'],
+  [/^Sender mismatch$/, 'sender_mismatch'],
+  [/^Message too large$/, 'too_large'],
+  [/^Rate limit exceeded$/, 'rate_limited'],
+  [/^User ID not allowed$/, 'user_not_allowed'],
+  [/^Unauthorized$/, 'unauthorized'],
+  [/^Server unavailable$/, 'unavailable'],
+];
 
 export const headers = {
   'content-security-policy':

@@ -77,7 +77,7 @@ func (f *fleet) talk(t *testing.T) {
 		}
 	}
 	send("b", `{"ok":true}`)
-	send("nobody", `{"ok":false,"error":"User nobody not found"}`)
+	send("nobody", `{"ok":false,"error":"User nobody not found","code":"not_found"}`)
 	rig.Eventually(t, "what the pair sends", func() bool { return f.nodes[0].Stats().Relays["ice-candidate"] > 10 })
 }
 

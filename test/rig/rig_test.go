@@ -42,7 +42,7 @@ func TestAcknowledgementAndError(t *testing.T) {
 	if m, err := a.Await("error"); err != nil || string(m.Args) != `"User nobody not found"` {
 		t.Errorf("%s, %v", m.Args, err)
 	}
-	if m, err := a.Await(ack); err != nil || string(m.Args) != `{"ok":false,"error":"User nobody not found"}` {
+	if m, err := a.Await(ack); err != nil || string(m.Args) != `{"ok":false,"error":"User nobody not found","code":"not_found"}` {
 		t.Errorf("%s, %v", m.Args, err)
 	}
 }

@@ -9,7 +9,7 @@ socket.on("connect", () => socket.emit("register", { userId: "alice" }));
 socket.on("user-list", ({ users: [to] }) => {
   if (to === undefined) return;
   socket.emit("offer", { to, from: "alice", offer: { type: "offer", sdp: "v=0" } }, (result) => {
-    if (!result.ok) console.log(result.error.toUpperCase());
+    if (!result.ok) console.log(result.error.toUpperCase(), result.code === "not_found");
   });
 });
 socket.on("answer", ({ from, answer }) => console.log(from.length, answer.sdp));
