@@ -132,9 +132,10 @@ func (c *client) connected(s *socket, receiver Receiver, err error, batch *wire.
 	}
 	c.sockets[s.namespace] = s
 	c.session.engine.deadlines.Stop(&c.timeout)
-	if s.send(batch, PacketConnect, NoAck, []byte(`{"sid":"`+s.id+`"}`), nil) == nil {
-		s.receiver.Opened()
-	} // else its end is on the way
+	// If the session is ending, the receiver is opened nevertheless: its end is on the
+	// way, and what came with the CONNECT packet may come before it.
+	_ = s.send(batch, PacketConnect, NoAck, []byte(`{"sid":"`+s.id+`"}`), nil)
+	s.receiver.Opened()
 }
 
 // refuse answers with a CONNECT_ERROR packet, or ends the session.

@@ -122,6 +122,9 @@ func (m *member) TooLarge() {
 
 func (m *member) Closed(reason string) {
 	defer m.take("Closed")()
+	if !m.isOpen {
+		m.t.Error("Closed without Opened")
+	}
 	m.over.Store(true)
 	m.end <- reason
 }

@@ -299,6 +299,16 @@ func TestReceiverPanics(t *testing.T) {
 	}
 }
 
+// A session may end while a CONNECT packet is answered. The receiver is opened and
+// closed all the same.
+func TestSessionEndsWhileASocketConnects(t *testing.T) {
+	onTransports(t, nil, nil, func(t *testing.T, s *socketSite, m *member, send func(...string), next func() string) {
+		s.room.connect = func(m *member, _ []byte) error { m.Close("over"); return nil }
+		send("40/other")
+		receive(t, "end", m.end)
+	})
+}
+
 // Attachments count together against the limit of a message.
 func TestAttachmentsTooLarge(t *testing.T) {
 	half := "b:" + strings.Repeat("x", testMaxPayload/2)
