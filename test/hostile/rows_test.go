@@ -118,6 +118,9 @@ var (
 	}}
 	// named is one that has a name.
 	named = from{func(s *server) *conn { return s.registered(unique()) }, inside.alive}
+	// x is one whose name that is, as relays say that are looked into: those of others
+	// are refused before.
+	x = from{func(s *server) *conn { return s.registered("x") }, inside.alive}
 	// volli is a client of Volli's.
 	volli = from{(*server).volli, func(c *conn) {
 		c.put(text(`{"type":"discover","userId":"nobody at all"}`))

@@ -40,7 +40,7 @@ var sizeRows = []row{
 	sized("sizes/oodaa/escapes", inside, func(max int) string { return fill(max, `42["`, `\u0061`, `"]`) }, ignored()),
 	sized("sizes/oodaa/blanks", inside, func(max int) string { return fill(max, `42`, " ", `["ping"]`) }, answered(`42["pong"]`)),
 	sized("sizes/oodaa/digits", inside, func(max int) string { return fill(max, `42["get-users",-1`, "0", `e5]`) }, answered(`42["user-list",…`)),
-	sized("sizes/oodaa/placeholders", named, func(max int) string {
+	sized("sizes/oodaa/placeholders", x, func(max int) string {
 		return fill(max/2, `451-["offer",{"to":"nobody","from":"x","offer":[`, `{"_placeholder":true,"num":0},`, `0]}]`) + data("x")
 	}, closed(1000)),
 	sized("sizes/oodaa/name", inside, func(max int) string { return fill(max, `42["register",{"userId":"`, "x", `"}]`) }, answered(`42["error","Invalid user ID"]`)),

@@ -55,7 +55,7 @@ var socketIORows = []row{
 		text(`45999999999999999999999999-["x"]`), text(`46-[]`), text(`4611-[]`)),
 	frames("socket.io/no attachments but a placeholder", inside, text(`450-["offer",{"to":"nobody","from":"x","offer":{"_placeholder":true,"num":0}}]`), answered(`42["error","Not registered"]`)),
 	frames("socket.io/placeholder in a text packet", inside, text(`42["offer",{"to":"nobody","from":"x","offer":{"_placeholder":true,"num":0}}]`), answered(`42["error","Not registered"]`)),
-	group("socket.io/placeholder of no attachment", named, closed(1000),
+	group("socket.io/placeholder of no attachment", x, closed(1000),
 		text(withNumber("1"))+data("x"), text(withNumber("-1"))+data("x"), text(withNumber("99999999999999999999"))+data("x"), text(withNumber(`"0"`))+data("x"), text(withNumber("0.5"))+data("x")),
 	frames("socket.io/acknowledgement with attachments", inside, text(`461-0[{"_placeholder":true,"num":0}]`)+data("x"), ignored()),
 
