@@ -127,6 +127,7 @@ func (s *Server) build() error {
 		ConnState:      s.gate.addresses.watch,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	middleware.HeadersOnOwnAnswers(s.http)
 	return nil
 }
 
@@ -356,7 +357,7 @@ func (s *Server) Metrics() http.Handler { return s.metrics }
 
 // Serve serves on the listener until Shutdown, upon which it returns
 // http.ErrServerClosed, or until the listener fails.
-func (s *Server) Serve(l net.Listener) error { return s.http.Serve(l) }
+func (s *Server) Serve(l net.Listener) error { return s.http.Serve(middleware.OwnAnswers(l)) }
 
 // Drain turns the server unready, so that load balancers send nobody any more.
 // Everything else goes on until Shutdown.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"github.com/oodaa/signaling/middleware"
 )
 
 // A side is an HTTP server beside the one for clients.
@@ -21,7 +23,7 @@ type side struct {
 func newSide(what string, listener net.Listener, handler http.Handler, log *slog.Logger) *side {
 	s := &side{
 		http: &http.Server{
-			Handler:           handler,
+			Handler:           middleware.Headers()(handler),
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       30 * time.Second,
 			IdleTimeout:       2 * time.Minute,
@@ -31,7 +33,8 @@ func newSide(what string, listener net.Listener, handler http.Handler, log *slog
 		addr:   listener.Addr(),
 		failed: make(chan error, 1),
 	}
-	go func() { s.failed <- s.http.Serve(listener) }()
+	middleware.HeadersOnOwnAnswers(s.http)
+	go func() { s.failed <- s.http.Serve(middleware.OwnAnswers(listener)) }()
 	log.Info(what, "addr", s.addr.String())
 	return s
 }
