@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -354,6 +356,19 @@ func isVolli(r *http.Request) bool {
 
 // Metrics serves the metrics, for a listener of their own.
 func (s *Server) Metrics() http.Handler { return s.metrics }
+
+// Health answers liveness checks, and hands all else to next. It is for a listener
+// that does not need what this server's own may still wait for: a certificate.
+func (s *Server) Health(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, below := strings.CutPrefix(r.URL.Path, s.opts.BasePath)
+		if !below || !slices.Contains(healthPaths, path) || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		s.health(w, r)
+	})
+}
 
 // Serve serves on the listener until Shutdown, upon which it returns
 // http.ErrServerClosed, or until the listener fails.

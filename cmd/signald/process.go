@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,10 +167,13 @@ func (p *process) secure() (err error) {
 // redirect is what the plain listener serves.
 func (p *process) redirect() http.Handler {
 	port := p.listener.Addr().(*net.TCPAddr).Port
+	redirect := p.server.Health(certs.Redirect(port, func(host string) bool {
+		return p.certs.Covers(host) || slices.Contains(p.config.PublicHosts, host)
+	}))
 	if acme, ok := p.certs.(*certs.ACME); ok {
-		return acme.HTTPHandler(certs.Redirect(port, p.config.acme.Domains))
+		return acme.HTTPHandler(redirect)
 	}
-	return certs.Redirect(port, nil)
+	return redirect
 }
 
 func (p *process) side(what, addr string, handler http.Handler) error {

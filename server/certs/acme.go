@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,7 @@ type ACME struct {
 	issued    map[string]*atomic.Bool
 	manager   *autocert.Manager
 	directory *directory
+	stopgap   *tls.Certificate // for health checks while there is no other
 	log       *slog.Logger
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
@@ -90,6 +92,10 @@ func NewACME(opts ACMEOptions) (*ACME, error) {
 		if err := writable(opts.CacheDir); err != nil {
 			errs = append(errs, fmt.Errorf("cache: %w", err))
 		}
+	}
+	var err error
+	if a.stopgap, err = selfSigned(); err != nil {
+		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("acme: %w", errors.Join(errs...))
@@ -182,6 +188,23 @@ func retryDelay(failures int) time.Duration {
 	return min(2*time.Minute<<min(failures-1, 10), time.Hour)
 }
 
+// retryAfter is how long the authority asks to wait, if its error says so (RFC
+// 8555, section 6.6).
+func retryAfter(err error, now time.Time) time.Duration {
+	var refusal *acme.Error
+	if !errors.As(err, &refusal) {
+		return 0
+	}
+	text := refusal.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return at.Sub(now)
+	}
+	return 0
+}
+
 // obtain returns true once there is a certificate, or false upon Close.
 func (a *ACME) obtain(domain string) bool {
 	for failures := 1; ; failures++ {
@@ -194,7 +217,7 @@ func (a *ACME) obtain(domain string) bool {
 		if a.ctx.Err() != nil {
 			return false
 		}
-		delay := retryDelay(failures)
+		delay := max(retryDelay(failures), retryAfter(err, time.Now()))
 		a.log.Warn("certificate not issued", "domain", domain, "error", err,
 			"validation", a.directory.failure(domain), "retry", delay)
 		if !a.sleep(delay) {
@@ -236,7 +259,10 @@ func (a *ACME) sleep(d time.Duration) bool {
 
 // GetCertificate returns the certificate of the domain that the client asks
 // for, of the first domain if it names none, or that of a challenge. It fails
-// for other names, and while there is no certificate yet; it never waits.
+// for other names; it never waits. While there is no certificate yet, it fails too,
+// except for clients that name no domain: health checks by address, which verify
+// nothing, get one that nobody vouches for. Else an orchestrator would restart the
+// server, and each start orders again, until the authority's limits forbid it.
 func (a *ACME) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := a.domains[0]
 	if hello.ServerName != "" {
@@ -253,10 +279,16 @@ func (a *ACME) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 		return a.manager.GetCertificate(hello)
 	}
 	if !issued.Load() {
+		if hello.ServerName == "" {
+			return a.stopgap, nil
+		}
 		return nil, fmt.Errorf("acme: no certificate for %s yet", name)
 	}
 	return a.manager.GetCertificate(ask(name))
 }
+
+// Covers reports whether the host is one of the domains.
+func (a *ACME) Covers(host string) bool { return a.policy(a.ctx, host) == nil }
 
 // Expires is when the first of the certificates ends; zero while there is none.
 func (a *ACME) Expires() time.Time {

@@ -114,7 +114,7 @@ func TestHTTPChallenge(t *testing.T) {
 	var log logs
 	a := newACME(t, p, t.TempDir(), &log, "one.example")
 	serve(t, secure, a, http.NotFoundHandler())
-	h := &http.Server{Handler: a.HTTPHandler(Redirect(443, []string{"one.example"}))}
+	h := &http.Server{Handler: a.HTTPHandler(Redirect(443, a.Covers))}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = h.Serve(plain) })
 	defer serving.Wait()

@@ -11,6 +11,9 @@ import (
 type Source interface {
 	// GetCertificate is for tls.Config. What it returns must not be changed.
 	GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Covers reports whether clients can reach the host, a name or an address as it
+	// stands in URLs, with a certificate of the source.
+	Covers(host string) bool
 	// Expires is when the certificate in use ends, the first of them if there
 	// are several; zero if there is none yet.
 	Expires() time.Time

@@ -106,6 +106,9 @@ func (f *Files) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return f.current.Load(), nil
 }
 
+// Covers reports whether the certificate in use names the host.
+func (f *Files) Covers(host string) bool { return f.current.Load().Leaf.VerifyHostname(host) == nil }
+
 // Expires is when the certificate in use ends.
 func (f *Files) Expires() time.Time { return f.current.Load().Leaf.NotAfter }
 

@@ -10,18 +10,12 @@ import (
 // Redirect answers every request with a redirect to the same host, path and
 // query over HTTPS: 301 for GET and HEAD, 308 for other methods, which keeps
 // them and their bodies. httpsPort is where HTTPS is reached from outside. A
-// Host that is neither a name nor an address gets 400. With domains, hosts
-// other than these get 421: then nobody can be sent anywhere else.
-func Redirect(httpsPort int, domains []string) http.Handler {
+// Host that is neither a name nor an address gets 400, one that is not known 421:
+// then nobody can be sent anywhere else.
+func Redirect(httpsPort int, known func(host string) bool) http.Handler {
 	port := ""
 	if httpsPort != 443 {
 		port = ":" + strconv.Itoa(httpsPort)
-	}
-	ours := make(map[string]bool, len(domains))
-	for _, d := range domains {
-		if name, err := domainName(d); err == nil {
-			ours[name] = true
-		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, ok := hostname(r.Host)
@@ -29,7 +23,7 @@ func Redirect(httpsPort int, domains []string) http.Handler {
 		case !ok || r.Method == http.MethodConnect:
 			http.Error(w, "Bad request", http.StatusBadRequest)
 			return
-		case len(domains) > 0 && !ours[host]:
+		case !known(host):
 			http.Error(w, "Misdirected request", http.StatusMisdirectedRequest)
 			return
 		}

@@ -36,6 +36,17 @@ func exchange(t *testing.T, h http.Handler, request string) *http.Response {
 	return res
 }
 
+// only knows the domains; none of them are any host.
+func only(domains []string) func(string) bool {
+	ours := map[string]bool{}
+	for _, d := range domains {
+		if name, err := domainName(d); err == nil {
+			ours[name] = true
+		}
+	}
+	return func(host string) bool { return ours[host] || len(domains) == 0 }
+}
+
 func TestRedirect(t *testing.T) {
 	ours := []string{"signal.example.com", "Bücher.example"}
 	long := strings.Repeat("a", 63)
@@ -101,10 +112,9 @@ func TestRedirect(t *testing.T) {
 		{"ending like one of them", "GET /x", "evilsignal.example.com", 443, ours, 421, ""},
 		{"absolute target, none of them", "GET http://evil.example/x", "signal.example.com", 443, ours, 421, ""},
 		{"address instead of one", "GET /x", "127.0.0.1", 443, ours, 421, ""},
-		{"only domains that cannot be", "GET /x", "evil.example", 443, []string{"*.example"}, 421, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			res := exchange(t, Redirect(c.port, c.domains), c.line+" HTTP/1.1\r\nHost: "+c.host+"\r\n\r\n")
+			res := exchange(t, Redirect(c.port, only(c.domains)), c.line+" HTTP/1.1\r\nHost: "+c.host+"\r\n\r\n")
 			if location := res.Header.Get("Location"); res.StatusCode != c.status || location != c.location {
 				t.Errorf("got %d %q, want %d %q", res.StatusCode, location, c.status, c.location)
 			}
@@ -112,7 +122,7 @@ func TestRedirect(t *testing.T) {
 	}
 
 	t.Run("HTTP/1.0 without a host", func(t *testing.T) {
-		if res := exchange(t, Redirect(443, nil), "GET / HTTP/1.0\r\n\r\n"); res.StatusCode != 400 {
+		if res := exchange(t, Redirect(443, only(nil)), "GET / HTTP/1.0\r\n\r\n"); res.StatusCode != 400 {
 			t.Errorf("got %d", res.StatusCode)
 		}
 	})
@@ -131,7 +141,7 @@ func FuzzRedirectStaysOnHost(f *testing.F) {
 			t.Skip()
 		}
 		w := httptest.NewRecorder()
-		Redirect(443, nil).ServeHTTP(w, &http.Request{Method: http.MethodGet, Host: host, URL: u})
+		Redirect(443, only(nil)).ServeHTTP(w, &http.Request{Method: http.MethodGet, Host: host, URL: u})
 		if w.Code != http.StatusMovedPermanently {
 			return
 		}

@@ -225,7 +225,7 @@ func TestPlainRequestsAreSentToHTTPS(t *testing.T) {
 	a := newAuthority(t)
 	f := newFiles(t)
 	a.issue(f)
-	s := start(t, append(f.env(), "HTTP_REDIRECT_ADDR=127.0.0.1:0")...)
+	s := start(t, append(f.env(), "HTTP_REDIRECT_ADDR=127.0.0.1:0", "PUBLIC_HOSTS=signaling.example")...)
 	addr := redirectAddr(t, s)
 	_, httpsPort, _ := net.SplitHostPort(s.Addr)
 	transport := newTransport(t)
@@ -234,7 +234,7 @@ func TestPlainRequestsAreSentToHTTPS(t *testing.T) {
 		status       int
 	}{
 		{http.MethodGet, "/", http.StatusMovedPermanently},
-		{http.MethodGet, "/health?a=b&c=%20", http.StatusMovedPermanently},
+		{http.MethodGet, "/stats?a=b&c=%20", http.StatusMovedPermanently},
 		{http.MethodHead, "/demo", http.StatusMovedPermanently},
 		{http.MethodPost, "/socket.io/?EIO=4", http.StatusPermanentRedirect},
 	} {
@@ -243,20 +243,32 @@ func TestPlainRequestsAreSentToHTTPS(t *testing.T) {
 			t.Errorf("%s %s: %d to %q, want %q", c.method, c.path, got.status, got.header.Get("Location"), want)
 		}
 	}
-	// By any name that it is reached by, and only there.
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
+	// By any name that it is reached by, and by no other.
+	for host, want := range map[string]string{
+		"signaling.example:80": "https://signaling.example:" + httpsPort + "/x",
+		"localhost":            "https://localhost:" + httpsPort + "/x",
+		"evil.example":         "",
+	} {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /x HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host)
+		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = got.Body.Close()
+		if got.Header.Get("Location") != want {
+			t.Errorf("%s: %d to %q, want %q", host, got.StatusCode, got.Header.Get("Location"), want)
+		}
+		if got.Header.Get("X-Frame-Options") != "SAMEORIGIN" {
+			t.Errorf("%s: headers %v", host, got.Header)
+		}
 	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /x HTTP/1.1\r\nHost: signaling.example:80\r\nConnection: close\r\n\r\n")
-	got, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = got.Body.Close()
-	if want := "https://signaling.example:" + httpsPort + "/x"; got.Header.Get("Location") != want {
-		t.Errorf("to %q, want %q", got.Header.Get("Location"), want)
+	if got := get(t, transport, "http://"+addr+"/health", nil); got.status != http.StatusOK || !strings.Contains(got.body, `"status":"ok"`) {
+		t.Errorf("/health: %d %s", got.status, got.body)
 	}
 	transport.TLSClientConfig = a.trusting()
 	if followed := get(t, transport, "https://"+s.Addr+"/health", nil); followed.status != http.StatusOK {
@@ -295,5 +307,20 @@ func TestHealthCheckOverTLS(t *testing.T) {
 	plain := start(t)
 	if err := health(t, plain); err != nil {
 		t.Error(err)
+	}
+}
+
+// While the authority gives no certificate, nothing takes the server for dead: a
+// restart would only order again.
+func TestHealthCheckWithoutACertificate(t *testing.T) {
+	verifyNoLeaks(t)
+	env := []string{"ACME_DOMAINS=signaling.example", "ACME_DIRECTORY_URL=https://127.0.0.1:1/dir"}
+	s := start(t, append(env, "HTTP_REDIRECT_ADDR=127.0.0.1:0")...)
+	s.Log.Await(t, "certificate not issued", s.Exited())
+	if err := health(t, s, env...); err != nil {
+		t.Error(err)
+	}
+	if got := get(t, newTransport(t), "http://"+redirectAddr(t, s)+"/health", nil); got.status != http.StatusOK {
+		t.Errorf("/health of the plain listener: %d", got.status)
 	}
 }
