@@ -78,6 +78,9 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
+// Hops is the number of proxies, where that is what is known of them.
+func (p Proxies) Hops() int { return p.hops }
+
 // BehindNearest is who is believed where the nearest proxy has already named its
 // client, by the PROXY protocol: with a number of hops, one less.
 func (p Proxies) BehindNearest() Proxies {

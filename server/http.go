@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -98,6 +99,18 @@ func (s *Server) clientScript(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusFound)
+}
+
+// securityTxt tells whom to tell of a vulnerability (RFC 9116).
+func (s *Server) securityTxt(w http.ResponseWriter, r *http.Request) {
+	if s.opts.SecurityContact == "" {
+		s.notFound(w, r)
+		return
+	}
+	// It is true for as long as it is served.
+	expires := time.Now().UTC().AddDate(0, 6, 0).Truncate(24 * time.Hour).Format(time.RFC3339)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprintf(w, "Contact: %s\nExpires: %s\n", s.opts.SecurityContact, expires)
 }
 
 // index says what this is, in JSON, or on a page for a browser.

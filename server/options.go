@@ -69,6 +69,9 @@ type Options struct {
 
 	StatusPages bool // serve the pages for people: /demo and /status
 
+	// SecurityContact is the URL that security.txt names; empty: there is none.
+	SecurityContact string
+
 	// ClientScripts is where /socket.io/socket.io.js redirects to: a file, or a
 	// directory with that file, which ends with a slash. Empty: nowhere.
 	ClientScripts string

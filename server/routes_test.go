@@ -185,3 +185,22 @@ func TestLandingPage(t *testing.T) {
 		}
 	}
 }
+
+func TestSecurityTxt(t *testing.T) {
+	opts := options()
+	s := run(t, opts)
+	if answer, _ := s.get(t, "/.well-known/security.txt"); answer.StatusCode != http.StatusNotFound {
+		t.Errorf("without a contact: %s", answer.Status)
+	}
+	opts.SecurityContact = "mailto:security@example.com"
+	s = run(t, opts)
+	answer, body := s.get(t, "/.well-known/security.txt")
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("%s %v", answer.Status, answer.Header)
+	}
+	contact, rest, _ := strings.Cut(body, "\n")
+	expires, err := time.Parse(time.RFC3339, strings.TrimPrefix(strings.TrimSpace(rest), "Expires: "))
+	if contact != "Contact: mailto:security@example.com" || err != nil || time.Until(expires) <= 0 || time.Until(expires) > 365*24*time.Hour {
+		t.Errorf("%q: %v", body, err)
+	}
+}

@@ -290,6 +290,7 @@ func (s *Server) routes() http.Handler {
 	for _, path := range readyPaths {
 		r.Get(path, s.ready)
 	}
+	r.Get("/.well-known/security.txt", s.securityTxt)
 	r.Get("/stats", s.stats)
 	r.Get("/ice-servers", s.iceServers)
 	if s.opts.Metrics {

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -116,6 +119,19 @@ func (c *config) describeTokens() string {
 	return fmt.Sprintf("needed, by %s; claim %s names the user", strings.Join(from, " and "), c.Tokens.Claim)
 }
 
+// The least lengths of secrets, in bytes, that cannot be guessed: of HS256 (RFC
+// 7518, section 3.2), and for HMAC-SHA1 as TURN has it.
+const (
+	minTokenSecret = 32
+	minTURNSecret  = 16
+)
+
+func isLoopback(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
 // warnings are combinations that work, and are rarely meant.
 func (c *config) warnings(env environment) (warnings []string) {
 	warn := func(when bool, text string) {
@@ -147,7 +163,22 @@ func (c *config) warnings(env environment) (warnings []string) {
 	warn(c.RateLimit == 0, "RATE_LIMIT=0: one address may open as many connections as it likes")
 	warn(c.MessageRate == 0, "MESSAGE_RATE=0: one client may send as much as it likes")
 	warn(c.production && c.MaxConnections == 0, "MAX_CONNECTIONS=0: memory is not bounded by a number of clients")
+	warn(c.Proxies.Hops() > 3, "TRUSTED_PROXIES above 3: with fewer proxies than that in front, clients choose their own address")
+	warn(slices.ContainsFunc(c.Tokens.Secrets, func(s string) bool { return len(s) < minTokenSecret }),
+		fmt.Sprintf("AUTH_JWT_SECRET has a secret of fewer than %d bytes: who has a token can guess it and make others", minTokenSecret))
+	warn(c.ICE.Secret != "" && len(c.ICE.Secret) < minTURNSecret,
+		fmt.Sprintf("TURN_SECRET has fewer than %d bytes: who has credentials can guess it and make others", minTURNSecret))
+	warn(c.debugAddr != "" && !isLoopback(onLoopback(c.debugAddr)),
+		"DEBUG_ADDR is not on loopback: profiles show what the process holds, secrets included, to anyone who reaches it")
+	for _, f := range []struct{ name, path string }{{"TLS_CERT_FILE", c.certFile}, {"TLS_KEY_FILE", c.keyFile}, {"AUTH_JWKS", c.Tokens.JWKS}} {
+		if f.path == "" || strings.Contains(f.path, "://") {
+			continue
+		}
+		_, err := os.Stat(f.path)
+		warn(err != nil, fmt.Sprintf("%s cannot be read: %v", f.name, err))
+	}
 	if c.Redis != nil {
+		warn(c.Redis.Exposed(), "REDIS_URL without TLS to another host: its password and all relays can be read on the way; use rediss://, unless the network between is yours alone")
 		warn(len(c.Redis.Ignored()) > 0, "REDIS_URL has parameters that only other clients know, ignored: "+strings.Join(c.Redis.Ignored(), ", "))
 		warn(c.RedisAuthorities != nil && !c.Redis.TLS(), "REDIS_CA_FILE is set but not used: REDIS_URL has no rediss://")
 	}

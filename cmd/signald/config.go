@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -214,6 +215,18 @@ var settings = []setting{
 		c.StatusPages = v == "on"
 		return oneOf(v, "on", "off")
 	}},
+	{"SECURITY_CONTACT", "", "whom to tell of a vulnerability, an e-mail address or a URL, served as /.well-known/security.txt", func(c *config, v string) error {
+		c.SecurityContact = v
+		if at, err := mail.ParseAddress(v); err == nil && at.Address == v {
+			c.SecurityContact = "mailto:" + v
+			return nil
+		}
+		u, err := url.Parse(v)
+		if v != "" && (err != nil || !slices.Contains([]string{"mailto", "https", "tel"}, u.Scheme) || strings.ContainsAny(v, " \r\n")) {
+			return errors.New("must be an e-mail address, or a mailto:, https: or tel: URL")
+		}
+		return nil
+	}},
 	{"CLIENT_SCRIPT_URL", clientScripts, "where /socket.io/socket.io.js redirects to: a file, or a directory that ends in a slash; off answers 404", func(c *config, v string) error {
 		if c.ClientScripts = v; v == "off" {
 			c.ClientScripts = ""
@@ -266,7 +279,7 @@ var settings = []setting{
 		return checkICE(c.ICE.TURN, "turn:", "turns:")
 	}},
 	{"TURN_SECRET", "", "secret from which TURN credentials are derived (coturn's static-auth-secret)", func(c *config, v string) error {
-		c.ICE.Secret = v
+		c.ICE.Secret = strings.TrimRight(v, "\r\n") // of the file that it was read from
 		return nil
 	}},
 	{"TURN_TTL", "1h", "lifetime of TURN credentials", func(c *config, v string) error {

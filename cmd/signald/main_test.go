@@ -233,6 +233,7 @@ func TestSettingsThatDoNotGoTogether(t *testing.T) {
 		"ENGINE":             {"-engine", "zishang", "-transports", "polling"},
 		"INACTIVITY_TIMEOUT": {"-inactivity-timeout", "44s"},
 		"PROXY_PROTOCOL":     {"-proxy-protocol", "on"},
+		"SECURITY_CONTACT":   {"-security-contact", "the operator"},
 		"TURN_PUBLIC_IP":     {"-turn-listen", ":3478"},
 		"TURN_TLS_LISTEN":    {"-turn-tls-listen", ":5349", "-turn-public-ip", "auto"},
 		"TURN_PUBLIC_HOST":   {"-turn-public-host", "https://turn.example.com"},
@@ -356,5 +357,29 @@ func TestStartFails(t *testing.T) {
 				t.Errorf("%v does not name port %s", err, port)
 			}
 		})
+	}
+}
+
+// Secrets come from files, whose last line ends.
+func TestSecretsAndContacts(t *testing.T) {
+	for _, test := range []struct {
+		env             environment
+		secret, contact string
+	}{
+		{environment{"TURN_SECRET=north\n"}, "north", ""},
+		{environment{"TURN_SECRET=north\r\n"}, "north", ""},
+		{environment{"TURN_SECRET= no rth "}, " no rth ", ""},
+		{environment{"SECURITY_CONTACT=security@example.com"}, "", "mailto:security@example.com"},
+		{environment{"SECURITY_CONTACT=https://example.com/security"}, "", "https://example.com/security"},
+	} {
+		flags := flag.NewFlagSet("", flag.ContinueOnError)
+		define(flags)
+		c, err := load(flags, test.env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.ICE.Secret != test.secret || c.SecurityContact != test.contact {
+			t.Errorf("%q: secret %q, contact %q", test.env, c.ICE.Secret, c.SecurityContact)
+		}
 	}
 }

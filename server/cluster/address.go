@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -140,6 +141,16 @@ func ParseURL(text string) (*Address, error) {
 		return nil, errShards
 	}
 	return a, nil
+}
+
+// Exposed reports whether the password and all that Redis is told cross a network
+// in the clear.
+func (a *Address) Exposed() bool {
+	return !a.tls && slices.ContainsFunc(a.hosts, func(at string) bool {
+		host, _, _ := net.SplitHostPort(at)
+		ip, err := netip.ParseAddr(host)
+		return host != "localhost" && (err != nil || !ip.IsLoopback())
+	})
 }
 
 // String is the URL without any user name, password or parameter.
