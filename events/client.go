@@ -17,6 +17,7 @@ type Client struct {
 	hub.Member
 	handlers *Handlers
 	family   Family
+	budget   *wire.Budget // of the connection
 
 	deadline wire.Deadline // for registering; then, that of the token
 	ends     atomic.Int64  // Unix nanoseconds of when the token ends the registration; 0: never
@@ -25,9 +26,9 @@ type Client struct {
 }
 
 // Open makes the client a member of the hub; with watches, one that is told who
-// comes and goes. opened is when its connection was.
-func (c *Client) Open(h *Handlers, family Family, watches bool, opened time.Time) {
-	c.handlers, c.family = h, family
+// comes and goes. opened is when its connection was, and budget is the connection's.
+func (c *Client) Open(h *Handlers, family Family, watches bool, opened time.Time, budget *wire.Budget) {
+	c.handlers, c.family, c.budget = h, family, budget
 	h.Hub.Join(&c.Member, family, watches)
 	if h.RegisterTimeout > 0 {
 		h.Deadlines.Set(&c.deadline, opened.Add(h.RegisterTimeout), c)

@@ -34,7 +34,6 @@ var results = [hub.Outcomes]string{
 type Counters struct {
 	relays   [hub.Kinds][hub.Outcomes]atomic.Uint64
 	requests [requests]atomic.Uint64
-	limited  atomic.Uint64
 }
 
 // Relay counts a relay with its outcome.
@@ -42,12 +41,6 @@ func (c *Counters) Relay(kind hub.Kind, outcome hub.Outcome) { c.relays[kind][ou
 
 // Event counts an event that is not relayed.
 func (c *Counters) Event(r Request) { c.requests[r].Add(1) }
-
-// Limit counts a message that was over its connection's limit.
-func (c *Counters) Limit() { c.limited.Add(1) }
-
-// Limited is how many messages were over their connection's limit.
-func (c *Counters) Limited() uint64 { return c.limited.Load() }
 
 // Relays is how many relays were put on their target's connection, by event.
 func (c *Counters) Relays() map[string]uint64 {

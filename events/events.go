@@ -31,8 +31,8 @@ type Handlers struct {
 	// RegisterTimeout is how long a client may go without having registered; 0
 	// means forever.
 	RegisterTimeout time.Duration
-	// Rate limits the messages of one client.
-	Rate wire.RateLimit
+	// Limits are what each connection may send. May be nil: as much as it likes.
+	Limits *wire.Limits
 }
 
 // An Ask is the reply that an event wants.

@@ -65,6 +65,7 @@ func (c *Client) registered(ask Ask, id string, outcome hub.Outcome) {
 		}
 		return
 	}
+	c.budget.Name(id, ask.Batch.Begun())
 	if c.grant != nil && !c.grant.Expires.IsZero() {
 		ends := c.grant.Ends(time.Now())
 		c.ends.Store(ends.UnixNano())

@@ -68,7 +68,7 @@ func TestHandleRelay(t *testing.T) {
 			defer h.Hub.Close()
 			join := func(name string, outcome hub.Outcome) *inbox {
 				i := &inbox{outcome: outcome}
-				i.Open(h, i, false, time.Now())
+				i.Open(h, i, false, time.Now(), nil)
 				t.Cleanup(i.Close)
 				if name != "" {
 					if err := i.HandleRegister(Ask{}, name, "", false); err != nil {

@@ -49,7 +49,7 @@ func (g *gate) enter(r *http.Request) (seat, *socketio.Refusal) {
 		return seat{}, refusal(http.StatusServiceUnavailable, events.Text(hub.Unavailable))
 	}
 	s := seat{webSocket: wire.IsUpgrade(r)}
-	if g.addresses.limit > 0 || g.server.opts.MessageRate > 0 {
+	if g.addresses.limit > 0 || g.server.opts.MessageRate > 0 || g.server.opts.ByteRate > 0 {
 		s.address = middleware.LimitKey(middleware.Addr(r))
 	}
 	limit := int64(g.server.opts.MaxConnections)

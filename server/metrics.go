@@ -97,7 +97,7 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	count(presenceDesc, totals.Disconnected, "disconnected")
 	count(limitedDesc, s.limiter.Refused()+s.files.Refused(), "request")
 	count(limitedDesc, s.gate.addresses.refused.Load(), "address")
-	count(limitedDesc, counts.Limited(), "message")
+	count(limitedDesc, s.limits.Refused(), "message")
 	gauge(drainingDesc, number(s.draining.Load()))
 	b := Build()
 	gauge(buildDesc, 1, b.Version, b.Revision, b.Go)

@@ -23,8 +23,10 @@ type Options struct {
 	ProxyProtocol bool
 
 	RateLimit    int // requests and connections a minute and client IP; 0 no limit
-	MessageRate  int // events a second and connection; 0 no limit
+	MessageRate  int // packets per second per connection; 0 no limit
 	MessageBurst int
+	ByteRate     int // bytes per second per connection; 0 no limit
+	ByteBurst    int
 
 	MaxMessage     int // bytes of one message, either way
 	MaxOutbox      int // bytes that may wait for one client

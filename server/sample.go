@@ -43,7 +43,7 @@ func (s *Server) sample() []figure {
 	add("slow", float64(s.engine.SlowConsumers()+s.volli.SlowConsumers()))
 	add("refused.request", float64(s.limiter.Refused()+s.files.Refused()))
 	add("refused.address", float64(s.gate.addresses.refused.Load()))
-	add("refused.message", float64(counts.Limited()))
+	add("refused.message", float64(s.limits.Refused()))
 	buckets, _ := s.latency.Read()
 	for i, n := range buckets {
 		bound := "+Inf"

@@ -42,6 +42,7 @@ type Server struct {
 	files     *middleware.Limiter // of the pages
 	deadlines *wire.Deadlines
 	loops     *wire.Loops
+	limits    *wire.Limits   // of each connection
 	tokens    *auth.Verifier // nil: clients need none
 	hub       *hub.Hub
 	cluster   cluster.Member // nil: there is one instance
@@ -64,7 +65,11 @@ type Server struct {
 // New builds a server. Shutdown ends it.
 func New(opts Options, log *slog.Logger) (*Server, error) {
 	s := &Server{
-		loops:     new(wire.Loops),
+		loops: new(wire.Loops),
+		limits: &wire.Limits{
+			Packets: opts.MessageRate, PacketBurst: opts.MessageBurst,
+			Bytes: opts.ByteRate, ByteBurst: opts.ByteBurst,
+		},
 		opts:      opts,
 		proxies:   opts.Proxies,
 		log:       log,
@@ -102,7 +107,7 @@ func (s *Server) build() error {
 		Tokens:          s.tokens,
 		Guarded:         s.opts.KeyProof != volli.ProofOff,
 		RegisterTimeout: s.opts.RegisterTimeout,
-		Rate:            wire.RateLimit{PerSecond: s.opts.MessageRate, Burst: s.opts.MessageBurst},
+		Limits:          s.limits,
 	}
 	var counters func(time.Duration) httprate.LimitCounter
 	if s.cluster != nil {
@@ -225,6 +230,7 @@ func (s *Server) newEngine() (err error) {
 		Polling:        s.opts.Polling,
 		Namespaces:     map[string]socketio.Namespace{"/": s.oodaa},
 		Gate:           &s.gate,
+		Limits:         s.limits,
 		Loops:          s.loops,
 		Latency:        &s.latency,
 		Panicked:       s.panicked,

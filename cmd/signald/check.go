@@ -66,8 +66,8 @@ func (c *config) describe() (lines [][2]string) {
 	if c.ProxyProtocol {
 		add("", "the nearest one by the PROXY protocol")
 	}
-	add("limits", "%s requests a minute and client IP, %s events a second and connection, %d bytes a message, %d bytes waiting, %s connections, %s of one address",
-		limit(c.RateLimit), limit(c.MessageRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections), limit(c.MaxConnectionsPerIP))
+	add("limits", "%s requests a minute and client IP, %s packets and %s bytes per second per connection, %d bytes a message, %d bytes waiting, %s connections, %s of one address",
+		limit(c.RateLimit), limit(c.MessageRate), limit(c.ByteRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections), limit(c.MaxConnectionsPerIP))
 	register := "any time"
 	if c.RegisterTimeout > 0 {
 		register = c.RegisterTimeout.String()

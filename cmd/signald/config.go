@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
@@ -122,11 +123,17 @@ var settings = []setting{
 	{"RATE_LIMIT", "100", "requests and new connections per minute per client IP (IPv6: per /64), 429 above; 0 means no limit", func(c *config, v string) error {
 		return setInt(&c.RateLimit, v, 0, 1<<30)
 	}},
-	{"MESSAGE_RATE", "50", "events per second per connection; 0 means no limit", func(c *config, v string) error {
+	{"MESSAGE_RATE", "50", "packets per second per connection; 0 means no limit", func(c *config, v string) error {
 		return setInt(&c.MessageRate, v, 0, 1<<30)
 	}},
-	{"MESSAGE_BURST", "200", "events that a connection may send at once; 0 means MESSAGE_RATE", func(c *config, v string) error {
+	{"MESSAGE_BURST", "200", "packets that a connection may send at once; 0 means MESSAGE_RATE", func(c *config, v string) error {
 		return setInt(&c.MessageBurst, v, 0, 1<<30)
+	}},
+	{"BYTE_RATE", "1000000", "bytes per second per connection; 0 means no limit, the default with MESSAGE_RATE=0", func(c *config, v string) error {
+		return setInt(&c.ByteRate, v, 0, 1<<30)
+	}},
+	{"BYTE_BURST", "4000000", "bytes that a connection may send at once, at least MAX_MESSAGE_BYTES; 0 means BYTE_RATE", func(c *config, v string) error {
+		return setInt(&c.ByteBurst, v, 0, 1<<30)
 	}},
 	{"MAX_MESSAGE_BYTES", "1000000", "maximum size of one message in bytes, in either direction", func(c *config, v string) error {
 		return setInt(&c.MaxMessage, v, 1, 1<<30)
@@ -378,6 +385,12 @@ var implied = map[string]func(c *config, env environment) string{
 		}
 		return ""
 	},
+	"BYTE_RATE": func(c *config, _ environment) string {
+		if c.MessageRate == 0 {
+			return "0"
+		}
+		return ""
+	},
 	"MAX_CONNECTIONS_PER_IP": func(c *config, _ environment) string {
 		if c.RateLimit == 0 {
 			return "0"
@@ -458,6 +471,9 @@ func load(flags *flag.FlagSet, env environment) (*config, error) {
 
 // validate finds what is wrong between settings.
 func (c *config) validate() (problems []error) {
+	if burst := cmp.Or(c.ByteBurst, c.ByteRate); c.ByteRate > 0 && burst < c.MaxMessage {
+		problems = append(problems, fmt.Errorf("BYTE_BURST=%d: is below MAX_MESSAGE_BYTES=%d: the largest messages could not be sent", burst, c.MaxMessage))
+	}
 	if c.InactivityTimeout < c.PingInterval+c.PingTimeout {
 		problems = append(problems, fmt.Errorf("INACTIVITY_TIMEOUT=%s: is below PING_INTERVAL + PING_TIMEOUT = %s: clients that are there would be dropped",
 			c.InactivityTimeout, c.PingInterval+c.PingTimeout))

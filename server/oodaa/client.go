@@ -8,7 +8,6 @@ import (
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/socketio"
-	"github.com/oodaa/signaling/server/wire"
 )
 
 // client is one client. It receives what its socket reads, and is the Family
@@ -21,7 +20,6 @@ type client struct {
 	// owned by the caller of Event
 	known bool   // it has registered
 	early *early // nil: it has sent nothing before that
-	rate  wire.Rate
 }
 
 // ID is the socket's.
@@ -30,24 +28,22 @@ func (c *client) ID() string { return c.socket.ID() }
 // TooLarge tells the client why it will be disconnected.
 func (c *client) TooLarge() { c.Failed(events.Ask{Ack: events.NoAck}, hub.TooLarge) }
 
+// Limited answers an event that came with an empty budget.
+func (c *client) Limited(e *socketio.Event) {
+	kind, _ := hub.KindOf(e.Name)
+	c.fail(asked(e), hub.RateLimited, kind, nil)
+}
+
+// OverRate ends the connection of a client that has overdrawn its budget for too
+// long.
+func (c *client) OverRate() { c.endForAbuse("over the message rate") }
+
 func asked(e *socketio.Event) events.Ask { return events.Ask{Ack: e.Ack, Batch: e.Batch} }
 
 // Event reads one event and calls its meaning.
 func (c *client) Event(e *socketio.Event) error {
 	h := c.gateway.Handlers
 	kind, relayed := hub.KindOf(e.Name)
-	if h.Rate.PerSecond > 0 {
-		ok, over := c.rate.Take(h.Rate, e.Batch.Begun())
-		if over {
-			c.endForAbuse("over the message rate")
-			return nil
-		}
-		if !ok {
-			h.Counters.Limit()
-			c.fail(asked(e), hub.RateLimited, kind, nil)
-			return nil
-		}
-	}
 	if relayed {
 		return c.relay(e, kind)
 	}

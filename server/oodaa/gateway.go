@@ -90,7 +90,7 @@ func (c *client) admit(grant auth.Grant, err error) (socketio.Receiver, error) {
 // Opened makes the client one that is told of the others.
 func (c *client) Opened() {
 	h := c.gateway.Handlers
-	c.Open(h, c, true, c.socket.Opened())
+	c.Open(h, c, true, c.socket.Opened(), c.socket.Budget())
 	info, _ := c.socket.Info().(Info)
 	h.Log.Debug("connected", "connection", c.ID(), "request_id", info.Request)
 }

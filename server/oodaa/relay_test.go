@@ -225,7 +225,6 @@ func TestLogs(t *testing.T) {
 				var text bytes.Buffer
 				s := newServer(t)
 				s.handlers.Log = slog.New(slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: level}))
-				s.handlers.Rate = wire.RateLimit{PerSecond: 1, Burst: 100}
 				a, b, c := s.connect("A", time.Now()), s.connect("B", time.Now()), s.connect("C", time.Now())
 				a.register(user)
 				b.register(user)
@@ -234,11 +233,9 @@ func TestLogs(t *testing.T) {
 				for _, args := range []string{offer, `["offer",{"to":"` + body + `","from":"` + user + `","offer":1}]`, offer + "}"} {
 					_ = b.send(args, 1, nil)
 				}
-				for range 60 {
-					time.Sleep(time.Second / 4)
-					_ = b.send(offer, socketio.NoAck, nil)
-					s.settle()
-				}
+				b.limited(offer, 2)
+				b.OverRate()
+				s.settle()
 				if !b.ended {
 					t.Error("not disconnected")
 				}
@@ -317,7 +314,6 @@ func TestRelayAllocatesNothing(t *testing.T) {
 	for _, tt := range relayed {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t)
-			s.handlers.Rate = wire.RateLimit{PerSecond: 1e9, Burst: 1e9}
 			alice, bob := idlePair(s)
 			p := socketio.Packet{Data: []byte(tt.args)}
 			name, rest, err := p.EventName()
@@ -349,7 +345,6 @@ func BenchmarkRelay(b *testing.B) {
 	for _, bb := range relayed {
 		b.Run(bb.name, func(b *testing.B) {
 			s := newServer(b)
-			s.handlers.Rate = wire.RateLimit{PerSecond: 1e9, Burst: 1e9}
 			alice, _ := idlePair(s)
 			p := socketio.Packet{Data: []byte(bb.args)}
 			e := &socketio.Event{Args: p.Data, Ack: bb.ack}

@@ -66,6 +66,7 @@ type testClient struct {
 	name   string
 	since  time.Time
 	batch  wire.Batch
+	budget wire.Budget
 
 	mu     sync.Mutex
 	heard  []string
@@ -143,6 +144,8 @@ func (c *testClient) fail(err error) {
 	c.err = err
 	c.mu.Unlock()
 }
+
+func (c *testClient) Budget() *wire.Budget { return &c.budget }
 
 func (c *testClient) ID() string        { return "socket-" + c.name }
 func (c *testClient) Info() any         { return Info{} }

@@ -78,6 +78,8 @@ func (m *bareSession) TooLarge() {
 	m.large <- struct{}{}
 }
 
+func (m *bareSession) OverRate() { defer m.take("OverRate")() }
+
 func (m *bareSession) Closed(reason string) {
 	defer m.take("Closed")()
 	m.over.Store(true)

@@ -24,7 +24,7 @@ type client struct {
 // pendingPacket is a binary packet some of whose attachments have not arrived.
 type pendingPacket struct {
 	packet      Packet
-	data        []byte // owns what packet points to
+	data        []byte // owns what packet points to; without, the packet is to be dropped
 	attachments [][]byte
 	size        int
 }
@@ -42,9 +42,13 @@ func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) error {
 	if c.pending != nil {
 		return fmt.Errorf("%w: packet instead of attachment", ErrMalformed)
 	}
+	within := c.session.budget.Packet(batch.Begun())
 	p, err := DecodePacket(payload)
 	if err != nil {
 		return err
+	}
+	if !within {
+		return c.drop(&p, batch)
 	}
 	if p.Attachments > 0 {
 		if c.sockets[string(p.Namespace)] == nil {
@@ -60,6 +64,20 @@ func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) error {
 	return c.packet(&p, nil, batch)
 }
 
+// drop answers a packet that came with an empty budget, where it is an event. Its
+// attachments are yet to come.
+func (c *client) drop(p *Packet, batch *wire.Batch) error {
+	if s := c.sockets[string(p.Namespace)]; s != nil && (p.Type == PacketEvent || p.Type == PacketBinaryEvent) {
+		if err := s.limited(p, batch); err != nil {
+			return err
+		}
+	}
+	if p.Attachments > 0 {
+		c.pending = &pendingPacket{packet: Packet{Attachments: p.Attachments}}
+	}
+	return nil
+}
+
 func (c *client) attachment(payload []byte, batch *wire.Batch) error {
 	w := c.pending
 	if w == nil {
@@ -68,11 +86,19 @@ func (c *client) attachment(payload []byte, batch *wire.Batch) error {
 	if w.size += len(payload); w.size > c.server.opts.MaxPayload {
 		return errTooLarge
 	}
-	w.attachments = append(w.attachments, append([]byte{}, payload...))
+	if w.data != nil {
+		payload = append([]byte{}, payload...)
+	} else {
+		payload = nil
+	}
+	w.attachments = append(w.attachments, payload)
 	if len(w.attachments) < w.packet.Attachments {
 		return nil
 	}
 	c.pending = nil
+	if w.data == nil {
+		return nil
+	}
 	return c.packet(&w.packet, w.attachments, batch)
 }
 
@@ -178,6 +204,12 @@ func (c *client) Expired(time.Time) { c.session.Close("connect timeout") }
 func (c *client) TooLarge() {
 	for _, s := range c.sockets {
 		s.receiver.TooLarge()
+	}
+}
+
+func (c *client) OverRate() {
+	for _, s := range c.sockets {
+		s.receiver.OverRate()
 	}
 }
 

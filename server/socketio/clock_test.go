@@ -75,7 +75,7 @@ func TestPollingHeartbeat(t *testing.T) {
 			w.sleep(10 * time.Second)
 			p.Send("3")
 			p.Expect("2")
-			w.is(35 * time.Second)
+			w.is(25 * time.Second)
 		})
 	})
 	t.Run("no pong", func(t *testing.T) {
@@ -359,10 +359,10 @@ func TestStalledRequests(t *testing.T) {
 			w.sleep(time.Second)
 			_ = m.text("that nobody reads")
 			w.sleep(20 * time.Second)
-			p.Send("3") // the client is alive otherwise
+			p.Send("3") // to a ping that it has not fetched
 			reason := <-m.end
-			w.is(46 * time.Second)
-			if reason != "transport error" {
+			w.is(45 * time.Second)
+			if reason != "ping timeout" {
 				t.Errorf("closed by %q", reason)
 			}
 		})

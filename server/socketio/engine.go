@@ -104,9 +104,17 @@ type Receiver interface {
 	// session; a *wire.Hold has what comes next wait.
 	Event(e *Event) error
 
+	// Limited is called instead of Event where the client's budget was empty: e is
+	// to be answered with an error only.
+	Limited(e *Event)
+
 	// TooLarge is called when a message over Options.MaxPayload arrived; the
 	// session is closed after it.
 	TooLarge()
+
+	// OverRate is called when the client has overdrawn its budget for ten seconds
+	// on end; the session is closed after it.
+	OverRate()
 
 	// Closed is called once, last, when the socket has left its namespace or
 	// its session has ended, by whomever.
@@ -146,6 +154,9 @@ type Socket interface {
 
 	// Opened is when the session was opened (its handshake).
 	Opened() time.Time
+
+	// Budget is what the session may send. The engine charges each packet.
+	Budget() *wire.Budget
 
 	// Emit queues an EVENT packet, or a BINARY_EVENT packet if there are
 	// attachments, atomically: no other packet comes between it and them. args
@@ -204,6 +215,8 @@ type Options struct {
 	Namespaces map[string]Namespace
 	// Gate may be nil: everybody is admitted.
 	Gate Gate
+	// Limits are what each session may send. May be nil: as much as it likes.
+	Limits *wire.Limits
 	// Loops read the WebSockets; see wire.Config. May be nil.
 	Loops *wire.Loops
 	// Latency is told how long what Batch.CountRelay counted took. May be nil.

@@ -40,6 +40,9 @@ type MessageHandler interface {
 	// TooLarge is called when a message over Options.MaxPayload arrived; the
 	// session is closed after it.
 	TooLarge()
+	// OverRate is called when the client has overdrawn its budget for ten seconds
+	// on end; the session is closed after it.
+	OverRate()
 	// Closed is called once, last.
 	Closed(reason string)
 }
@@ -192,6 +195,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 		return errDraining
 	}
 	s := &Session{engine: e, id: NewID(), admission: admission, opened: time.Now()}
+	s.budget.Limits = e.opts.Limits
 	s.textOnly = query.Get("b64") != ""
 	if query.Get("transport") == "polling" {
 		s.polling = newPolling()
@@ -203,7 +207,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 		e.insert(s)
 		return s.servePolling(w, r)
 	}
-	conn, err := wire.Upgrade(w, r, &e.wire)
+	conn, err := wire.Upgrade(w, r, &e.wire, &s.budget)
 	if err != nil {
 		e.release(admission)
 		e.ended.Done()

@@ -120,6 +120,17 @@ func (m *member) TooLarge() {
 	}
 }
 
+// Limited records the event with a mark.
+func (m *member) Limited(e *Event) {
+	defer m.take("Limited")()
+	m.events <- fmt.Sprint("limited ", e.Ack, " ", string(e.Args))
+}
+
+func (m *member) OverRate() {
+	defer m.take("OverRate")()
+	m.events <- "over rate"
+}
+
 func (m *member) Closed(reason string) {
 	defer m.take("Closed")()
 	if !m.isOpen {

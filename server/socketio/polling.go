@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -322,25 +323,67 @@ func (s *Session) takePayload(w http.ResponseWriter, r *http.Request) *engineErr
 		s.abort("transport close")
 		return errBadRequest
 	}
-	return s.receiveWith(func() error { return s.receivePayload(toUTF8(body)) })
+	return s.receivePayload(r.Context(), toUTF8(body))
 }
 
-// receivePayload handles the packets of a payload, in order.
-func (s *Session) receivePayload(body []byte) error {
-	var batch wire.Batch
-	batch.Begin()
-	defer batch.End(s.engine.opts.Latency)
+// readSize is how much of a payload is handled before its sender's budget is
+// settled, unless a packet is longer: as much as is read of a WebSocket at once.
+const readSize = 16 << 10
+
+// receivePayload handles the packets of a payload, in order. Where they overdraw
+// the session's budget, the request waits in between.
+func (s *Session) receivePayload(request context.Context, body []byte) *engineError {
 	for more := true; more && !s.closed.Load(); {
-		var packet []byte
-		packet, body, more = bytes.Cut(body, []byte{recordSeparator})
-		if err := s.receive(packet, false, &batch); err != nil {
-			batch.Flush()
-			if err = wire.Finish(err); err != nil {
-				return err
-			}
+		begun, n := time.Now(), len(body)
+		failure := s.receiveWith(func() (err error) {
+			body, more, err = s.receivePart(body)
+			return err
+		})
+		if failure != nil {
+			return failure
+		}
+		pause, over := s.budget.Settle(n-len(body), begun)
+		if over {
+			return s.receiveWith(func() error { s.overRate(); return nil })
+		}
+		if pause > 0 && !wait(request, pause) {
+			s.abort("transport close")
+			return errBadRequest
 		}
 	}
 	return nil
+}
+
+// receivePart handles some of the packets of a payload, and returns the others, if
+// there are more.
+func (s *Session) receivePart(body []byte) (rest []byte, more bool, err error) {
+	var batch wire.Batch
+	batch.Begin()
+	defer batch.End(s.engine.opts.Latency)
+	rest, more = body, true
+	for more && len(body)-len(rest) < readSize && !s.closed.Load() {
+		var packet []byte
+		packet, rest, more = bytes.Cut(rest, []byte{recordSeparator})
+		if err := s.receive(packet, false, &batch); err != nil {
+			batch.Flush()
+			if err = wire.Finish(err); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	return rest, more, nil
+}
+
+// wait waits for d, unless ctx ends.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // receiveWith calls f as the only caller of the handler, and ends the session

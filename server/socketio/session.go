@@ -38,11 +38,13 @@ type Session struct {
 	// closed is set, under mu, when the session is over for its user.
 	closed atomic.Bool
 
+	budget    wire.Budget
 	heartbeat wire.Deadline
 
 	mu        sync.Mutex
 	awaitPong bool
-	pingedBy  *wire.Conn // the WebSocket that the ping was left to; nil while polling
+	pingedBy  *wire.Conn    // the WebSocket that the ping was left to; nil while polling
+	paused    time.Duration // of the budget, when the heartbeat was set
 	reason    string
 	code      uint16 // to close the WebSocket with
 
@@ -56,6 +58,9 @@ func (s *Session) ID() string { return s.id }
 
 // Admission is what the gate said when the session was opened.
 func (s *Session) Admission() Admission { return s.admission }
+
+// Budget is what the session may send.
+func (s *Session) Budget() *wire.Budget { return &s.budget }
 
 // Opened is when the session was opened.
 func (s *Session) Opened() time.Time { return s.opened }
@@ -129,13 +134,16 @@ func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) error {
 	case engineMessage:
 		return s.handler.Message(p[1:], false, batch)
 	case enginePong:
-		s.pong()
+		if !s.pong() {
+			s.budget.Packet(batch.Begun())
+		}
 		return nil
 	case BinaryPrefix:
 		return s.handler.Message(DecodeBase64(p[1:]), true, batch)
 	case engineClose:
 		return errClientClose
 	case engineOpen, engineUpgrade, engineNoop:
+		s.budget.Packet(batch.Begun())
 		return nil // not a client's to send, but some do: Swift's a noop behind its upgrade
 	}
 	return ErrMalformed
@@ -143,17 +151,19 @@ func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) error {
 
 var errClientClose = errors.New("client close")
 
-// pong takes note of a heartbeat reply.
-func (s *Session) pong() {
+// pong takes note of a heartbeat reply, and reports whether it answers a ping that
+// has left. Only then does it count as life.
+func (s *Session) pong() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pingedBy != nil && !s.pingedBy.Answered() {
-		return // it answers nothing that has left
+	if !s.awaitPong || s.pingedBy != nil && !s.pingedBy.Answered() {
+		return false
 	}
 	if !s.closed.Load() {
 		s.awaitPong = false
 		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(s.engine.opts.PingInterval), s)
 	}
+	return true
 }
 
 // Expired is the heartbeat (Engine.IO protocol 4, "Heartbeat"): a ping is due,
@@ -170,13 +180,16 @@ func (s *Session) Expired(at time.Time) {
 	}
 	late := s.awaitPong
 	due := at.Add(s.engine.opts.PingTimeout)
+	paused := s.pausedSince(&s.paused)
 	switch {
 	case !late:
 		s.awaitPong, s.pingedBy = true, s.conn.Load()
 	case s.pingedBy != nil:
 		due = s.pingedBy.PongDue(s.engine.opts.PingTimeout)
+	default:
+		due = at.Add(paused)
 	}
-	conn, again := s.pingedBy, !late || s.pingedBy != nil && time.Now().Before(due)
+	conn, again := s.pingedBy, !late || time.Now().Before(due)
 	if again {
 		s.engine.deadlines.Set(&s.heartbeat, due, s)
 	}
@@ -190,6 +203,23 @@ func (s *Session) Expired(at time.Time) {
 	default:
 		_ = s.Send(nil, wire.Message{Prefix: []byte{enginePing}})
 	}
+}
+
+// pausedSince is for how long the session was not read, because of its budget,
+// since the last call with the same mark: its clocks stand still then.
+func (s *Session) pausedSince(mark *time.Duration) time.Duration {
+	before := *mark
+	*mark = s.budget.Paused()
+	return *mark - before
+}
+
+// overRate ends a session that has overdrawn its budget for too long. Nobody else
+// calls the handler meanwhile.
+func (s *Session) overRate() {
+	if !s.closed.Load() {
+		s.guard(s.handler.OverRate)
+	}
+	s.Close("over the message rate")
 }
 
 // Close ends the session in good order: its handler is told, what is queued

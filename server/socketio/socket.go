@@ -23,6 +23,8 @@ func (s *socket) ID() string        { return s.id }
 func (s *socket) Info() any         { return s.client.session.Admission().Info }
 func (s *socket) Opened() time.Time { return s.client.session.Opened() }
 
+func (s *socket) Budget() *wire.Budget { return s.client.session.Budget() }
+
 func (s *socket) Emit(args []byte, attachments [][]byte, batch *wire.Batch) error {
 	t := PacketEvent
 	if len(attachments) > 0 {
@@ -77,6 +79,18 @@ func (s *socket) Close(reason string) { s.client.session.Close(reason) }
 
 // event hands an event over.
 func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error {
+	return s.withEvent(p, attachments, batch, s.receiver.Event)
+}
+
+// limited hands over an event that came with an empty budget.
+func (s *socket) limited(p *Packet, batch *wire.Batch) error {
+	return s.withEvent(p, nil, batch, func(e *Event) error {
+		s.receiver.Limited(e)
+		return nil
+	})
+}
+
+func (s *socket) withEvent(p *Packet, attachments [][]byte, batch *wire.Batch, handle func(*Event) error) error {
 	if s.closed.Load() || len(p.Data) == 0 {
 		return nil
 	}
@@ -87,7 +101,7 @@ func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error
 	e := eventPool.Get().(*Event)
 	e.Name, e.Args, e.Rest = name, p.Data, rest
 	e.Attachments, e.Ack, e.Batch = attachments, p.ID, batch
-	err = s.receiver.Event(e)
+	err = handle(e)
 	*e = Event{} // not deferred: what a panic leaves behind is left to the collector
 	eventPool.Put(e)
 	return err

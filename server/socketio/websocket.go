@@ -63,6 +63,15 @@ func (ws *webSocket) TooLarge() {
 	}
 }
 
+func (ws *webSocket) OverRate() {
+	s := (*Session)(ws)
+	if s.polling != nil {
+		s.polling.receiving.Lock()
+		defer s.polling.receiving.Unlock()
+	}
+	s.overRate()
+}
+
 func (ws *webSocket) Closed(err error) {
 	s := (*Session)(ws)
 	var p *wire.PanicError
@@ -104,7 +113,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 		s.engine.run(conn, &turnedAway{engine: s.engine, admission: admission})
 		return nil
 	}
-	p := &probe{session: s, conn: conn, admission: admission}
+	p := &probe{session: s, conn: conn, admission: admission, paused: s.budget.Paused()}
 	s.setProbe(conn)
 	s.engine.deadlines.Set(&p.deadline, time.Now().Add(upgradeTimeout), p)
 	s.engine.run(conn, p)
@@ -123,7 +132,7 @@ func (s *Session) accept(w http.ResponseWriter, r *http.Request) (*wire.Conn, Ad
 		s.engine.release(admission)
 		return nil, Admission{}, errSessionUnknown
 	}
-	conn, err := wire.Upgrade(w, r, &s.engine.wire)
+	conn, err := wire.Upgrade(w, r, &s.engine.wire, &s.budget)
 	if err != nil {
 		s.engine.release(admission)
 		s.engine.ended.Done()
@@ -141,6 +150,7 @@ type turnedAway struct {
 func (*turnedAway) Message([]byte, bool) error { return nil }
 func (*turnedAway) Pong()                      {}
 func (*turnedAway) TooLarge()                  {}
+func (*turnedAway) OverRate()                  {}
 func (t *turnedAway) Closed(error)             { t.engine.release(t.admission) }
 
 // upgradeTimeout is how long an upgrade may take.
@@ -151,6 +161,7 @@ type probe struct {
 	session  *Session
 	conn     *wire.Conn
 	deadline wire.Deadline // for upgrading
+	paused   time.Duration // of the session's budget, when the deadline was set
 	// admission is the probe's own. With the upgrade, its session's is enough.
 	admission Admission
 
@@ -185,7 +196,11 @@ func (p *probe) Message(payload []byte, binary bool) error {
 }
 
 // Expired gives up an upgrade; the session goes on polling.
-func (p *probe) Expired(time.Time) {
+func (p *probe) Expired(at time.Time) {
+	if more := p.session.pausedSince(&p.paused); more > 0 {
+		p.session.engine.deadlines.Set(&p.deadline, at.Add(more), p)
+		return
+	}
 	if p.session.conn.Load() != p.conn {
 		p.conn.Close(wire.CloseNormal, "")
 	}
@@ -196,6 +211,12 @@ func (p *probe) Pong() {}
 func (p *probe) TooLarge() {
 	if p.upgraded {
 		(*webSocket)(p.session).TooLarge()
+	}
+}
+
+func (p *probe) OverRate() {
+	if p.upgraded {
+		(*webSocket)(p.session).OverRate()
 	}
 }
 

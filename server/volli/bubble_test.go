@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -346,6 +347,8 @@ func TestLogs(t *testing.T) {
 
 const rateLimited = `{"type":"error","message":"Rate limit exceeded"}`
 
+// What comes with an empty budget is dropped and answered; then the connection is
+// not read until the debt is paid.
 func TestMessageRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startInBubble(t, change(options(), func(o *server.Options) { o.MessageRate, o.MessageBurst = 10, 20 }))
@@ -353,34 +356,38 @@ func TestMessageRate(t *testing.T) {
 		offer := func(n int) string {
 			return `{"type":"offer","from":"a","to":"b","offer":` + strconv.Itoa(n) + `}`
 		}
+		var frames []byte
 		for n := 1; n <= 25; n++ {
-			a.send(offer(n))
+			frames = append(frames, frame(true, ws.OpText, offer(n))...)
 		}
+		a.write(frames)
+		start := time.Now()
+		go a.send(offer(100))
 		for n := 1; n <= 19; n++ {
 			b.expect(offer(n))
 		}
 		for range 6 {
 			a.expect(rateLimited)
 		}
+		b.expect(offer(100))
+		if took := time.Since(start).Round(time.Millisecond); took != 700*time.Millisecond { // six, and the next
+			t.Errorf("read again after %v", took)
+		}
 		b.settle() // got no more, and may speak
+
 		// Whatever it is that comes too often.
+		frames = nil
 		for _, message := range []string{`{"type":"discover","userId":"b"}`, `{"type":"register","userId":"z","publicKey":"k"}`, `{}`, `no JSON`} {
-			a.send(message)
+			frames = append(frames, frame(true, ws.OpText, message)...)
+		}
+		a.write(frames)
+		for range 4 {
 			a.expect(rateLimited)
 		}
-		// A tenth of a second is one message.
-		for n := 100; n < 105; n++ {
-			time.Sleep(100 * time.Millisecond)
-			a.send(offer(n))
-			b.expect(offer(n))
-			a.send(offer(n))
-			a.expect(rateLimited)
-		}
+
 		// And no more than the burst is ever saved.
 		time.Sleep(20 * time.Second)
-		for range 21 {
-			a.send(discoverA)
-		}
+		a.write(slices.Repeat(frame(true, ws.OpText, discoverA), 21))
 		for range 20 {
 			a.expect(`{"type":"discover-response","userId":"a","online":true,"publicKey":"key"}`)
 		}
@@ -388,36 +395,66 @@ func TestMessageRate(t *testing.T) {
 	})
 }
 
-func TestConnectionThatStaysOverTheRateIsClosed(t *testing.T) {
+// A further name costs ten packets, the first one.
+func TestNamesCostTen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startInBubble(t, change(options(), func(o *server.Options) { o.MessageRate, o.MessageBurst = 10, 20 }))
+		a := s.join("a")
+		var frames []byte
+		for _, name := range []string{"a", "b", "c", "d"} {
+			frames = append(frames, frame(true, ws.OpText, `{"type":"register","userId":"`+name+`","publicKey":"key"}`)...)
+		}
+		a.write(frames)
+		for _, name := range []string{"a", "b", "c"} {
+			a.expect(`{"type":"registered","success":true,"userId":"` + name + `"}`)
+		}
+		a.expect(rateLimited)
+	})
+}
+
+func TestConnectionThatStaysOverTheRateIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startInBubble(t, change(options(), func(o *server.Options) {
+			o.MessageRate, o.MessageBurst, o.RegisterTimeout = 10, 20, 0
+			o.PingInterval = time.Hour
+		}))
 		// One is at the limit, one above it, and one far above it now and then.
 		within, over, bursts := s.open("within", "/ws"), s.open("over", "/ws"), s.open("bursts", "/ws")
 		start := time.Now()
-		var closed time.Duration
+		closed := make(chan time.Duration, 1)
+		go func() { // ends with the connection
+			for {
+				if _, err := over.conn.Write(slices.Repeat(frame(true, ws.OpText, discoverA), 5)); err != nil {
+					return
+				}
+			}
+		}()
+		go func() {
+			for {
+				f, err := over.next()
+				if err != nil {
+					t.Error(err)
+					break
+				}
+				if f.Header.OpCode == ws.OpClose {
+					if want := ws.NewCloseFrame(ws.NewCloseFrameBody(1008, "over the message rate")); describe(f) != describe(want) {
+						t.Errorf("got %s, want %s", describe(f), describe(want))
+					}
+					break
+				}
+			}
+			closed <- time.Since(start)
+			_ = over.conn.Close()
+		}()
 		for second := range 30 {
 			for range 10 {
 				within.send(discoverA)
 				within.expect(offlineA)
 			}
 			if second%5 == 0 {
+				bursts.write(slices.Repeat(frame(true, ws.OpText, `{}`), 100))
 				for range 100 {
-					bursts.send(`{}`)
 					bursts.text()
-				}
-			}
-			for n := 0; n < 11 && closed == 0; n++ {
-				over.send(discoverA)
-				f, err := over.next()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if f.Header.OpCode == ws.OpClose {
-					if want := ws.NewCloseFrame(ws.NewCloseFrameBody(1008, "over the message rate")); describe(f) != describe(want) {
-						t.Errorf("got %s, want %s", describe(f), describe(want))
-					}
-					closed = time.Since(start)
-					_ = over.conn.Close()
 				}
 			}
 			time.Sleep(time.Second)
@@ -425,8 +462,8 @@ func TestConnectionThatStaysOverTheRateIsClosed(t *testing.T) {
 		if lines := s.log.lines(slog.LevelInfo); len(lines) != 1 || lines[0]["reason"] != "over the message rate" {
 			t.Errorf("in the log: %v", lines)
 		}
-		if closed < 10*time.Second || closed > 12*time.Second {
-			t.Errorf("closed after %s", closed)
+		if after := <-closed; after < 10*time.Second || after > 14*time.Second {
+			t.Errorf("closed after %s", after)
 		}
 		within.settle()
 		time.Sleep(2 * time.Second)

@@ -24,7 +24,6 @@ type client struct {
 	heartbeat
 
 	// owned by the connection's reader
-	rate      wire.Rate
 	bearer    string     // token of the handshake's headers
 	challenge *challenge // that waits for its proof
 }
@@ -36,17 +35,19 @@ func newClient(g *Gateway, conn *wire.Conn) *client {
 		id:      "v" + strconv.FormatUint(connections.Add(1), 10),
 	}
 	c.heartbeat.start(c)
-	c.Open(g.Handlers, c, false, c.opened)
+	c.Open(g.Handlers, c, false, c.opened, conn.Budget())
 	return c
 }
 
 // ID is the connection's.
 func (c *client) ID() string { return c.id }
 
-var (
-	errBinary   = &wire.CloseError{Code: wire.CloseUnsupportedData, Reason: "text frames only"}
-	errOverRate = &wire.CloseError{Code: wire.ClosePolicyViolation, Reason: "over the message rate"}
-)
+// OverRate says why the connection is closed.
+func (c *client) OverRate() {
+	c.gateway.Handlers.Log.Info("disconnected", "connection", c.id, "reason", "over the message rate")
+}
+
+var errBinary = &wire.CloseError{Code: wire.CloseUnsupportedData, Reason: "text frames only"}
 
 // ask is the reply to a message that the connection's reader handles.
 func (c *client) ask() events.Ask { return events.Ask{Ack: events.NoAck, Batch: c.conn.Batch()} }
@@ -59,11 +60,7 @@ func (c *client) Message(payload []byte, binary bool) error {
 		return errBinary
 	}
 	h := c.gateway.Handlers
-	if ok, over := c.rate.Take(h.Rate, now); over {
-		h.Log.Info("disconnected", "connection", c.id, "reason", errOverRate.Reason)
-		return errOverRate
-	} else if !ok {
-		h.Counters.Limit()
+	if !c.conn.Budget().Packet(now) {
 		c.fail(hub.RateLimited, nil)
 		return nil
 	}

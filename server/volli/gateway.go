@@ -93,7 +93,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, left func()) {
 		g.Refuse(w)
 		return
 	}
-	conn, err := wire.Upgrade(w, r, g.Wire)
+	conn, err := wire.Upgrade(w, r, g.Wire, &wire.Budget{Limits: g.Handlers.Limits})
 	if err != nil {
 		left()
 		g.ended.Done()

@@ -14,6 +14,7 @@ type bareHandler func(payload []byte) error
 func (h bareHandler) Message(p []byte, _ bool) error { return h(p) }
 func (bareHandler) Pong()                            {}
 func (bareHandler) TooLarge()                        {}
+func (bareHandler) OverRate()                        {}
 func (bareHandler) Closed(error)                     {}
 
 // bare has a connection read, and handled by h.

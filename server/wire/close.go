@@ -49,6 +49,9 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("%s: %d %s", who, e.Code, e.Reason)
 }
 
+// errOverRate ends a connection that stays over its budget.
+var errOverRate = &CloseError{Code: ClosePolicyViolation, Reason: "over the message rate"}
+
 // protocolError is a violation of the framing by the peer.
 func protocolError(code uint16, reason string) error {
 	return &CloseError{Code: code, Reason: reason, framing: true}

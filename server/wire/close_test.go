@@ -326,11 +326,12 @@ func TestPanic(t *testing.T) {
 	tests := []struct {
 		name  string
 		arm   func(r *recorder)
+		ping  bool
 		send  []byte
 		calls []string
 	}{
-		{"in Message", func(r *recorder) { r.message = func([]byte, bool) error { boom(); return nil } }, text("x"), []string{"text x", "closed"}},
-		{"in Pong", func(r *recorder) { r.pong = boom }, frame(true, ws.OpPong, ""), []string{"pong", "closed"}},
+		{"in Message", func(r *recorder) { r.message = func([]byte, bool) error { boom(); return nil } }, false, text("x"), []string{"text x", "closed"}},
+		{"in Pong", func(r *recorder) { r.pong = boom }, true, frame(true, ws.OpPong, ""), []string{"pong", "closed"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -340,6 +341,12 @@ func TestPanic(t *testing.T) {
 				r := newRecorder(t)
 				tt.arm(r)
 				l := connectTo(t, cfg, n, r)
+				if tt.ping {
+					if err := l.Ping(); err != nil {
+						t.Fatal(err)
+					}
+					l.expect(ws.OpPing, "")
+				}
 				if err := l.Send(nil, Message{Payload: []byte("queued")}); err != nil {
 					t.Fatal(err)
 				}

@@ -35,6 +35,11 @@ type Handler interface {
 	// the connection is closed with 1009; it may still Send.
 	TooLarge()
 
+	// OverRate is called when the peer has overdrawn its Budget for ten seconds
+	// on end, before the connection is closed with 1008; it may still Send, or
+	// Close it otherwise.
+	OverRate()
+
 	// Closed is called once, last, as soon as the connection is over for its
 	// user; frames that were queued before may still be on their way.
 	Closed(err error)
@@ -50,9 +55,10 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
 // Conn is one server-side WebSocket connection (RFC 6455).
 type Conn struct {
-	cfg    *Config // static, as the next two
+	cfg    *Config // static, as the next three
 	nc     net.Conn
 	raw    syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
+	budget *Budget         // nil: the peer may send as much as it likes
 	writer writer
 
 	// owned by whoever reads
@@ -61,6 +67,7 @@ type Conn struct {
 	batch      *Batch  // the reader's
 	fragmented bool
 	binary     bool
+	lingering  bool // what is read does not matter any more
 
 	// static after Start; only where a loop reads
 	seat    int32
@@ -69,20 +76,26 @@ type Conn struct {
 
 	reading  sync.Mutex // held by the loop while it reads, and to take that from it
 	detached bool       // the loop reads no more; guarded by reading
+	pause    *pause     // while a loop does not read, for the budget; guarded by reading
+	hungUp   bool       // the peer was gone during a pause; guarded by reading
 
 	mu        sync.Mutex
-	loop      *loop // that reads
-	finishing bool  // a goroutine has taken over from the loop, or will
+	loop      *loop         // that reads
+	finishing bool          // a goroutine has taken over from the loop, or will
+	awake     chan struct{} // closed when a pause is cut short; nil if nobody waits
 }
 
-func newConn(nc net.Conn, raw syscall.RawConn, cfg *Config) *Conn {
-	c := &Conn{cfg: cfg, nc: nc, raw: raw}
+func newConn(nc net.Conn, raw syscall.RawConn, cfg *Config, budget *Budget) *Conn {
+	c := &Conn{cfg: cfg, nc: nc, raw: raw, budget: budget}
 	c.writer = writer{cfg: cfg, nc: nc, raw: raw, conn: c}
 	return c
 }
 
 // RemoteAddr is the address of the peer's end of the network connection.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Budget is what the peer may send; nil: as much as it likes.
+func (c *Conn) Budget() *Budget { return c.budget }
 
 // Batch is for Sends made while Handler.Message runs: it is flushed when all
 // that was read together has been handled.
@@ -136,9 +149,10 @@ func (c *Conn) join() {
 	if c.detached {
 		return
 	}
+	early := c.in.len()
 	err := c.finishHolds(c.handleEarly(c.handler), c.handler)
 	if err == nil {
-		err = c.loop.add(c)
+		err = c.loop.add(c, early)
 	}
 	if err != nil {
 		c.detach(err)
@@ -157,7 +171,10 @@ func (c *Conn) detach(err error) {
 
 // over is called when the connection is closing or cut: it is not read for its
 // user any more.
-func (c *Conn) over() { c.leaveLoop(nil) }
+func (c *Conn) over() {
+	c.wake()
+	c.leaveLoop(nil)
+}
 
 // interrupt is called before over, where the connection is closing. A goroutine
 // that reads wakes up, reports the end, and then waits for the peer's Close. It
@@ -206,7 +223,10 @@ func (c *Conn) finish(h Handler, err error) {
 	var end *CloseError
 	switch {
 	case errors.As(err, &end):
-		if end.Code == CloseTooBig && !end.Remote {
+		switch {
+		case end == errOverRate:
+			_ = guard(func() error { h.OverRate(); return nil })
+		case end.Code == CloseTooBig && !end.Remote:
 			_ = guard(func() error { h.TooLarge(); return nil })
 		}
 		c.close(end)
@@ -240,7 +260,11 @@ func (c *Conn) forget() {
 func (c *Conn) serve(h Handler) error {
 	return guard(func() error {
 		defer c.batch.Flush()
+		early := c.in.len()
 		if err := c.finishHolds(c.handleEarly(h), h); err != nil {
+			return err
+		}
+		if err := c.pay(early, time.Now()); err != nil {
 			return err
 		}
 		return c.read(func(p []byte) error {
@@ -293,6 +317,7 @@ func (c *Conn) linger() {
 	if state != closing {
 		return
 	}
+	c.lingering = true
 	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.closeTimeout()))
 	answered := c.writer.answered()
 	end, _ := why.(*CloseError)
@@ -334,6 +359,7 @@ type discard struct{}
 func (discard) Message([]byte, bool) error { return nil }
 func (discard) Pong()                      {}
 func (discard) TooLarge()                  {}
+func (discard) OverRate()                  {}
 func (discard) Closed(error)               {}
 
 func isPanic(err error) bool {

@@ -117,6 +117,9 @@ func (c *Conn) frames(p []byte, h Handler) (consumed, need int, err error) {
 func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 	switch header.OpCode {
 	case ws.OpPing:
+		if !c.budget.Packet(c.batch.Begun()) {
+			return nil
+		}
 		// A peer that pings without reading the answers meets the outbox bound.
 		if err := c.Send(c.batch, Message{Payload: payload, pong: true}); err != ErrClosed {
 			return err
@@ -125,6 +128,8 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 	case ws.OpPong:
 		if c.answered(ws.OpPing) {
 			h.Pong()
+		} else {
+			c.budget.Packet(c.batch.Begun())
 		}
 		return nil
 	case ws.OpClose:
@@ -140,6 +145,9 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 		c.message.grow(len(payload))
 		c.message.B = append(c.message.B, payload...)
 		if !header.Fin {
+			if len(payload) == 0 {
+				c.budget.Packet(c.batch.Begun())
+			}
 			return nil
 		}
 		whole := c.message

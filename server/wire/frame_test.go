@@ -67,11 +67,12 @@ func (h *heard) Message(p []byte, binary bool) error {
 }
 func (h *heard) Pong()        { h.calls = append(h.calls, "pong") }
 func (h *heard) TooLarge()    {}
+func (h *heard) OverRate()    {}
 func (h *heard) Closed(error) {}
 
 // hear handles b in parts of at most step bytes.
 func hear(b []byte, step int) heard {
-	c := newConn(nil, nil, &Config{MaxMessage: 1000, MaxOutbox: 1 << 20})
+	c := newConn(nil, nil, &Config{MaxMessage: 1000, MaxOutbox: 1 << 20}, nil)
 	c.writer.state = cut
 	var h heard
 	for len(b) > 0 && h.end == "" {

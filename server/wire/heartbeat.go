@@ -17,6 +17,8 @@ type heartbeat struct {
 	size  uint8
 	frame [maxHeartbeat]byte
 	left  time.Time // when it was handed to the kernel, for the last time
+
+	paused time.Duration // of the connection's budget, by then
 }
 
 const maxHeartbeat = 16
@@ -64,8 +66,8 @@ func (c *Conn) answered(op ws.OpCode) bool {
 }
 
 // PongDue is when the answer to the last ping is overdue: timeout after the ping
-// left, or after the peer last took some of what waited for it. While the ping
-// waits to leave, it is timeout from now: until then the connection ends only if
+// left, or after the peer last took some of what waited for it; while the budget
+// pauses the reading, the time stands still. While the ping waits to leave, it is timeout from now: until then the connection ends only if
 // the peer takes nothing; see Config.StallTimeout.
 func (c *Conn) PongDue(timeout time.Duration) time.Time {
 	w := &c.writer
@@ -79,10 +81,7 @@ func (c *Conn) PongDue(timeout time.Duration) time.Time {
 	if known && 0 < unacked && unacked < w.stall.unacked {
 		w.stall.unacked, w.stall.progress = unacked, now
 	}
-	if w.stall.progress.After(w.ping.left) {
-		return w.stall.progress.Add(timeout)
-	}
-	return w.ping.left.Add(timeout)
+	return later(w.stall.progress, w.ping.left).Add(timeout + c.budget.Paused() - w.ping.paused)
 }
 
 // ask has a ping written, unless one waits already.
@@ -110,11 +109,11 @@ func (h *heartbeat) before(q *Queue) *Buffer {
 }
 
 // leave takes note that what was taken has been written.
-func (h *heartbeat) leave() bool {
+func (h *heartbeat) leave(paused time.Duration) bool {
 	if h.state != pingLeaves {
 		return false
 	}
-	h.state, h.left = pingLeft, time.Now()
+	h.state, h.left, h.paused = pingLeft, time.Now(), paused
 	return true
 }
 

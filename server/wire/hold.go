@@ -39,15 +39,15 @@ func (c *Conn) finishHolds(err error, h Handler) error {
 	}
 }
 
-// hold takes the connection from its loop until a Hold is over. c.reading is
-// held; the goroutine releases it.
-func (c *Conn) hold(err error) {
+// hold takes the connection from its loop until a Hold is over that was asked
+// for by one of n bytes. c.reading is held; the goroutine releases it.
+func (c *Conn) hold(err error, n int) {
 	c.loop.remove(c)
 	c.batch = new(Batch)
 	go func() {
 		err := c.finishHolds(err, c.handler)
 		if err == nil {
-			err = c.loop.add(c)
+			err = c.loop.add(c, n)
 		}
 		c.reading.Unlock()
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Loops read many connections with few goroutines: one for each processor,
@@ -15,16 +16,18 @@ import (
 // own until it ends. The zero value is ready; Close ends what the first
 // connection starts.
 type Loops struct {
-	mu    sync.Mutex
-	loops []*loop
-	next  int
+	mu     sync.Mutex
+	loops  []*loop
+	next   int
+	pauses *Deadlines // of all loops; nil without a loop
 }
 
 // loop is one goroutine and what it reads.
 type loop struct {
-	epoll *os.File // an epoll instance; Go's own poller waits for it
-	raw   syscall.RawConn
-	done  chan struct{}
+	epoll  *os.File // an epoll instance; Go's own poller waits for it
+	raw    syscall.RawConn
+	pauses *Deadlines // of Loops
+	done   chan struct{}
 
 	// owned by the goroutine
 	events [128]syscall.EpollEvent
@@ -49,10 +52,13 @@ type seat struct {
 func (ls *Loops) pick() *loop {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	if ls.pauses == nil {
+		ls.pauses = NewDeadlines()
+	}
 	if ls.next++; ls.next > len(ls.loops) {
 		if len(ls.loops) == runtime.GOMAXPROCS(0) {
 			ls.next = 1
-		} else if l, err := newLoop(); err == nil {
+		} else if l, err := newLoop(ls.pauses); err == nil {
 			ls.loops = append(ls.loops, l)
 		} else if ls.next = 1; len(ls.loops) == 0 {
 			return nil
@@ -69,10 +75,13 @@ func (ls *Loops) Close() {
 		_ = l.epoll.Close() // nothing was written to it
 		<-l.done
 	}
-	ls.loops, ls.next = nil, 0
+	if ls.pauses != nil {
+		ls.pauses.Close()
+	}
+	ls.loops, ls.next, ls.pauses = nil, 0, nil
 }
 
-func newLoop() (*loop, error) {
+func newLoop(pauses *Deadlines) (*loop, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
@@ -80,7 +89,7 @@ func newLoop() (*loop, error) {
 	if err := syscall.SetNonblock(fd, true); err != nil { // so that os takes it to Go's poller
 		return nil, errors.Join(err, syscall.Close(fd))
 	}
-	l := &loop{epoll: os.NewFile(uintptr(fd), "epoll"), done: make(chan struct{})}
+	l := &loop{epoll: os.NewFile(uintptr(fd), "epoll"), pauses: pauses, done: make(chan struct{})}
 	if l.raw, err = l.epoll.SyscallConn(); err != nil {
 		return nil, errors.Join(err, l.epoll.Close())
 	}
@@ -111,7 +120,7 @@ func (l *loop) run() {
 		}
 		for i := range l.events[:n] {
 			if c := l.at(&l.events[i]); c != nil {
-				l.ready(c)
+				l.ready(c, l.events[i].Events)
 			}
 		}
 	}
@@ -127,8 +136,9 @@ func (l *loop) at(e *syscall.EpollEvent) *Conn {
 	return nil
 }
 
-// add seats a connection and has the loop read it from now on.
-func (l *loop) add(c *Conn) error {
+// add seats a connection and has the loop read it from now on, once its budget
+// has paid for n bytes that were read elsewhere. c.reading is held.
+func (l *loop) add(c *Conn, n int) error {
 	l.mu.Lock()
 	if len(l.free) == 0 {
 		l.free = append(l.free, int32(len(l.seats)))
@@ -144,12 +154,16 @@ func (l *loop) add(c *Conn) error {
 	err := l.control(c, syscall.EPOLL_CTL_ADD, &event)
 	if err != nil {
 		l.leave(c)
+		return err
 	}
-	return err
+	return l.pay(c, n, time.Now())
 }
 
 // remove has the loop forget a connection.
 func (l *loop) remove(c *Conn) {
+	if c.pause != nil {
+		l.pauses.Stop(&c.pause.deadline)
+	}
 	_ = l.control(c, syscall.EPOLL_CTL_DEL, &syscall.EpollEvent{}) // fails if it is closed, which removes it too
 	l.leave(c)
 }
@@ -178,9 +192,9 @@ func (l *loop) control(c *Conn, op int, event *syscall.EpollEvent) error {
 }
 
 // ready reads a connection once and handles what came.
-func (l *loop) ready(c *Conn) {
+func (l *loop) ready(c *Conn, events uint32) {
 	c.reading.Lock()
-	if c.detached {
+	if c.detached || c.pause != nil && !l.cutShort(c, events) {
 		c.reading.Unlock()
 		return
 	}
@@ -189,14 +203,19 @@ func (l *loop) ready(c *Conn) {
 	if n > 0 {
 		c.batch = &l.batch
 		l.batch.Begin()
+		begun := l.batch.Begun()
 		err = guard(func() error { return c.handle(into[:len(into)+n], c.handler) })
 		l.batch.End(c.cfg.Latency)
 		if _, ok := errors.AsType[*Hold](err); ok {
-			c.hold(err)
+			c.hold(err, n)
 			return
+		}
+		if err == nil {
+			err = l.pay(c, n, begun)
 		}
 	}
 	if err != nil {
+		c.detached = true // now, and not only once the goroutine that ends it has its turn
 		c.detach(err)
 	}
 	c.reading.Unlock()

@@ -143,7 +143,7 @@ func TestLoopsStaleEvent(t *testing.T) {
 	defer own.Close()
 	l := own.pick()
 	seat := func(c *Conn) syscall.EpollEvent {
-		if err := l.add(c); err != nil {
+		if err := l.add(c, 0); err != nil {
 			t.Fatal(err)
 		}
 		return syscall.EpollEvent{Fd: c.seat, Pad: l.seats[c.seat].turn}

@@ -167,7 +167,7 @@ func upgrade(t testing.TB, cfg *Config, server, client net.Conn) (*Conn, *peer) 
 	)
 	go func() {
 		defer close(done)
-		c, err = Upgrade(hijacker{nc: server, header: http.Header{}}, handshake(), cfg)
+		c, err = Upgrade(hijacker{nc: server, header: http.Header{}}, handshake(), cfg, nil)
 	}()
 	p := &peer{t: t, nc: client, r: bufio.NewReader(client)}
 	p.patient()
@@ -343,6 +343,8 @@ func (r *recorder) TooLarge() {
 		r.large()
 	}
 }
+
+func (r *recorder) OverRate() { defer r.call("over rate")() }
 
 func (r *recorder) Closed(err error) {
 	defer r.call("closed")()

@@ -393,7 +393,7 @@ func TestLargeFlush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newConn(server, raw, cfg)
+	c := newConn(server, raw, cfg, nil)
 	large := Message{Payload: make([]byte, cfg.MaxOutbox-10)}
 	for range 10 {
 		var batch Batch

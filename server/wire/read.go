@@ -3,12 +3,14 @@ package wire
 import (
 	"io"
 	"syscall"
+	"time"
 )
 
 // readSize is the size of the buffer that is borrowed for each read.
 const readSize = 16 << 10
 
-// read calls handle with what arrives, appended to c.in, until either fails.
+// read calls handle with what arrives, appended to c.in, until either fails. In
+// between it waits for as long as the budget says.
 func (c *Conn) read(handle func([]byte) error) error {
 	var (
 		borrowed *Buffer
@@ -50,11 +52,15 @@ func (c *Conn) read(handle func([]byte) error) error {
 				err = errEOF
 			}
 		}
+		read := time.Now()
 		if n > 0 {
 			err = handle(into[:len(into)+n])
 		}
 		borrowed.Free()
 		borrowed = nil
+		if err == nil {
+			err = c.pay(n, read)
+		}
 		if err != nil {
 			return err
 		}

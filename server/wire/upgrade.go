@@ -27,10 +27,11 @@ const upgradeTimeout = 5 * time.Second
 
 // Upgrade answers the WebSocket handshake r (RFC 6455, section 4.2) with the
 // headers that w holds already, and takes the connection over. Of the
-// subprotocols that the client offers it answers the first. On an error the
+// subprotocols that the client offers it answers the first. What the peer sends is
+// charged to budget, which may be nil. On an error the
 // request has been answered and its connection closed. The caller must call
 // Serve.
-func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config) (*Conn, error) {
+func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config, budget *Budget) (*Conn, error) {
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		// A proxy that speaks HTTP/1.0 to its upstream passes the 101 on all the
 		// same, as nginx does without proxy_http_version.
@@ -56,7 +57,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config) (*Conn, error)
 		}
 	}
 	limitUnsent(nc)
-	c := newConn(nc, raw, cfg)
+	c := newConn(nc, raw, cfg, budget)
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ := rw.Reader.Peek(n)
 		c.in = Borrow(n)

@@ -25,7 +25,7 @@ func serveHTTP(t *testing.T, n network, r *recorder) (addr string) {
 			return
 		}
 		w.Header().Set("X-Frame-Options", "SAMEORIGIN")
-		c, err := Upgrade(w, req, cfg)
+		c, err := Upgrade(w, req, cfg, nil)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "upgrade: ") {
 				t.Errorf("error %q", err)

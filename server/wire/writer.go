@@ -138,7 +138,7 @@ func (w *writer) next(done *Buffer, err error) (buf *Buffer) {
 	done.Free()
 	w.mu.Lock()
 	w.inflight = 0
-	left := err == nil && w.ping.leave()
+	left := err == nil && w.ping.leave(w.conn.budget.Paused())
 	over := err != nil && w.cutLocked(err)
 	if !over && w.state != cut && w.waits() {
 		buf = w.take()

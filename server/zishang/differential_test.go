@@ -142,6 +142,10 @@ func (r *recorder) Event(e *socketio.Event) error {
 
 func (r *recorder) TooLarge() { r.tellEnd("%s too large", r.namespace) }
 
+func (r *recorder) Limited(e *socketio.Event) { r.tell("%s limited %q", r.namespace, e.Args) }
+
+func (r *recorder) OverRate() { r.tellEnd("%s over rate", r.namespace) }
+
 func (r *recorder) Closed(reason string) { r.tellEnd("%s closed: %s", r.namespace, reason) }
 
 // runs numbers the recordings.

@@ -125,7 +125,7 @@ func newEngine(opts socketio.Options) *engine {
 	for name, ns := range opts.Namespaces {
 		e.serve(name, ns)
 	}
-	e.server = newServer(o)
+	e.server = newServer(o, opts.Limits)
 	// Not client.Bind, which would give the connection to the library's decoder.
 	e.server.Use(func(ctx *types.HttpContext, next func(error)) {
 		if protocol := wire.Subprotocol(ctx.Request()); protocol != "" {

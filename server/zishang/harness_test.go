@@ -147,6 +147,10 @@ func (r *receiver) TooLarge() {
 	}
 }
 
+func (r *receiver) Limited(*socketio.Event) { defer r.call("limited")() }
+
+func (r *receiver) OverRate() { defer r.call("over rate")() }
+
 func (r *receiver) Closed(reason string) {
 	defer r.call("closed")()
 	r.mu.Lock()

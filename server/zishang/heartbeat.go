@@ -41,12 +41,12 @@ func (h *heartbeat) ping() {
 	h.mu.Unlock()
 }
 
-// pong is called for each pong that arrives.
-func (h *heartbeat) pong() {
+// pong is called for each pong that arrives, and reports whether it answers a ping.
+func (h *heartbeat) pong() bool {
 	h.mu.Lock()
 	if h.pinged.IsZero() {
 		h.mu.Unlock()
-		return
+		return false
 	}
 	wait := h.delay - time.Since(h.pinged)
 	h.pinged = time.Time{}
@@ -54,13 +54,14 @@ func (h *heartbeat) pong() {
 	case wait <= 0:
 		h.mu.Unlock()
 		h.deliver()
-		return
+		return true
 	case h.timer == nil:
 		h.timer = time.AfterFunc(wait, h.deliver)
 	default:
 		h.timer.Reset(wait)
 	}
 	h.mu.Unlock()
+	return true
 }
 
 // stop delivers nothing more.
@@ -92,10 +93,15 @@ func (s *session) watchPackets() {
 		}
 		switch p.Type {
 		case packet.PONG:
-			s.heartbeat.pong()
+			if !s.heartbeat.pong() {
+				s.transport.budget.Packet(time.Now())
+			}
 		case packet.CLOSE:
 			s.close(wire.CloseNormal, reasonTransport)
 		default: // the library ignores what is not a client's to send
+			if p.Type != packet.MESSAGE { // which text charges
+				s.transport.budget.Packet(time.Now())
+			}
 			forward(p)
 		}
 	})

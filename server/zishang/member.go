@@ -201,6 +201,9 @@ func (m *member) Info() any { return m.session.gate.admission.Info }
 // Opened implements socketio.Socket.
 func (m *member) Opened() time.Time { return m.session.opened }
 
+// Budget implements socketio.Socket.
+func (m *member) Budget() *wire.Budget { return &m.session.transport.budget }
+
 // Emit implements socketio.Socket. The packet goes out at once whatever the
 // batch: the library writes when it wants to.
 func (m *member) Emit(args []byte, attachments [][]byte, _ *wire.Batch) error {

@@ -4,6 +4,7 @@ package zishang
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
@@ -81,7 +82,7 @@ var messagePrefix = []byte(socketio.MessagePrefix)
 func (s *session) onPing(payload string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
+	if s.closing || !s.transport.budget.Packet(time.Now()) {
 		return nil
 	}
 	pong := []byte(payload)

@@ -24,6 +24,7 @@ const (
 	reasonConnect   = "connect timeout"
 	reasonRefused   = "refused"
 	reasonShutdown  = "server shutting down"
+	reasonOverRate  = "over the message rate"
 )
 
 // A session is one client's connection.
@@ -78,7 +79,12 @@ func newSession(e *engine, conn eio.Socket) *session {
 	_ = conn.Once("close", s.onClose)
 	_ = conn.On("data", s.onData)
 	s.watchPackets()
+	s.transport.overRate = s.overRate
 	s.websocket.SetPingHandler(s.onPing)
+	s.websocket.SetPongHandler(func(string) error { // nobody asked for it
+		s.transport.budget.Packet(time.Now())
+		return nil
+	})
 	answer := s.websocket.CloseHandler()
 	s.websocket.SetCloseHandler(func(code int, text string) error {
 		s.transport.refuse()
@@ -112,6 +118,17 @@ func (s *session) closeLocked(code uint16, reason string) {
 	}
 	s.closing = true
 	go s.end(code, reason) // engine.active waits for it
+}
+
+// overRate ends a session that has overdrawn its budget for too long.
+func (s *session) overRate() {
+	s.take(func() error {
+		for _, m := range s.members {
+			m.receiver.OverRate()
+		}
+		s.close(wire.ClosePolicyViolation, reasonOverRate)
+		return nil
+	})
 }
 
 // cut ends the session at once.

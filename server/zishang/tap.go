@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"time"
 	"unicode/utf8"
 
 	"github.com/zishang520/engine.io-go-parser/packet"
@@ -77,6 +78,7 @@ type binaryPacket struct {
 	socketio.Packet
 	attachments [][]byte
 	size        int
+	dropped     bool // only its attachments matter, which are yet to come
 }
 
 // onData is called by the library for each message, on the goroutine that reads
@@ -173,9 +175,13 @@ func (s *session) text(b []byte) error {
 	if s.awaiting != nil {
 		return errSequence
 	}
+	within := s.transport.budget.Packet(time.Now())
 	p, err := socketio.DecodePacket(b)
 	if err != nil {
 		return err
+	}
+	if !within {
+		return s.drop(&p)
 	}
 	if p.Attachments > 0 {
 		if s.members[string(p.Namespace)] == nil {
@@ -186,6 +192,23 @@ func (s *session) text(b []byte) error {
 		return err
 	}
 	return s.packet(&p, nil)
+}
+
+// drop answers a packet that came with an empty budget, where it is an event. Its
+// attachments are yet to come.
+func (s *session) drop(p *socketio.Packet) error {
+	m := s.members[string(p.Namespace)]
+	if m != nil && len(p.Data) > 0 && (p.Type == socketio.PacketEvent || p.Type == socketio.PacketBinaryEvent) {
+		name, rest, err := p.EventName()
+		if err != nil {
+			return err
+		}
+		m.receiver.Limited(&socketio.Event{Name: name, Args: p.Data, Rest: rest, Ack: p.ID})
+	}
+	if p.Attachments > 0 {
+		s.awaiting = &binaryPacket{Packet: socketio.Packet{Attachments: p.Attachments}, dropped: true}
+	}
+	return nil
 }
 
 // binary handles a binary message: an attachment.
@@ -204,6 +227,9 @@ func (s *session) binary(b []byte) error {
 		return nil
 	}
 	s.awaiting = nil
+	if p.dropped {
+		return nil
+	}
 	return s.packet(&p.Packet, p.attachments)
 }
 

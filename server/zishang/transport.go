@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/zishang520/engine.io-go-parser/packet"
@@ -30,6 +31,8 @@ type transport struct {
 	gated      *gatedConn // below it
 	maxMessage int64
 	textOnly   bool // the client takes no binary frames
+	budget     wire.Budget
+	overRate   func() // ends a session that has overdrawn its budget for too long; set before anything is read
 
 	mu       sync.Mutex
 	queue    wire.Queue
@@ -41,10 +44,13 @@ type transport struct {
 }
 
 // An eioServer is the library's Engine.IO server, with this transport.
-type eioServer struct{ eio.Server }
+type eioServer struct {
+	eio.Server
+	limits *wire.Limits
+}
 
-func newServer(opts any) eio.Server {
-	s := &eioServer{eio.MakeServer()}
+func newServer(opts any, limits *wire.Limits) eio.Server {
+	s := &eioServer{eio.MakeServer(), limits}
 	s.Prototype(s)
 	s.Construct(opts)
 	return s
@@ -58,6 +64,7 @@ func (s *eioServer) CreateTransport(_ string, ctx *types.HttpContext) (transport
 		gated:      ctx.Response().(*gate).conn,
 		maxMessage: s.Opts().MaxHttpBufferSize(),
 		textOnly:   ctx.Query().Peek("b64") != "",
+		budget:     wire.Budget{Limits: s.limits},
 		idle:       make(chan struct{}, 1),
 	}
 	t.conn.SetReadLimit(maxAnnounced)
@@ -116,12 +123,14 @@ func (t *transport) read() {
 // receive hands a message to the listeners for packets, whose bytes are theirs
 // until they return. Of one that is too large they get a byte too many.
 func (t *transport) receive(kind int, message io.Reader) error {
+	begun := time.Now()
 	room := wire.Borrow(minRead)
 	defer room.Free()
 	n, err := room.ReadFrom(io.LimitReader(message, t.maxMessage+1))
 	if err != nil {
 		return err
 	}
+	defer t.pay(n, begun)
 	switch p := room.B; {
 	case n > t.maxMessage, kind == websocket.BinaryMessage:
 		t.OnPacket(&packet.Packet{Type: packet.MESSAGE, Data: types.NewBytesBuffer(p)})
@@ -133,6 +142,16 @@ func (t *transport) receive(kind int, message io.Reader) error {
 		t.OnData(types.NewStringBuffer(p))
 	}
 	return nil
+}
+
+// pay charges a message of n bytes, and waits until the budget is no debt any more.
+// Nobody waits longer for the end of a session than that takes, a second at most.
+func (t *transport) pay(n int64, begun time.Time) {
+	pause, over := t.budget.Settle(int(n), begun)
+	if over {
+		t.overRate()
+	}
+	time.Sleep(pause)
 }
 
 // minRead is the least that is borrowed for a message.

@@ -19,6 +19,8 @@ const variables = {
   RATE_LIMIT: { valid: '7', invalid: ['-1', 'many', '1.5'] },
   MESSAGE_RATE: { valid: '8', invalid: ['-1', 'many'] },
   MESSAGE_BURST: { valid: '9', invalid: ['-1', 'many'] },
+  BYTE_RATE: { valid: '2000000', invalid: ['-1', 'many'] },
+  BYTE_BURST: { valid: '3000000', invalid: ['-1', 'many'] },
   MAX_MESSAGE_BYTES: { valid: '2000000', invalid: ['-1', '0', '1MB'] },
   MAX_OUTBOX_BYTES: { valid: '5000000', invalid: ['-1', '0', '4MB'] },
   MAX_CONNECTIONS: { valid: '10', invalid: ['-1', 'many'] },

@@ -67,9 +67,9 @@ cases('limits', [
     env: { MESSAGE_RATE: '1', MESSAGE_BURST: '5' },
     async run(stage) {
       const b = await stage.join('b');
-      const a = await stage.join('a'); // one of its five
+      const a = await stage.join('a'); // two of its five
       const answers = await burst(10, (n) => a.ask('offer', { to: 'b', from: 'a', offer: [n] }));
-      assert.deepEqual(answers.slice(0, 4), Array(4).fill([ok]));
+      assert.deepEqual(answers.slice(0, 3), Array(3).fill([ok]));
       const refused = answers.filter(([{ ok }]) => !ok);
       assert.ok(refused.length > 0, 'nothing was refused');
       assert.deepEqual(refused, Array(refused.length).fill([failed(limited)]));
@@ -108,12 +108,12 @@ cases('limits', [
     },
   },
   {
-    name: 'by default 200 events may come at once',
+    name: 'by default 200 packets may come at once',
     env: { MESSAGE_RATE: null },
     async run(stage) {
       const a = await stage.connect();
       const answers = await burst(600, () => a.ask('ping'));
-      assert.deepEqual(answers.slice(0, 200), Array(200).fill([ok]));
+      assert.deepEqual(answers.slice(0, 199), Array(199).fill([ok])); // the first connected it
       const refused = answers.filter(([{ ok }]) => !ok);
       assert.ok(refused.length > 0, 'nothing was refused');
       stage.dismiss(a);

@@ -13,8 +13,8 @@ import (
 // must not be cut for what they are told, nor the pair be held up.
 func TestNameBurst(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
-		const burst = 199 // one is spent on the first name
-		s := begin(t, engine, "MESSAGE_RATE=50", "MESSAGE_BURST=200")
+		const burst = 199 // one is spent on the first name, and each of these costs ten
+		s := begin(t, engine, "MESSAGE_RATE=50", "MESSAGE_BURST=2000")
 		watchers := s.crew(crowd/2, rig.Oodaa, "watcher", way{})
 		for _, w := range watchers {
 			w.read()

@@ -110,6 +110,7 @@ func (e echo) Message(payload []byte, binary bool, batch *wire.Batch) error {
 }
 
 func (echo) TooLarge()     {}
+func (echo) OverRate()     {}
 func (echo) Closed(string) {}
 
 type namespace struct{}
@@ -144,5 +145,9 @@ func (r *receiver) Event(e *socketio.Event) error {
 	return nil
 }
 
-func (r *receiver) TooLarge()     {}
+func (r *receiver) TooLarge() {}
+func (r *receiver) OverRate() {}
+
+func (r *receiver) Limited(*socketio.Event) {}
+
 func (r *receiver) Closed(string) {}
