@@ -115,11 +115,9 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	log := newLogger(c, stderr)
 	p, err := start(c, log)
 	if err != nil {
-		return err
+		return c.remedy(err)
 	}
-	for _, warning := range c.warnings(env) {
-		log.Warn("check the configuration", "warning", warning)
-	}
+	p.announce(stderr, c.warnings(env))
 	select {
 	case err := <-p.failed:
 		return errors.Join(fmt.Errorf("serve: %w", err), p.stop(ctx))

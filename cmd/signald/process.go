@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/oodaa/signaling/server"
 	"github.com/oodaa/signaling/server/certs"
@@ -76,9 +75,6 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 		// Not ServeTLS, which would offer HTTP/2, where WebSockets do not work.
 		serving = tls.NewListener(p.listener, certs.Config(p.certs))
 	}
-	log.Info("listening", append([]any{
-		"addr", p.listener.Addr().String(), "version", server.Build().Version, "engine", c.engine, "features", strings.Join(c.features(), " "),
-	}, p.urls()...)...)
 	go func() { p.failed <- p.server.Serve(serving) }()
 	if acme, ok := p.certs.(*certs.ACME); ok {
 		acme.Start() // who answers its challenges is there now
@@ -159,7 +155,7 @@ func (p *process) secure() (err error) {
 	}
 	if err != nil {
 		p.certs = nil
-		return fmt.Errorf("certificate: %w", err)
+		return err
 	}
 	return nil
 }
