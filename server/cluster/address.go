@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,10 +60,11 @@ var (
 // Sentinels, where they need any, are the parameters sentinel_username and
 // sentinel_password.
 func ParseURL(text string) (*Address, error) {
-	scheme, rest, ok := strings.Cut(text, "://")
+	scheme, rest, ok := strings.Cut(strings.TrimSpace(text), "://")
 	if !ok {
 		return nil, errScheme
 	}
+	scheme = strings.ToLower(scheme)
 	base, kind := scheme, ""
 	if at := strings.IndexByte(scheme, '+'); at >= 0 {
 		base, kind = scheme[:at], scheme[at:]
@@ -88,7 +90,7 @@ func ParseURL(text string) (*Address, error) {
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		userInfo, hosts = authority[:at+1], authority[at+1:]
 	}
-	if _, err := url.Parse("redis://" + userInfo + "host"); err != nil || strings.Count(userInfo, "@") > 1 {
+	if _, err := url.Parse("redis://" + userInfo + "host"); err != nil {
 		return nil, errUserInfo
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
@@ -96,7 +98,11 @@ func ParseURL(text string) (*Address, error) {
 		if err != nil || u.Hostname() == "" && kind != "" {
 			return nil, errHost
 		}
-		a.hosts = append(a.hosts, net.JoinHostPort(orElse(u.Hostname(), "localhost"), orElse(u.Port(), port)))
+		number := orElse(u.Port(), port)
+		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 {
+			return nil, errHost
+		}
+		a.hosts = append(a.hosts, net.JoinHostPort(orElse(u.Hostname(), "localhost"), number))
 	}
 	if kind == "" && len(a.hosts) > 1 {
 		return nil, errHosts

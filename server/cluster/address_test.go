@@ -14,6 +14,8 @@ func TestParseURL(t *testing.T) {
 		"rediss://:pw@[::1]:6380?skip_verify=1": "rediss://[::1]:6380",
 		"redis+sentinel://a,b:1/3?master_name=m&sentinel_password=x%26y": "redis+sentinel://a:26379,b:1/3, master m",
 		"rediss+sentinel://u:p@a?master_name=m":                          "rediss+sentinel://a:26379, master m",
+		"REDIS://h\n":                                                    "redis://h:6379",
+		"redis://:p@ss@h":                                                "redis://h:6379",
 		"redis+cluster://u:p@a:1,b, c:3":                                 "redis+cluster://a:1,b:6379,c:3",
 		"rediss+cluster://a":                                             "rediss+cluster://a:6379",
 	} {
@@ -73,7 +75,8 @@ func TestMalformedURLs(t *testing.T) {
 		"redis://:hun#ter@h":                         errUserInfo,
 		"redis://:hun/ter@h":                         errUserInfo,
 		"redis://:hun?ter@h":                         errUserInfo,
-		"redis://:hun@ter@h":                         errUserInfo,
+		"redis://:hunter@h:0":                        errHost,
+		"redis://:hunter@h:65536":                    errHost,
 		"redis://:hun%ter@h":                         errUserInfo,
 		"redis://:hun%zzter@h:6379/0":                errUserInfo,
 		"redis://:hun ter\x01@h":                     errUserInfo,
