@@ -39,10 +39,27 @@ func (l *locator) locate(ctx context.Context) (*redis.Options, error) {
 			return clientOptions(l.address, host, l.authorities), nil
 		}
 		err = fmt.Errorf("%s: %w", l.hosts[0], err)
-		l.hosts = append(l.hosts[1:], l.hosts[0])
+		l.next()
 	}
 	return nil, err
 }
+
+// moved reports whether a Sentinel names another primary than this one: after a
+// failover by hand the former one serves for seconds before it is told. A node of a
+// Redis Cluster says so itself.
+func (l *locator) moved(ctx context.Context, from string) bool {
+	if l.address.master == "" {
+		return false
+	}
+	host, err := l.askWith(ctx, l.askSentinel)
+	if err != nil {
+		l.next() // is asked in a second
+		return false
+	}
+	return host != from
+}
+
+func (l *locator) next() { l.hosts = append(l.hosts[1:], l.hosts[0]) }
 
 func (l *locator) askWith(ctx context.Context, ask func(context.Context, *redis.Options) (string, error)) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, locateTimeout)

@@ -479,6 +479,9 @@ func (s *session) run(ctx context.Context) error {
 			if err := s.listen(ctx); err != nil {
 				return err
 			}
+			if s.c.locator.moved(ctx, s.c.redis.Addr) {
+				return fmt.Errorf("%w: the Sentinels name another primary", errRejoin)
+			}
 			// The lease may have ended meanwhile, for relays to wait.
 			s.c.relays.resume(s.c)
 			if time.Since(joined) < settleTime {

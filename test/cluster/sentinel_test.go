@@ -86,7 +86,8 @@ func (s *trio) ask(t *testing.T, addr, command string) string {
 	}
 	answer := make([]byte, 64<<10)
 	n := 0
-	for !strings.Contains(string(answer[:n]), "parallel-syncs") { // which comes last but one
+	// parallel-syncs comes last but one of SENTINEL MASTER.
+	for !strings.Contains(string(answer[:n]), "parallel-syncs") && string(answer[:n]) != "+OK\r\n+OK\r\n" {
 		more, err := c.Read(answer[n:])
 		if err != nil || strings.Contains(string(answer[:n+more]), "-ERR") {
 			return ""
@@ -108,6 +109,30 @@ func TestSentinelFailover(t *testing.T) {
 	w := newWorldAt(t, s.url())
 	w.populate(crowd, pace)
 	w.during(500 * time.Millisecond)
+	if *long {
+		begun := time.Now()
+		if answer := s.ask(t, s.sentinels[0], "SENTINEL FAILOVER "+masterName); answer != "+OK\r\n+OK\r\n" {
+			t.Fatal(answer)
+		}
+		s.primary, s.replica = s.replica, s.primary
+		rig.Eventually(t, "all instances use the new primary", func() bool {
+			return strings.Contains(s.primary.Do("PUBSUB", "NUMSUB", "oodaa:feed:all"), fmt.Sprintf(":%d\r\n", instances))
+		})
+		w.awaitJoined()
+		t.Logf("all instances have joined %v after a failover by hand", time.Since(begun))
+		w.quiet()
+		rig.Eventually(t, "the former primary is a replica in step", func() bool {
+			return strings.Contains(s.replica.Do("INFO", "replication"), "master_link_status:up")
+		})
+		rig.Eventually(t, "the Sentinels are done", func() bool {
+			for _, addr := range s.sentinels {
+				if master := s.ask(t, addr, "SENTINEL MASTER "+masterName); !strings.Contains(master, "$6\r\nmaster\r\n") {
+					return false
+				}
+			}
+			return true
+		})
+	}
 	s.primary.Kill()
 	died := time.Now()
 	rig.Eventually(t, "the replica is the primary", func() bool { return strings.Contains(s.replica.Do("ROLE"), "master") })
