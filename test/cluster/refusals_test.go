@@ -158,3 +158,39 @@ func TestRedisWrongPassword(t *testing.T) {
 		t.Errorf("the password is logged:\n%s", s.Log.Tail())
 	}
 }
+
+// A Redis that reads its data from the disk after a restart refuses everything until
+// it has. What it read is out of date, and does no harm.
+func TestRedisLoading(t *testing.T) {
+	t.Parallel()
+	if !*long {
+		t.Skip("with -long")
+	}
+	redis := rig.StartRedis(t, "--dbfilename", "dump.rdb", "--rdbcompression", "no", "--key-load-delay", "300000", "--loading-process-events-interval-bytes", "1024")
+	nodes := rig.StartNodes(t, redis, 2, "LOG_LEVEL=info")
+	a, b := rig.MustDial(t, nodes[0].Addr, rig.Oodaa), rig.MustDial(t, nodes[1].Addr, rig.Oodaa)
+	mustRegister(t, a, "a")
+	mustRegister(t, b, "b")
+	for i := range 20 {
+		redis.Do("SET", fmt.Sprint("fill", i), strings.Repeat("x", 4096))
+	}
+	if answer := redis.Do("SAVE"); answer != "+OK\r\n" {
+		t.Fatal(answer)
+	}
+	redis.Kill()
+	redis.Start() // until it has loaded
+	for i, s := range nodes {
+		rig.AwaitReady(t, s)
+		lines := s.Log.Lines("serving local users only")
+		if len(lines) != 1 || !strings.Contains(lines[0], "Redis refuses") || !strings.Contains(lines[0], "LOADING") {
+			t.Errorf("instance %d has not logged once that Redis is loading:\n%s", i, strings.Join(lines, "\n"))
+		}
+	}
+	rig.Eventually(t, "a reaches b", func() bool {
+		answer, err := ask(a, "b", `1`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer == `{"ok":true}`
+	})
+}
