@@ -90,12 +90,12 @@ procfile() {
 if have jq --version; then
   check "app.json: shape" jq -e '
     (.name | type == "string") and (.formation.web.quantity == 1) and .buildpacks == [{url: "heroku/go"}]
-    and .env.TRUSTED_PROXIES.value == "1" and .env.NODE_ENV.value == "production" and .env.CORS_ORIGINS.required
+    and .success_url == "/status" and .env.TRUSTED_PROXIES.value == "1" and .env.NODE_ENV.value == "production" and .env.CORS_ORIGINS.required
     and ([.env[] | .value // "" | type] | all(. == "string"))' app.json
   check "railway.json: shape" jq -e '
     .build == {builder: "DOCKERFILE", dockerfilePath: "Dockerfile"} and .deploy.healthcheckPath == "/health"
     and (.deploy.restartPolicyType | IN("ON_FAILURE", "ALWAYS")) and .deploy.drainingSeconds > 10
-    and (.deploy.startCommand == null)' railway.json
+    and (.deploy | has("startCommand") or has("numReplicas") | not)' railway.json
 else
   skip "app.json, railway.json" "jq is missing (run make setup)"
 fi

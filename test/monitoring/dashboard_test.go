@@ -17,8 +17,8 @@ type dashboard struct {
 	}
 	Templating struct {
 		List []struct {
-			Name, Definition string
-			Datasource       source
+			Name, Type, Definition string
+			Datasource             source
 		}
 	}
 }
@@ -81,6 +81,10 @@ func TestDashboards(t *testing.T) {
 			if d.UID == "" || d.Title == "" {
 				t.Error("no uid, or no title")
 			}
+			// An operator's data source has a name of its own.
+			if v := d.Templating.List; len(v) == 0 || v[0].Name != "datasource" || v[0].Type != "datasource" {
+				t.Error("the data source is not the first variable")
+			}
 			ids, titles := make(map[int]bool), make(map[string]bool)
 			for i, p := range d.Panels {
 				if p.ID <= 0 || ids[p.ID] {
@@ -127,7 +131,7 @@ func (p *panel) check(t *testing.T) {
 			t.Errorf("%s: asks %+v and %+v", p.Title, q.Datasource, p.Datasource)
 		}
 		if p.Type == "heatmap" && (q.Format != "heatmap" || !strings.Contains(q.Expr, "by (le)")) {
-			t.Errorf("%s is no heat map of a histogram", p.Title)
+			t.Errorf("%s is not a heat map of a histogram", p.Title)
 		}
 	}
 	if p.Type == "timeseries" && p.FieldConfig.Defaults.Unit == "" {
@@ -168,7 +172,10 @@ func TestProvisioning(t *testing.T) {
 	if len(sources.Datasources) != 1 || sources.Datasources[0].URL != "http://prometheus:9090" {
 		t.Fatalf("datasources: %+v", sources)
 	}
-	want := source{"prometheus", sources.Datasources[0].UID}
+	want := source{"prometheus", "${datasource}"} // any of that type; there is one
+	if sources.Datasources[0].Type != want.Type {
+		t.Errorf("datasources: %+v", sources)
+	}
 	for name, d := range dashboards(t) {
 		for _, p := range d.Panels {
 			if p.Type != "row" && p.Datasource != want {
@@ -176,7 +183,7 @@ func TestProvisioning(t *testing.T) {
 			}
 		}
 		for _, v := range d.Templating.List {
-			if v.Datasource != want {
+			if v.Type != "datasource" && v.Datasource != want {
 				t.Errorf("%s: $%s asks %+v", name, v.Name, v.Datasource)
 			}
 		}
