@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -287,6 +288,10 @@ func (s *instance) openSocketIO(name string) *client {
 	c.send("40")
 	if connected := c.text(); !strings.HasPrefix(connected, `40{"sid":"`) {
 		s.t.Fatalf("%s: the reply to CONNECT is %s", name, connected)
+	}
+	// The reply may arrive before the hub knows of the client.
+	if s.patience == bubblePatience {
+		synctest.Wait()
 	}
 	return c
 }
