@@ -22,19 +22,21 @@ build: ## build a static binary into bin/ (TAGS=zishang adds that engine)
 setup: ## install what the tests need, and say so (test/setup.sh -n only says so)
 	./test/setup.sh
 
-quick: ## build, vet and unit tests, cached: no Node, Redis, Chromium or root
-	go build ./...
+quick: ## vet and unit tests, cached: no Node, Redis, Chromium or root
 	go vet ./...
-	go test -short -vet=off $$(go list ./... | grep -v /test/)
+	$(UNIT) -short -vet=off $$(go list ./... | grep -v /test/)
+
+# Unit tests wait more than they compute, so more packages than there are
+# processors run at a time.
+UNIT := go test -p 4
 
 # The tests cover the engine that users have to ask for, too.
 TAGGED := -tags zishang
 
-# The tests that start real servers and do something to them.
-LIVE := ./test/rig ./test/docs ./test/hostile ./test/cluster ./test/access ./test/upgrade ./test/monitoring
-
-# Those that keep the processors busy by themselves.
-HEAVY := ./test/faults ./test/e2e ./test/browser
+# The tests that start real servers. Some wait most of the time, others keep the
+# processors busy: one of these runs beside two of those.
+WAITING := ./test/faults ./test/cluster ./test/hostile ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/rig
+BUSY := ./test/browser ./test/e2e
 
 # The server that all of them start, built once.
 BUILT := $(CURDIR)/bin/test
@@ -46,16 +48,21 @@ test: setup lint vuln-offline test-go live alone deploy-check ## set up and run 
 	cd bench/framing && go vet ./... && go test ./...
 
 test-go: built ## the unit tests, with the race detector
-	go test -race $(TAGGED) $$(go list $(TAGGED) ./... | grep -v /test/)
+	$(UNIT) -race $(TAGGED) $$(go list $(TAGGED) ./... | grep -v /test/)
 
 built:
 	go build $(TAGGED) -o $(SIGNALD) ./cmd/signald
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
 live: setup built ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
-	go test -p 2 -count=1 -timeout 20m $(LIVE)
-	go test -p 1 -count=1 -timeout 20m $(HEAVY)
+	$(MAKE) -j 2 live-waiting live-busy
+
+live-waiting:
+	go test -p 2 -count=1 -timeout 20m $(WAITING)
 	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
+
+live-busy:
+	go test -p 1 -count=1 -timeout 20m $(BUSY)
 
 # They measure, or promise something within seconds, and want the processors for
 # themselves.
@@ -146,4 +153,4 @@ deploy-check: setup built ## check the deployment files
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go built live alone soak overload chaos redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check release-check
+.PHONY: help run build setup quick test test-go built live live-waiting live-busy alone soak overload chaos redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check release-check
