@@ -31,6 +31,10 @@ const devices = [
 // Cases wait more than they compute, so several run at a time.
 const atOnce = 4;
 
+// Each wait of a case has a limit of its own, of 30 seconds. This one ends a case
+// that has none where it hangs, on the slowest machine.
+const caseTimeout = 600_000;
+
 const browsers = new Map(); // flags → Promise of a browser
 
 function launch(more) {
@@ -52,7 +56,7 @@ export function cases(table) {
       for (const browser of browsers.values()) await (await browser).close();
     });
     for (const { name, env, run, bare = false } of table) {
-      it(name, { timeout: 120_000 }, async (t) => {
+      it(name, { timeout: caseTimeout }, async (t) => {
         const [server, browser] = await Promise.all([Server.start(env), launch(bare ? [] : devices)]);
         const stage = new Stage(server, browser);
         try {
