@@ -37,7 +37,8 @@ func TestOneBudget(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			onTransports(t, limitedTo(handshake+tt.within), nil, func(t *testing.T, s *socketSite, m *member, send func(...string), next func() string) {
+			slowly := func(o *Options) { o.Limits = &wire.Limits{Packets: 1, PacketBurst: handshake + tt.within} }
+			onTransports(t, slowly, nil, func(t *testing.T, s *socketSite, m *member, send func(...string), next func() string) {
 				send(tt.packets...)
 				for _, want := range tt.events {
 					if got := receive(t, "event", m.events); got != want {

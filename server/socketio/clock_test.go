@@ -361,8 +361,8 @@ func TestStalledRequests(t *testing.T) {
 			w.sleep(20 * time.Second)
 			p.Send("3") // to a ping that it has not fetched
 			reason := <-m.end
-			w.is(45 * time.Second)
-			if reason != "ping timeout" {
+			w.is(46 * time.Second)
+			if reason != "transport error" {
 				t.Errorf("closed by %q", reason)
 			}
 		})
@@ -394,5 +394,34 @@ func TestRefusedWhileDraining(t *testing.T) {
 			t.Error(err)
 		}
 		w.is(0)
+	})
+}
+
+// A ping is fetched before what waits, but not between a packet and its
+// attachments, and only its answer is a sign of life.
+func TestPollingPing(t *testing.T) {
+	inBubble(t, func(t *testing.T, w watch) {
+		s := sockets(t, pipes{}, nil)
+		p, m := s.connectedPolling()
+		for range maxPollPackets - 1 {
+			_ = m.emit(`["a"]`)
+		}
+		_ = m.Emit([]byte(`["b"]`), [][]byte{[]byte("x")}, nil)
+		_ = m.emit(`["c"]`)
+		w.sleep(24 * time.Second)
+		for range maxPollPackets { // one poll, up to the attachment
+			p.Next()
+		}
+		w.sleep(25 * time.Second)
+		p.Send("3") // to a ping that is still here
+		p.Expect("beA==", "2", `42["c"]`)
+		w.sleep(44 * time.Second)
+		p.Send("3")
+		p.Expect("2")
+		w.is(69 * time.Second)
+		w.sleep(89 * time.Second)
+		if got := reasonOf(&bareSession{end: m.end}); got != "ping timeout" {
+			t.Errorf("closed by %q", got)
+		}
 	})
 }

@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -325,36 +326,55 @@ func TestEstablished(t *testing.T) {
 	}
 }
 
-// A client that fetches nothing is cut once its outbox is full.
+// A client that fetches nothing is cut once its outbox is full, of which memory
+// counts, and not only bytes.
 func TestMaxOutbox(t *testing.T) {
-	const outbox = 10_000
+	const outbox = 1 << 20
 	small := func(o *Options) { o.MaxOutbox = outbox }
-	t.Run("never polls", func(t *testing.T) {
-		b := bare(t, loopback{}, small, nil)
-		p, m := b.polled()
-		for i := range 10 { // exactly fits
-			if err := m.text(strings.Repeat("x", outbox/10-1)); err != nil {
-				t.Fatalf("message %d: %v", i, err)
+	used := func(m *bareSession) int {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.polling.memory()
+	}
+	for _, size := range []int{0, 10, 1000, 70_000} {
+		t.Run(fmt.Sprintf("never polls, messages of %d bytes", size), func(t *testing.T) {
+			b := bare(t, loopback{}, small, nil)
+			p, m := b.polled()
+			sent := 0
+			for {
+				err := m.text(strings.Repeat("x", size))
+				if err == ErrSlow {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if sent++; used(m) > outbox {
+					t.Fatalf("%d messages take %d bytes", sent, used(m))
+				}
 			}
-		}
-		if err := m.text(""); err != ErrSlow {
-			t.Fatalf("one byte more: %v", err)
-		}
-		ended(t, m.end, "transport close")
-		if err := m.text(""); err != ErrClosed {
-			t.Errorf("after that: %v", err)
-		}
-		p.ExpectGone()
-		if n := b.wire.SlowConsumers(); n != 1 {
-			t.Errorf("%d slow consumers counted", n)
-		}
-	})
+			if least := outbox * 8 / 10 / (size + 3); sent < least {
+				t.Errorf("cut after %d messages, and there was room for %d", sent, least)
+			}
+			ended(t, m.end, "transport close")
+			if err := m.text(""); err != ErrClosed {
+				t.Errorf("after that: %v", err)
+			}
+			p.ExpectGone()
+			if n := b.wire.SlowConsumers(); n != 1 {
+				t.Errorf("%d slow consumers counted", n)
+			}
+			if used(m) != 0 {
+				t.Errorf("%d bytes are left", used(m))
+			}
+		})
+	}
 	t.Run("polls", func(t *testing.T) {
 		b := bare(t, loopback{}, small, nil)
 		p, m := b.polled()
 		for range 5 {
 			for range 10 {
-				if err := m.text(strings.Repeat("x", outbox/10-1)); err != nil {
+				if err := m.text(strings.Repeat("x", outbox*8/100)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -367,6 +387,7 @@ func TestMaxOutbox(t *testing.T) {
 		b := bare(t, loopback{}, small, nil)
 		_, m := b.polled()
 		half := make([]byte, outbox/2)
+		_ = m.text("something waits")
 		if err := m.Send(nil, wire.Message{Payload: half}, wire.Message{Binary: true, Prefix: half, Payload: half[:1]}); err != ErrSlow {
 			t.Errorf("Send: %v", err)
 		}

@@ -76,7 +76,7 @@ func (e *EngineIO) Waiting() int64 {
 	waiting := e.wire.Waiting()
 	for _, s := range sessions {
 		s.mu.Lock()
-		waiting += int64(s.polling.size + s.polling.sending)
+		waiting += int64(s.polling.memory())
 		s.mu.Unlock()
 	}
 	return waiting

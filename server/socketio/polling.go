@@ -24,9 +24,10 @@ type polling struct {
 	wake chan struct{} // the poll that waits has something to fetch
 
 	// guarded by Session.mu
-	queue    []wire.Message           // with Payload only; text packets whole
-	size     int                      // of the queue
-	sending  int                      // of the answer that is being written
+	queue    wire.Backlog             // text packets whole
+	ping     bool                     // one waits; it comes before the queue
+	pinged   bool                     // the last one was fetched
+	sending  int                      // memory of the answer that is being written
 	answer   *http.ResponseController // which that is; nil if there is none
 	waiting  bool                     // a poll waits, or is being answered
 	posting  bool
@@ -68,23 +69,26 @@ func (s *Session) sendPolling(batch *wire.Batch, packets []wire.Message) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
+	size := 0
 	for i := range packets {
-		p.size += len(packets[i].Prefix) + len(packets[i].Payload)
+		size += packets[i].FrameSize()
 	}
-	if p.size+p.sending > s.engine.opts.MaxOutbox {
+	if p.memory() > 0 && p.sending+p.queue.MemoryWith(size) > s.engine.opts.MaxOutbox {
 		s.mu.Unlock()
 		s.engine.wire.CountSlow()
 		s.cut()
 		return ErrSlow
 	}
-	for _, m := range packets {
-		data := append(append(make([]byte, 0, len(m.Prefix)+len(m.Payload)), m.Prefix...), m.Payload...)
-		p.queue = append(p.queue, wire.Message{Binary: m.Binary, Payload: data})
+	for i := range packets {
+		p.queue.Put(&packets[i])
 	}
 	p.wakePoll()
 	s.mu.Unlock()
 	return nil
 }
+
+// memory is how much memory waits for the client. Session.mu is held.
+func (p *polling) memory() int { return p.sending + p.queue.Memory() }
 
 // wakePoll lets a waiting poll fetch. Session.mu is held.
 func (p *polling) wakePoll() {
@@ -127,7 +131,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 	p.waiting = true
 	late := p.probed // a client that upgrades has no poll under way that began so late
 	release := time.Now().Add(releaseInterval)
-	for len(p.queue) == 0 && !p.over() && !p.upgraded {
+	for p.queue.Empty() && !p.ping && !p.over() && !p.upgraded {
 		var released <-chan time.Time
 		if p.probed {
 			if !late {
@@ -154,11 +158,15 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		s.mu.Unlock()
 		return errBadRequest // it overtook the upgrade
 	}
+	asked := p.ping
 	payload, last := p.take()
+	if asked && !p.ping { // its answer is due from here on
+		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(s.engine.opts.PingTimeout), s)
+	}
 	if s.closed.Load() && !last && !p.lastHeld { // there is more to fetch
 		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
 	}
-	p.sending, p.answer = len(payload), http.NewResponseController(w)
+	p.sending, p.answer = cap(payload), http.NewResponseController(w)
 	s.mu.Unlock()
 	err := s.respond(w, "text/plain; charset=UTF-8", payload, func() {
 		s.mu.Lock()
@@ -196,34 +204,52 @@ const maxPollPackets = 16
 
 // take removes what is queued, as much as one poll gets, and returns it as a
 // payload (Engine.IO protocol 4, "Packet encoding"), or the last packet if nothing
-// is queued: a client handles that at once, and what came with it only afterwards.
-// Session.mu is held.
+// is queued: a client handles that at once, and what came with it only afterwards. A
+// ping comes first, but not between a packet and its attachments. Session.mu is held.
 func (p *polling) take() (payload []byte, last bool) {
-	if len(p.queue) == 0 {
-		if p.over() {
-			return []byte{p.last}, true
+	for range maxPollPackets {
+		binary := p.queue.NextIsBinary()
+		if !p.ping && p.queue.Empty() {
+			break
 		}
-		return []byte{engineNoop}, false
-	}
-	packets, rest := p.queue, []wire.Message(nil)
-	if len(packets) > maxPollPackets {
-		packets, rest = packets[:maxPollPackets], packets[maxPollPackets:]
-	}
-	payload = make([]byte, 0, p.size+len(packets))
-	for i, m := range packets {
-		if i > 0 {
+		if len(payload) > 0 {
 			payload = append(payload, recordSeparator)
 		}
-		p.size -= len(m.Payload)
-		if m.Binary {
-			payload = appendBinary(payload, m.Payload)
-		} else {
-			payload = append(payload, m.Payload...)
+		switch {
+		case binary:
+			payload = appendBinary(payload, p.queue.Take(nil))
+		case p.ping:
+			payload = append(payload, enginePing)
+			p.ping, p.pinged = false, true
+		default:
+			payload = p.queue.Take(payload)
 		}
 	}
-	clear(packets) // their array may live on in rest
-	p.queue = rest
-	return payload, false
+	switch {
+	case len(payload) > 0:
+		return payload, false
+	case p.over():
+		return []byte{p.last}, true
+	}
+	return []byte{engineNoop}, false
+}
+
+// takeAll removes all that is queued, and returns it. Session.mu is held.
+func (p *polling) takeAll() (packets []wire.Message) {
+	if p.ping && !p.queue.NextIsBinary() {
+		packets = append(packets, wire.Message{Payload: []byte{enginePing}})
+		p.ping, p.pinged = false, true
+	}
+	for !p.queue.Empty() {
+		m := wire.Message{Binary: p.queue.NextIsBinary()}
+		m.Payload = p.queue.Take(nil)
+		packets = append(packets, m)
+	}
+	if p.ping {
+		packets = append(packets, wire.Message{Payload: []byte{enginePing}})
+		p.ping, p.pinged = false, true
+	}
+	return packets
 }
 
 // respond writes a whole answer, to a client that may not read it. It calls
@@ -440,7 +466,8 @@ func (s *Session) endPolling(flush bool, last byte) {
 	p.lastHeld = flush && p.probed
 	keep := flush || p.waiting || last == engineNoop
 	if !flush && !p.waiting {
-		p.queue, p.size = nil, 0
+		p.queue.Drop()
+		p.ping = false
 	}
 	if !flush && p.answer != nil {
 		// Nobody waits for long for who does not read it.
@@ -577,10 +604,9 @@ func (s *Session) upgrade(conn *wire.Conn) bool {
 	if p.probe != conn || !p.probed {
 		return false
 	}
-	if err := s.sendWebSocket(conn, conn.Batch(), p.queue); err != nil {
+	if err := s.sendWebSocket(conn, conn.Batch(), p.takeAll()); err != nil {
 		return false
 	}
-	p.queue, p.size = nil, 0
 	if s.closed.Load() { // the client had stopped polling; now it has the rest
 		conn.Close(s.code, "")
 		s.releaseLast()

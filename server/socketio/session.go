@@ -156,7 +156,8 @@ var errClientClose = errors.New("client close")
 func (s *Session) pong() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.awaitPong || s.pingedBy != nil && !s.pingedBy.Answered() {
+	switch {
+	case !s.awaitPong, s.pingedBy == nil && !s.polling.pinged, s.pingedBy != nil && !s.pingedBy.Answered():
 		return false
 	}
 	if !s.closed.Load() {
@@ -186,8 +187,13 @@ func (s *Session) Expired(at time.Time) {
 		s.awaitPong, s.pingedBy = true, s.conn.Load()
 	case s.pingedBy != nil:
 		due = s.pingedBy.PongDue(s.engine.opts.PingTimeout)
+	case s.polling.ping && s.polling.answer != nil: // the client is fetching what comes before
 	default:
 		due = at.Add(paused)
+	}
+	if !late && s.pingedBy == nil {
+		s.polling.ping, s.polling.pinged = true, false
+		s.polling.wakePoll()
 	}
 	conn, again := s.pingedBy, !late || time.Now().Before(due)
 	if again {
@@ -197,11 +203,8 @@ func (s *Session) Expired(at time.Time) {
 	switch {
 	case !again:
 		s.abort("ping timeout")
-	case late:
-	case conn != nil:
+	case !late && conn != nil:
 		_ = conn.PingText(string([]byte{enginePing}))
-	default:
-		_ = s.Send(nil, wire.Message{Prefix: []byte{enginePing}})
 	}
 }
 
