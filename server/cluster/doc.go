@@ -24,6 +24,13 @@
 // channel of its own. A registration is known by its process and its epoch, and
 // so stays the same for all others when its process joins anew.
 //
+// A session is one membership. It has connections of its own to one Redis: the
+// only one, the primary that the Sentinels name, or the node of a Redis Cluster
+// that owns our keys (locate.go). Whatever fails, a failover included, ends the
+// session, and the next one looks for the Redis to use again. Before it joins, a
+// session tries out everything that a member does (lua/rights.lua): a Redis that
+// would refuse some of it is as good as none.
+//
 // What instances write to each other and to Redis is fixed: protocol.go has the
 // messages, feed.go the feed, and testdata the bytes of both.
 //
