@@ -165,9 +165,9 @@ func (c *config) warnings(env environment) (warnings []string) {
 	warn(c.production && c.MaxConnections == 0, "MAX_CONNECTIONS=0: memory is not bounded by a number of clients")
 	warn(c.Proxies.Hops() > 3, "TRUSTED_PROXIES above 3: with fewer proxies than that in front, clients choose their own address")
 	warn(slices.ContainsFunc(c.Tokens.Secrets, func(s string) bool { return len(s) < minTokenSecret }),
-		fmt.Sprintf("AUTH_JWT_SECRET has a secret of fewer than %d bytes: who has a token can guess it and make others", minTokenSecret))
+		fmt.Sprintf("AUTH_JWT_SECRET has a secret of fewer than %d bytes: anyone with a token can guess it and make others", minTokenSecret))
 	warn(c.ICE.Secret != "" && len(c.ICE.Secret) < minTURNSecret,
-		fmt.Sprintf("TURN_SECRET has fewer than %d bytes: who has credentials can guess it and make others", minTURNSecret))
+		fmt.Sprintf("TURN_SECRET has fewer than %d bytes: anyone with credentials can guess it and make others", minTURNSecret))
 	warn(c.debugAddr != "" && !isLoopback(onLoopback(c.debugAddr)),
 		"DEBUG_ADDR is not on loopback: profiles show what the process holds, secrets included, to anyone who reaches it")
 	for _, f := range []struct{ name, path string }{{"TLS_CERT_FILE", c.certFile}, {"TLS_KEY_FILE", c.keyFile}, {"AUTH_JWKS", c.Tokens.JWKS}} {
