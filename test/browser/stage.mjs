@@ -49,15 +49,16 @@ function launch(more) {
 }
 
 // cases runs each row of a table: name, env of the server, run, which gets a
-// Stage, and bare, where the browser has neither camera nor microphone.
+// Stage, bare, where the browser has neither camera nor microphone, and flags, its
+// command line's.
 export function cases(table) {
   describe('in the browser', { concurrency: atOnce }, () => {
     after(async () => {
       for (const browser of browsers.values()) await (await browser).close();
     });
-    for (const { name, env, run, bare = false } of table) {
+    for (const { name, env, run, bare = false, flags: more = [] } of table) {
       it(name, { timeout: caseTimeout }, async (t) => {
-        const [server, browser] = await Promise.all([Server.start(env), launch(bare ? [] : devices)]);
+        const [server, browser] = await Promise.all([Server.start(env), launch([...(bare ? [] : devices), ...more])]);
         const stage = new Stage(server, browser);
         try {
           await run(stage);
