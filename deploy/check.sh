@@ -91,11 +91,14 @@ if have jq --version; then
   check "app.json: shape" jq -e '
     (.name | type == "string") and (.formation.web.quantity == 1) and .buildpacks == [{url: "heroku/go"}]
     and .success_url == "/status" and .env.TRUSTED_PROXIES.value == "1" and .env.NODE_ENV.value == "production" and .env.CORS_ORIGINS.required
+    and .env.MAX_CONNECTIONS.value == "9000" and .env.GOMEMLIMIT.value == "460MiB"
     and ([.env[] | .value // "" | type] | all(. == "string"))' app.json
   check "railway.json: shape" jq -e '
     .build == {builder: "DOCKERFILE", dockerfilePath: "Dockerfile"} and .deploy.healthcheckPath == "/health"
     and (.deploy.restartPolicyType | IN("ON_FAILURE", "ALWAYS")) and .deploy.drainingSeconds > 10
-    and (.deploy | has("startCommand") or has("numReplicas") | not)' railway.json
+    and .deploy.startCommand == "/signald -max-connections 50000" and (.deploy | has("numReplicas") | not)' railway.json
+  # Railway runs it in place of the ENTRYPOINT, without a shell.
+  check "railway.json: its command is the image's" grep -qxF 'ENTRYPOINT ["/signald"]' Dockerfile
 else
   skip "app.json, railway.json" "jq is missing (run make setup)"
 fi
@@ -128,7 +131,7 @@ compose_settings() { # every variable that a service sets is one of the server's
   local variable known
   known=$(signald_help | sed -n 's/^  \([A-Z_]*\) *-.*/\1/p') && [ -n "$known" ] || return
   for variable in $(jq -r '.services | to_entries[] | select(.key | startswith("signald")) | .value.environment | keys[]' "$tmp/compose.json" | sort -u); do
-    grep -qx "$variable" <<<"$known" || { echo "unknown: $variable"; return 1; }
+    [ "$variable" = GOMEMLIMIT ] || grep -qx "$variable" <<<"$known" || { echo "unknown: $variable"; return 1; }
   done
 }
 if docker compose version >/dev/null 2>&1; then
@@ -154,6 +157,11 @@ if have with_yaml && have jq --version; then
   check "docker-compose.yml: TURN listens and relays on published ports" compose_shape '
     .services["signald-turn"] | .environment.TURN_RELAY_PORTS as $relay | .environment.TURN_LISTEN == "0.0.0.0:3478"
     and (.ports | contains(["3478:3478/udp", "3478:3478/tcp", "\($relay):\($relay)/udp"]))'
+  check "docker-compose.yml: images by exact version" compose_shape '
+    [.services[] | select(.build == null) | .image | test(":v?[0-9]+[.][0-9]+[.][0-9]+(-[a-z0-9.]+)?$")] | all'
+  check "docker-compose.yml: memory is limited, and GOMEMLIMIT is 90 % of it" compose_shape '
+    ([.services[] | .mem_limit | strings] | length) == (.services | length) and
+    [.services[] | select(.build == ".") | .mem_limit == "512m" and .environment.GOMEMLIMIT == "460MiB"] == [true, true, true, true]'
   check "docker-compose.yml: its settings are known to the server" compose_settings
   check "docker-compose.yml: what it mounts is there" compose_files
 else
@@ -208,6 +216,8 @@ check "Dockerfile: ENGINE=zishang says how to build it" lacks_zishang
 sed "s|/usr/local/bin/signald|$tmp/root/signald|" deploy/signald.service >"$tmp/signald.service"
 if have systemd-analyze --version; then
   check "signald.service: systemd-analyze verify" systemd-analyze verify --recursive-errors=no --man=no "$tmp/signald.service"
+  check "signald.service: memory is limited, and GOMEMLIMIT is 90 % of it" \
+    grep -Pzq 'Environment=.* GOMEMLIMIT=1840MiB\n(.*\n)*MemoryMax=2G\n' deploy/signald.service
   check "signald.service: systemd-analyze security, exposure at most 1.5" \
     systemd-analyze security --offline=true --threshold=15 --no-pager "$tmp/signald.service"
 else
