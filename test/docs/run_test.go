@@ -36,7 +36,7 @@ var reasons = map[string]*regexp.Regexp{
 }
 
 // The ports that documents use. Each page gets free ones instead.
-var port = regexp.MustCompile(`\b(3000|3001|3002|3443|3478|3480|6379|6380|8080)\b`)
+var port = regexp.MustCompile(`\b(3000|3001|3002|3443|3478|3480|5349|6379|6380|8080)\b`)
 
 // Commands that go on until they are stopped: a reader runs them in a terminal of their own.
 var (
