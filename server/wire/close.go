@@ -24,8 +24,11 @@ const closeNoStatus uint16 = 1005
 var (
 	// ErrClosed says that the connection is closed or closing.
 	ErrClosed = errors.New("connection closed")
-	// ErrSlow says that the outbox was full; the connection has been cut.
-	ErrSlow = errors.New("outbox full")
+	// ErrSlow says that the peer took nothing for too long, or that what the server
+	// has to tell it does not fit in the outbox; the connection has been cut.
+	ErrSlow = errors.New("client takes nothing")
+	// ErrFull says that a relay did not fit in the outbox; the connection goes on.
+	ErrFull = errors.New("outbox full")
 )
 
 // A CloseError is the end of a connection by a Close frame, of either side.

@@ -11,8 +11,8 @@ type Config struct {
 	// MaxMessage is the most bytes that a message from the peer may have.
 	MaxMessage int
 	// MaxOutbox is how much memory what waits to be written to the peer may take;
-	// one message always fits. A connection whose outbox would grow past it is
-	// cut.
+	// one message always fits. A relay that does not fit is refused; a connection
+	// that cannot be sent what the server itself has to say is cut.
 	MaxOutbox int
 	// StallTimeout is how long a peer may take nothing at all while something
 	// waits for it; then it is cut. 0 is forever.
@@ -27,6 +27,7 @@ type Config struct {
 	Latency *Latency
 
 	slow    atomic.Uint64
+	full    atomic.Uint64
 	waiting atomic.Int64
 }
 
@@ -39,6 +40,9 @@ func (c *Config) CountSlow() { c.slow.Add(1) }
 
 // SlowConsumers counts the connections that were cut because their outbox was full.
 func (c *Config) SlowConsumers() uint64 { return c.slow.Load() }
+
+// Refused counts the relays that did not fit in an outbox.
+func (c *Config) Refused() uint64 { return c.full.Load() }
 
 // Waiting is how many bytes wait for peers that do not take them.
 func (c *Config) Waiting() int64 { return c.waiting.Load() }

@@ -139,6 +139,7 @@ func (c *Conn) Start(h Handler, ended func()) {
 	go func() {
 		c.Serve(h)
 		ended()
+		c.writer.release()
 	}()
 }
 
@@ -207,6 +208,7 @@ func (c *Conn) leaveLoop(err error) bool {
 		c.batch = new(Batch)
 		c.finish(c.handler, err)
 		c.onEnd()
+		c.writer.release()
 	}()
 	return true
 }
@@ -344,7 +346,7 @@ func (c *Conn) linger() {
 	go func() {
 		defer close(written)
 		c.writer.waitWritten()
-		if half.CloseWrite() != nil {
+		if c.writer.closeWrite(half) != nil {
 			_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 		}
 	}()

@@ -121,12 +121,12 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 			return nil
 		}
 		// A peer that pings without reading the answers meets the outbox bound.
-		if err := c.Send(c.batch, Message{Payload: payload, pong: true}); err != ErrClosed {
+		if err := c.Send(c.batch, Message{Payload: payload, control: ws.OpPong}); err != ErrClosed {
 			return err
 		}
 		return nil
 	case ws.OpPong:
-		if c.answered(ws.OpPing) {
+		if c.writer.pong(payload) {
 			h.Pong()
 		} else {
 			c.budget.Packet(c.batch.Begun())

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -16,7 +17,10 @@ type heartbeat struct {
 	op    ws.OpCode
 	size  uint8
 	frame [maxHeartbeat]byte
-	left  time.Time // when it was handed to the kernel, for the last time
+	// position is that of the stream before it: what the answer acknowledges. What
+	// it overtook, it does not.
+	position int64
+	left     time.Time // when it was handed to the kernel, for the last time
 
 	paused time.Duration // of the connection's budget, by then
 }
@@ -55,14 +59,15 @@ func (c *Conn) heartbeat(op ws.OpCode, payload []byte) error {
 // Answered takes note of the answer to PingText, and reports whether it is one:
 // an answer to a ping that has not left is no sign of life. Ping's is told to
 // Handler.Pong.
-func (c *Conn) Answered() bool { return c.answered(ws.OpText) }
-
-// answered is called for what may be the answer to a ping of the given kind.
-func (c *Conn) answered(op ws.OpCode) bool {
+func (c *Conn) Answered() bool {
 	w := &c.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.ping.answer(op)
+	answers := w.ping.answer(ws.OpText)
+	if answers {
+		w.acknowledge(w.ping.position)
+	}
+	return answers
 }
 
 // PongDue is when the answer to the last ping is overdue: timeout after the ping
@@ -95,7 +100,7 @@ func (h *heartbeat) ask(op ws.OpCode, payload []byte) {
 
 // before returns what to write before, or with, the first chunk of q: a ping
 // that waits, and what is left of the packet that it must not tear apart.
-func (h *heartbeat) before(q *Queue) *Buffer {
+func (h *heartbeat) before(q *Queue, position int64, keeps bool) *Buffer {
 	if h.state != pingWaits {
 		return nil
 	}
@@ -104,6 +109,11 @@ func (h *heartbeat) before(q *Queue) *Buffer {
 		return nil
 	}
 	h.state = pingLeaves
+	h.position = position + int64(len(part.B))
+	if keeps && h.op == ws.OpPing { // its pong says so itself
+		frame := appendHeader(h.frame[:0], ws.OpPing, positionSize)
+		h.size = uint8(len(binary.BigEndian.AppendUint64(frame, uint64(h.position))))
+	}
 	part.B = append(part.B, h.frame[:h.size]...)
 	return part
 }

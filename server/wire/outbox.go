@@ -8,13 +8,13 @@ type Message struct {
 	Binary          bool
 	Prefix, Payload []byte
 
-	pong bool // a Pong frame instead
+	control ws.OpCode // a control frame of this kind instead
 }
 
 func (m *Message) op() ws.OpCode {
 	switch {
-	case m.pong:
-		return ws.OpPong
+	case m.control != 0:
+		return m.control
 	case m.Binary:
 		return ws.OpBinary
 	}
@@ -28,27 +28,48 @@ func (m *Message) op() ws.OpCode {
 // that the messages are queued on this connection, ErrClosed that it is over,
 // ErrSlow that they did not fit, upon which the connection was cut.
 func (c *Conn) Send(batch *Batch, messages ...Message) error {
+	return c.writer.send(batch, nil, messages)
+}
+
+// Relay is Send for what another client sends. Where it does not fit, it is
+// refused with ErrFull, and the connection goes on: a sender must not be able to
+// have another client disconnected.
+func (c *Conn) Relay(batch *Batch, receipt Receipt, messages ...Message) error {
+	return c.writer.send(batch, &receipt, messages)
+}
+
+func (w *writer) send(batch *Batch, receipt *Receipt, messages []Message) error {
 	size := 0
 	for i := range messages {
 		size += messages[i].FrameSize()
 	}
-	w := &c.writer
 	w.mu.Lock()
-	if !w.fits(size) && w.unwritten() {
+	if w.unwritten() && !w.fits(size, receipt) {
 		w.mu.Unlock()
 		w.flush()
 		w.mu.Lock()
 	}
-	if err := w.admit(size); err != nil {
+	switch fits := w.fits(size, receipt); {
+	case w.state != open:
 		w.mu.Unlock()
-		if err == ErrSlow {
-			w.hangUp(err)
-		}
-		return err
+		return ErrClosed
+	case !fits && receipt != nil:
+		w.mu.Unlock()
+		w.cfg.full.Add(1)
+		return ErrFull
+	case !fits:
+		w.cutSlow()
+		w.mu.Unlock()
+		w.hangUp(ErrSlow)
+		return ErrSlow
 	}
 	w.queue.begin()
 	for i := range messages {
-		w.queue.Put(&messages[i])
+		w.put(&messages[i])
+	}
+	if receipt != nil {
+		w.relays.add(relayEntry{end: w.queued, size: size, receipt: *receipt})
+		w.askAfter(receipt, batch)
 	}
 	flush := w.wake(batch)
 	w.mu.Unlock()
@@ -58,24 +79,28 @@ func (c *Conn) Send(batch *Batch, messages ...Message) error {
 	return nil
 }
 
-// fits reports whether the outbox takes size more bytes. mu is held.
-func (w *writer) fits(size int) bool {
-	return w.used() == 0 || w.used()+w.queue.growth(size) <= w.cfg.MaxOutbox
+// fits reports whether the outbox takes size more bytes; for a relay, with a
+// quarter left to what the server itself has to say, and with no more than a
+// quarter for its sender. What is alone always fits. mu is held.
+func (w *writer) fits(size int, receipt *Receipt) bool {
+	used := w.used()
+	if used == 0 {
+		return true
+	}
+	most := w.cfg.MaxOutbox
+	if receipt == nil {
+		return used+w.queue.growth(size) <= most
+	}
+	if used+size <= most/4 {
+		return true
+	}
+	if used+w.queue.growth(size) > most-most/4 {
+		return false
+	}
+	share := w.relays.share(receipt.From)
+	return share == 0 || share+size <= most/4
 }
 
 // unwritten reports whether something is queued that nobody has tried to write
 // yet: that it takes room is not the peer's fault. mu is held.
 func (w *writer) unwritten() bool { return w.activity < writing && w.queue.Size() > 0 }
-
-// admit makes sure that the outbox takes size more bytes. mu is held; upon
-// ErrSlow, the caller must hangUp.
-func (w *writer) admit(size int) error {
-	switch {
-	case w.state != open:
-		return ErrClosed
-	case w.fits(size):
-		return nil
-	}
-	w.cutSlow()
-	return ErrSlow
-}

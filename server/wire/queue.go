@@ -44,14 +44,7 @@ func (q *Queue) Put(m *Message) {
 }
 
 // PutPong queues a Pong frame (section 5.5.3) with up to 125 bytes.
-func (q *Queue) PutPong(payload []byte) { q.Put(&Message{Payload: payload, pong: true}) }
-
-// putClose queues a Close frame (section 5.5.1).
-func (q *Queue) putClose(body []byte) {
-	q.reserve(frameSize(len(body)))
-	q.header(ws.OpClose, len(body))
-	q.write(body)
-}
+func (q *Queue) PutPong(payload []byte) { q.Put(&Message{Payload: payload, control: ws.OpPong}) }
 
 // growth is how much memory a packet of size bytes adds.
 func (q *Queue) growth(size int) int {
@@ -72,7 +65,7 @@ func (q *Queue) growth(size int) int {
 
 // chunkFor is how large b becomes to make room for size bytes more.
 func chunkFor(b *Buffer, size int) int {
-	return len(b.B) + min(max(size, 3*cap(b.B)), maxChunk-len(b.B))
+	return len(b.B) + min(max(size, cap(b.B)), maxChunk-len(b.B))
 }
 
 // pooled is the capacity of the buffer that Borrow returns.
@@ -164,6 +157,53 @@ func (q *Queue) popPart() *Buffer {
 	b.start = 0
 	q.size -= len(part.B)
 	return part
+}
+
+// push adds a buffer.
+func (q *Queue) push(b *Buffer) {
+	b.next = nil
+	if q.last == nil {
+		q.first = b
+	} else {
+		q.last.next = b
+	}
+	q.last = b
+	q.size += len(b.B)
+	q.memory += cap(b.B)
+}
+
+// unpop puts a buffer back to the front.
+func (q *Queue) unpop(b *Buffer) {
+	b.next = q.first
+	if q.first = b; q.last == nil {
+		q.last = b
+	}
+	q.size += len(b.B)
+	q.memory += cap(b.B)
+}
+
+// truncate drops all packets but the one that has begun to be popped, and returns
+// how many bytes these were.
+func (q *Queue) truncate() int {
+	var kept Queue
+	before := q.size
+	for b := q.Pop(); b != nil; b = q.Pop() {
+		begins := b.start >= 0
+		if begins {
+			b.B, b.start = b.B[:b.start], -1
+		}
+		if len(b.B) > 0 {
+			kept.push(b)
+		} else {
+			b.Free()
+		}
+		if begins {
+			break
+		}
+	}
+	q.Drop()
+	*q = kept
+	return before - q.size
 }
 
 // Drop frees all that waits.

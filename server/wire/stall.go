@@ -35,10 +35,11 @@ func (w *writer) unwatch() {
 	}
 }
 
-// progressed takes note that the kernel took something.
-func (w *writer) progressed() {
+// progressed takes note that the kernel took n bytes more.
+func (w *writer) progressed(n int) {
 	now := time.Now()
 	w.mu.Lock()
+	w.took(n)
 	w.stall.progress = now
 	w.mu.Unlock()
 }

@@ -32,14 +32,30 @@ type writer struct {
 	state      state
 	err        error // why it is not open
 	peerClosed bool  // the peer's Close frame was read
+	half       bool  // our end was closed
 	activity   activity
 	queue      Queue
-	inflight   int // memory of what is being written
+	flight     flight
 	ping       heartbeat
-	accounted  int           // bytes that Config.waiting counts
-	idle       chan struct{} // closed when writing ends; nil if nobody waits
-	stall      stall
-	drains     sync.WaitGroup
+	relays     relays
+	keep       *keeper // nil: relays are forgotten once they are written
+
+	// How far the stream has come: see keeper.
+	queued, position int64
+	kernel           int64 // bytes that the kernel was given, heartbeats too
+	overtakers       overtakers
+
+	accounted int           // bytes that Config.waiting counts
+	idle      chan struct{} // closed when writing ends; nil if nobody waits
+	stall     stall
+	drains    sync.WaitGroup
+}
+
+// A flight is the chunk that is being written.
+type flight struct {
+	buf   *Buffer // nil: there is none
+	sent  int     // bytes that the kernel was given
+	alien int     // bytes of a heartbeat at its end, which is not part of the stream
 }
 
 type state uint8
@@ -60,7 +76,19 @@ const (
 )
 
 // used is the memory of what waits to be written, or is being. mu is held.
-func (w *writer) used() int { return w.inflight + w.queue.Memory() }
+func (w *writer) used() int {
+	n := w.queue.Memory()
+	if w.flight.buf != nil {
+		n += cap(w.flight.buf.B)
+	}
+	return n
+}
+
+// put queues a message. mu is held.
+func (w *writer) put(m *Message) {
+	w.queue.Put(m)
+	w.queued += int64(m.FrameSize())
+}
 
 // waits reports whether there is something to write. mu is held.
 func (w *writer) waits() bool { return w.queue.Size() > 0 || w.ping.state == pingWaits }
@@ -96,11 +124,11 @@ func (w *writer) flush() {
 		if rounds <= flushRounds {
 			var err error
 			if n, err = w.tryWrite(buf.B); err != nil || n == len(buf.B) {
-				buf = w.next(buf, err)
+				buf = w.next(n, err)
 				continue
 			}
 		}
-		w.drainLater(buf, n)
+		w.drainLater(n)
 		return
 	}
 }
@@ -124,20 +152,61 @@ func (w *writer) begin() (*Buffer, int) {
 
 // take moves the first chunk of the queue into flight. mu is held.
 func (w *writer) take() *Buffer {
-	buf := w.ping.before(&w.queue)
-	if buf == nil {
-		buf = w.queue.Pop()
+	w.flight = flight{}
+	if buf := w.ping.before(&w.queue, w.position, w.keep != nil); buf != nil {
+		w.flight = flight{buf: buf, alien: int(w.ping.size)}
+		return buf
 	}
-	w.inflight = cap(buf.B)
-	return buf
+	w.flight.buf = w.queue.Pop()
+	return w.flight.buf
 }
 
-// next takes note that done was written, or that it could not be, and returns
-// what to write next; nil ends the caller's writing.
-func (w *writer) next(done *Buffer, err error) (buf *Buffer) {
-	done.Free()
+// took takes note that the kernel was given n more bytes of what is in flight.
+// mu is held.
+func (w *writer) took(n int) {
+	if n == 0 {
+		return
+	}
+	f := &w.flight
+	data := len(f.buf.B) - f.alien
+	had := min(f.sent, data)
+	f.sent += n
+	w.kernel += int64(n)
+	w.position += int64(min(f.sent, data) - had)
+	if f.alien > 0 && f.sent == len(f.buf.B) && w.keep != nil {
+		w.overtakers.add(w.kernel, f.alien)
+	}
+	w.relays.wrote(w.position)
+	if w.keep == nil {
+		w.relays.forget(w.relays.written)
+	} else if w.keep.heard > w.position-int64(n) {
+		w.forgetTo(w.keep.heard) // the answer came before the write was over
+	}
+}
+
+// land takes what is in flight from there. What could not be written whole
+// goes back to the queue. mu is held.
+func (w *writer) land() {
+	f := w.flight
+	w.flight = flight{}
+	whole := f.sent == len(f.buf.B)
+	f.buf.B = f.buf.B[:len(f.buf.B)-f.alien]
+	switch {
+	case whole && w.keepWritten(f.buf):
+	case !whole && w.keep != nil:
+		w.queue.unpop(f.buf)
+	default:
+		f.buf.Free()
+	}
+}
+
+// next takes note that n more bytes of what is in flight were written, which is
+// all of it unless there is an error, and returns what to write next; nil ends
+// the caller's writing.
+func (w *writer) next(n int, err error) (buf *Buffer) {
 	w.mu.Lock()
-	w.inflight = 0
+	w.took(n)
+	w.land()
 	left := err == nil && w.ping.leave(w.conn.budget.Paused())
 	over := err != nil && w.cutLocked(err)
 	if !over && w.state != cut && w.waits() {
@@ -146,11 +215,15 @@ func (w *writer) next(done *Buffer, err error) (buf *Buffer) {
 	} else {
 		over = w.rest() || over
 	}
+	look := w.keep.due()
 	w.mu.Unlock()
-	if over {
+	switch {
+	case over:
 		w.hangUp(err)
-	} else if left {
+	case left:
 		w.notePing()
+	case look:
+		w.acknowledgeUnacked()
 	}
 	return buf
 }
@@ -167,20 +240,21 @@ func (w *writer) rest() (over bool) {
 	return w.state == closing && w.peerClosed && w.cutLocked(nil)
 }
 
-// drainLater starts the goroutine that writes buf from n on, and then all that
-// was queued meanwhile. It ends when nothing is queued or the connection is cut;
-// wait waits for it.
-func (w *writer) drainLater(buf *Buffer, n int) {
+// drainLater starts the goroutine that writes what is in flight, of which n bytes
+// were written, and then all that was queued meanwhile. It ends when nothing is
+// queued or the connection is cut; wait waits for it.
+func (w *writer) drainLater(n int) {
 	w.mu.Lock()
+	w.took(n)
 	if w.state == cut {
-		w.inflight = 0
+		w.land()
 		w.rest()
 		w.mu.Unlock()
-		buf.Free()
 		return
 	}
 	w.activity = stalled
 	w.account()
+	buf, n := w.flight.buf, w.flight.sent
 	w.drains.Add(1)
 	w.mu.Unlock()
 	go w.drain(buf, n)
@@ -192,7 +266,7 @@ func (w *writer) drain(buf *Buffer, n int) {
 	for buf != nil {
 		err := w.push(buf.B[n:])
 		n = 0
-		buf = w.next(buf, err)
+		buf = w.next(0, err)
 	}
 	w.unwatch()
 }
@@ -206,7 +280,7 @@ func (w *writer) push(p []byte) error {
 	for len(p) > 0 {
 		n, err := w.pushSome(p)
 		if n > 0 {
-			w.progressed()
+			w.progressed(n)
 		}
 		if err != nil {
 			return err
@@ -239,6 +313,9 @@ func (w *writer) account() {
 	if w.activity == stalled && w.state != cut {
 		n = w.used()
 	}
+	if w.keep != nil {
+		n += w.keep.kept.Memory()
+	}
 	if n != w.accounted {
 		w.cfg.waiting.Add(int64(n - w.accounted))
 		w.accounted = n
@@ -256,7 +333,7 @@ func (w *writer) close(end *CloseError) {
 			body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
 		}
 		w.queue.begin()
-		w.queue.putClose(body)
+		w.put(&Message{control: ws.OpClose, Payload: body})
 		w.state, w.err = closing, end
 		w.conn.interrupt()
 	}
@@ -288,7 +365,10 @@ func (w *writer) cutLocked(err error) bool {
 		w.err = err
 	}
 	w.state = cut
-	w.queue.Drop()
+	if w.keep == nil {
+		w.queue.Drop()
+		w.relays = relays{}
+	}
 	w.account()
 	return true
 }
@@ -298,6 +378,14 @@ func (w *writer) end() (state, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state, w.err
+}
+
+// closeWrite closes our end of a connection that is still read.
+func (w *writer) closeWrite(half interface{ CloseWrite() error }) error {
+	w.mu.Lock()
+	w.half = true
+	w.mu.Unlock()
+	return half.CloseWrite()
 }
 
 // answered reports whether the peer's Close frame was read.
@@ -334,8 +422,9 @@ func (w *writer) endedWith(err error) {
 // hangUp is the end of cut, without mu: closing a TLS connection writes to it.
 func (w *writer) hangUp(err error) {
 	nc := w.nc
-	if err == ErrSlow {
-		// What the kernel holds for a peer that takes nothing goes as well.
+	if left := w.settle(); left || err == ErrSlow {
+		// What the kernel holds goes as well: it is delivered again, or is for a
+		// peer that takes nothing.
 		if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
 			nc = t.NetConn()
 		}
@@ -347,10 +436,31 @@ func (w *writer) hangUp(err error) {
 	w.conn.over()
 }
 
+// settle finds out what the peer has acknowledged, before the socket is closed,
+// when nothing more is written. It reports whether relays are left.
+func (w *writer) settle() (left bool) {
+	if w.keep == nil {
+		return false
+	}
+	_ = w.nc.SetWriteDeadline(time.Unix(1, 0))
+	w.waitIdle()
+	if !w.keep.byPong {
+		w.acknowledgeUnacked()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.relays.all()) > 0
+}
+
 // waitWritten returns when nobody writes and nothing is queued, which a
 // deadline on the network connection bounds.
 func (w *writer) waitWritten() {
 	w.flush()
+	w.waitIdle()
+}
+
+// waitIdle returns when nobody writes.
+func (w *writer) waitIdle() {
 	w.mu.Lock()
 	var done chan struct{}
 	if w.activity >= writing {

@@ -1,0 +1,435 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// A keptLink is a link whose relays are kept.
+type keptLink struct {
+	*link
+	deadlines *Deadlines
+	sent      []string
+	taken     chan struct{} // closed when the test has taken the relays back
+}
+
+func keeping(t testing.TB, n network, byPong bool, mutate func(server, client net.Conn)) *keptLink {
+	t.Helper()
+	server, client := n.dial(t)
+	if mutate != nil {
+		mutate(server, client)
+	}
+	cfg := &Config{MaxMessage: 100_000, MaxOutbox: 64 << 20, Loops: n.loops}
+	c, p := upgrade(t, cfg, server, client)
+	k := &keptLink{
+		link:      &link{Conn: c, peer: p, recorder: newRecorder(t), served: make(chan struct{})},
+		deadlines: NewDeadlines(),
+		taken:     make(chan struct{}),
+	}
+	c.Keep(byPong, k.deadlines)
+	c.Start(k.recorder, func() {
+		<-k.taken
+		close(k.served)
+	})
+	t.Cleanup(func() {
+		close(k.taken)
+		client.Close()
+		c.Cut()
+		k.waitServed()
+		k.deadlines.Close()
+	})
+	return k
+}
+
+// senders are as many as it takes that none has too much of an outbox.
+var senders [8]int
+
+// relay queues a relay, of which every third has an attachment.
+func (k *keptLink) relay(batch *Batch, size int, urgent bool) {
+	k.peer.t.Helper()
+	i := len(k.sent)
+	text := fmt.Sprintf("%06d ", i) + letters(size)
+	r := Receipt{From: &senders[i%len(senders)], Ack: int64(i), Urgent: urgent}
+	messages := []Message{{Prefix: []byte(text[:3]), Payload: []byte(text[3:])}}
+	if i%3 == 2 {
+		messages = append(messages, Message{Binary: true, Payload: []byte(text)})
+	}
+	if err := k.Relay(batch, r, messages...); err != nil {
+		k.peer.t.Fatalf("relay %d: %v", i, err)
+	}
+	k.sent = append(k.sent, text)
+}
+
+// read reads n relays, and whatever is in between, and returns the payloads of
+// the Pings that came.
+func (k *keptLink) read(n int) (pings []string) {
+	k.peer.t.Helper()
+	for n > 0 {
+		f, err := k.next()
+		if err != nil {
+			k.peer.t.Fatal(err)
+		}
+		switch f.Header.OpCode {
+		case ws.OpText:
+			var i int
+			if _, err := fmt.Sscanf(string(f.Payload), "%06d ", &i); err != nil {
+				continue
+			}
+			if i%3 != 2 {
+				n--
+			}
+		case ws.OpBinary:
+			n--
+		case ws.OpPing:
+			pings = append(pings, string(f.Payload))
+		}
+	}
+	return pings
+}
+
+// takeBack checks that exactly the relays from the given one on are returned.
+func (k *keptLink) takeBack(from int) {
+	k.peer.t.Helper()
+	i := from
+	k.Unacknowledged(func(r Receipt, messages []Message) {
+		want := 1
+		if i%3 == 2 {
+			want = 2
+		}
+		if i >= len(k.sent) || r.From != &senders[i%len(senders)] || r.Ack != int64(i) || len(messages) != want || string(messages[0].Payload) != k.sent[i] || messages[0].Binary {
+			k.peer.t.Fatalf("relay %d of %d: got %d, %d messages", i, len(k.sent), r.Ack, len(messages))
+		}
+		if want == 2 && (!messages[1].Binary || string(messages[1].Payload) != k.sent[i]) {
+			k.peer.t.Fatalf("relay %d: another attachment", i)
+		}
+		i++
+	})
+	if i != len(k.sent) {
+		k.peer.t.Fatalf("relays %d to %d were returned, of %d to %d", from, i, from, len(k.sent))
+	}
+	k.expectNothingKept()
+}
+
+func (k *keptLink) expectNothingKept() {
+	k.peer.t.Helper()
+	w := &k.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := w.keep.kept.Memory(); n != 0 || w.relays.room != nil {
+		k.peer.t.Fatalf("%d bytes are kept, for %d relays", n, len(w.relays.all()))
+	}
+}
+
+func linuxOnly(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("SIOCOUTQ is asked on Linux only")
+	}
+}
+
+// A peer that is gone has what its TCP has acknowledged, and nothing else: all
+// that it read, or could have read, is not returned, all other relays are.
+func TestUnacknowledgedByTCP(t *testing.T) {
+	linuxOnly(t)
+	narrow := func(server, client net.Conn) { _ = client.(*net.TCPConn).SetReadBuffer(64 << 10) }
+	for _, size := range []int{10, 300, 5000, 90_000} {
+		for _, end := range []string{"cut", "close", "reset"} {
+			t.Run(fmt.Sprint(size, "/", end), func(t *testing.T) {
+				onSockets(t, func(t *testing.T, n network) {
+					k := keeping(t, n, false, narrow)
+					var batch Batch
+					for i := 0; len(k.sent)*size < 2<<20 && i < 20_000; i++ {
+						k.relay(&batch, size, false)
+						if i%10 == 0 {
+							batch.Flush()
+						}
+						if i%1000 == 500 {
+							_ = k.Ping() // overtakes
+						}
+					}
+					batch.Flush()
+					// What the peer's kernel has acknowledged is what it lets its
+					// application read once no more comes.
+					held := make(chan []byte, 1)
+					switch end {
+					case "cut":
+						awaitStill(t, k)
+						k.Cut()
+					case "close":
+						awaitStill(t, k)
+						k.cfg.CloseTimeout = 50 * time.Millisecond
+						k.Close(CloseGoingAway, "")
+					case "reset":
+						awaitStill(t, k)
+						_ = k.peer.nc.(*net.TCPConn).SetLinger(0)
+						k.peer.nc.Close()
+					}
+					k.waitEnded()
+					if end == "reset" {
+						k.takeBackAnd(func(first int) {
+							if first == 0 && size < 50_000 || first == len(k.sent) {
+								t.Errorf("the first one returned is %d of %d", first, len(k.sent))
+							}
+						})
+						return
+					}
+					go func() {
+						k.patient()
+						all, _ := io.ReadAll(k.r)
+						held <- all
+					}()
+					k.takeBack(complete(<-held))
+				})
+			})
+		}
+	}
+}
+
+// waitEnded waits until the connection is cut.
+func (k *keptLink) waitEnded() {
+	k.peer.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		if state, _ := k.writer.end(); state == cut {
+			return
+		}
+		if time.Now().After(deadline) {
+			k.peer.t.Fatal("the connection does not end")
+		}
+		runtime.Gosched()
+	}
+}
+
+// takeBackAnd takes the relays back, of which a tail must be left.
+func (k *keptLink) takeBackAnd(f func(first int)) {
+	k.peer.t.Helper()
+	first, next := len(k.sent), -1
+	k.Unacknowledged(func(r Receipt, _ []Message) {
+		if next < 0 {
+			first, next = int(r.Ack), int(r.Ack)
+		}
+		if int(r.Ack) != next {
+			k.peer.t.Fatalf("relay %d, want %d", r.Ack, next)
+		}
+		next++
+	})
+	f(first)
+}
+
+// awaitStill waits until the peer's kernel takes no more.
+func awaitStill(t *testing.T, k *keptLink) {
+	t.Helper()
+	last, same := -1, 0
+	for begun := time.Now(); same < 5; {
+		if time.Since(begun) > patience {
+			t.Fatal("the kernel goes on taking")
+		}
+		n, _ := k.writer.unacked()
+		if n == last {
+			same++
+		} else {
+			last, same = n, 0
+		}
+		tick := time.NewTimer(20 * time.Millisecond)
+		<-tick.C
+	}
+}
+
+// complete is how many relays are whole in what was read.
+func complete(stream []byte) int {
+	relays := 0
+	for len(stream) > 0 {
+		h, n, err := parseHeader(stream)
+		if err != nil || n == 0 || len(stream) < n+int(h.Length) {
+			break
+		}
+		payload := string(stream[n : n+int(h.Length)])
+		stream = stream[n+int(h.Length):]
+		var i int
+		if _, err := fmt.Sscanf(payload, "%06d ", &i); err != nil {
+			continue
+		}
+		if (h.OpCode == ws.OpBinary) == (i%3 == 2) {
+			relays = i + 1
+		}
+	}
+	return relays
+}
+
+// A pong acknowledges what was written before its Ping, and nothing behind it;
+// so does the answer to a heartbeat.
+func TestUnacknowledgedByPong(t *testing.T) {
+	onNetworks(t, func(t *testing.T, n network) {
+		k := keeping(t, n, true, nil)
+		for range 10 {
+			k.relay(nil, 500, true) // each is asked after
+		}
+		pings := k.read(10)
+		f, err := k.next() // the one behind the last
+		if err != nil || f.Header.OpCode != ws.OpPing {
+			t.Fatalf("%v, %v", f.Header, err)
+		}
+		pings = append(pings, string(f.Payload))
+		if len(pings) != 10 || !slices.IsSorted(pings) {
+			t.Fatalf("%d pings: %x", len(pings), pings)
+		}
+		k.write(frame(true, ws.OpPong, pings[3]), frame(true, ws.OpPong, pings[1]), frame(true, ws.OpPong, ""),
+			frame(true, ws.OpPong, string(binary.BigEndian.AppendUint64(nil, 1<<40))), text("so far"))
+		k.saw("text so far")
+		k.Cut()
+		k.takeBack(4)
+	})
+}
+
+// What is not urgent is asked after once a second, one at a time.
+func TestAskedAfterInTime(t *testing.T) {
+	k := keeping(t, epoll, true, nil)
+	for range 5 {
+		k.relay(nil, 100, false)
+	}
+	pings := k.read(5)
+	if len(pings) != 1 {
+		t.Fatalf("%d pings", len(pings))
+	}
+	begun := time.Now()
+	k.write(frame(true, ws.OpPong, pings[0]))
+	f, err := k.next()
+	if err != nil || f.Header.OpCode != ws.OpPing {
+		t.Fatalf("%v, %v", f.Header, err)
+	}
+	if took := time.Since(begun); took < askEvery/2 {
+		t.Errorf("the next after %v", took)
+	}
+	k.write(frame(true, ws.OpPong, string(f.Payload)), text("all of it"))
+	k.saw("text all of it")
+	k.expectNothingKept()
+}
+
+// The answer to a heartbeat that did not overtake them acknowledges relays.
+func TestHeartbeatAcknowledges(t *testing.T) {
+	for _, byPong := range []bool{false, true} {
+		t.Run(fmt.Sprint(byPong), func(t *testing.T) {
+			onNetworks(t, func(t *testing.T, n network) {
+				k := keeping(t, n, byPong, nil)
+				k.relay(nil, 100, false)
+				k.read(1)
+				if err := k.PingText("2"); err != nil {
+					t.Fatal(err)
+				}
+				for {
+					f, err := k.next()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if string(f.Payload) == "2" {
+						break
+					}
+				}
+				k.relay(nil, 100, false)
+				if !k.Answered() {
+					t.Fatal("not an answer")
+				}
+				k.Cut()
+				first := 1
+				if !byPong && n.loops == nil || runtime.GOOS == "linux" && !byPong {
+					return // the peer's TCP may have acknowledged the second
+				}
+				k.takeBack(first)
+			})
+		})
+	}
+}
+
+// An idle connection keeps nothing: what its peer has acknowledged is forgotten
+// as soon as that is known.
+func TestNothingIsKept(t *testing.T) {
+	linuxOnly(t)
+	onSockets(t, func(t *testing.T, n network) {
+		k := keeping(t, n, false, nil)
+		for range 3000 {
+			k.relay(nil, 1000, false)
+			k.read(1)
+			k.writer.mu.Lock()
+			kept := k.writer.keep.kept.Memory()
+			k.writer.mu.Unlock()
+			if kept > maxKept+maxKept/2+maxChunk {
+				t.Fatalf("%d bytes are kept", kept)
+			}
+		}
+		if err := k.Ping(); err != nil {
+			t.Fatal(err)
+		}
+		f, err := k.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.write(frame(true, ws.OpPong, string(f.Payload)))
+		k.saw("pong")
+		k.expectNothingKept()
+	})
+}
+
+// At a takeover, what is not acknowledged is returned at once, and what has not
+// begun to be written is not any more; the rest of a frame is, and what follows.
+func TestTakenBackAlive(t *testing.T) {
+	linuxOnly(t)
+	onSockets(t, func(t *testing.T, n network) {
+		k := keeping(t, n, false, func(_, client net.Conn) { _ = client.(*net.TCPConn).SetReadBuffer(64 << 10) })
+		for range 100 {
+			k.relay(nil, 20_000+rand.N(1000), false)
+		}
+		awaitStill(t, k)
+		first := 0
+		k.takeBackAnd(func(n int) { first = n })
+		if first == 0 || first == 100 {
+			t.Fatalf("the first is %d", first)
+		}
+		if err := k.Send(nil, Message{Payload: []byte("the last")}); err != nil {
+			t.Fatal(err)
+		}
+		read := 0
+		for {
+			f, err := k.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(f.Payload) == "the last" {
+				break
+			}
+			if f.Header.OpCode == ws.OpText && !strings.HasPrefix(string(f.Payload), fmt.Sprintf("%06d ", read)) {
+				t.Fatalf("%.20q where %d was due", f.Payload, read)
+			}
+			if f.Header.OpCode == ws.OpText {
+				read++
+			}
+		}
+		if read < first || read == 100 {
+			t.Errorf("the peer got %d relays, of which %d were acknowledged", read, first)
+		}
+		k.expectNothingKept()
+	})
+}
+
+// Keeping costs nothing but the memory.
+func TestKeepAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("pools forget under the race detector")
+	}
+	linuxOnly(t)
+	k := keeping(t, epoll, false, nil)
+	go func() { _, _ = io.Copy(io.Discard, k.peer.nc) }()
+	payload := []byte(letters(300))
+	r := Receipt{From: k}
+	if got := testing.AllocsPerRun(2000, func() { _ = k.Relay(nil, r, Message{Payload: payload}) }); got > 0 {
+		t.Errorf("%v allocations", got)
+	}
+}

@@ -1,0 +1,124 @@
+package wire
+
+import (
+	"sync"
+	"time"
+)
+
+// A Receipt is what belongs to a relay besides its bytes: who is told if it does
+// not arrive. The writer only compares From.
+type Receipt struct {
+	From     any // the sender; a pointer
+	Kind     uint8
+	Ack      int64
+	Accepted time.Time
+	// Urgent relays are asked after as soon as they are written, where a Ping
+	// asks; see Conn.Keep.
+	Urgent bool
+}
+
+// relays are those that wait to be written and, where they are kept, those that
+// are not acknowledged, in their order.
+type relays struct {
+	room    *relayRoom // nil if there are none
+	written int        // how many of them have been written
+	// shares is how many bytes of each sender's wait; nil while so little waits
+	// that nobody has more than is due.
+	shares map[any]int
+}
+
+// A relayEntry is one relay in the stream.
+type relayEntry struct {
+	end     int64 // position in the stream behind its last byte
+	size    int
+	receipt Receipt
+}
+
+// begin is the position of its first byte.
+func (e *relayEntry) begin() int64 { return e.end - int64(e.size) }
+
+// relayRoom is borrowed while there are relays.
+type relayRoom struct{ list []relayEntry }
+
+var relayRooms = sync.Pool{New: func() any { return &relayRoom{list: make([]relayEntry, 0, 8)} }}
+
+// all are the relays, oldest first.
+func (r *relays) all() []relayEntry {
+	if r.room == nil {
+		return nil
+	}
+	return r.room.list
+}
+
+func (r *relays) add(e relayEntry) {
+	if r.room == nil {
+		r.room = relayRooms.Get().(*relayRoom)
+	}
+	r.room.list = append(r.room.list, e)
+	if r.shares != nil {
+		r.shares[e.receipt.From] += e.size
+	}
+}
+
+// share is how many bytes of a sender's wait.
+func (r *relays) share(from any) int {
+	if r.shares == nil {
+		r.shares = make(map[any]int)
+		for _, e := range r.all()[r.written:] {
+			r.shares[e.receipt.From] += e.size
+		}
+	}
+	return r.shares[from]
+}
+
+// wrote takes note that the stream is written up to a position.
+func (r *relays) wrote(position int64) {
+	list := r.all()
+	for ; r.written < len(list) && list[r.written].end <= position; r.written++ {
+		if e := &list[r.written]; r.shares != nil {
+			if r.shares[e.receipt.From] -= e.size; r.shares[e.receipt.From] <= 0 {
+				delete(r.shares, e.receipt.From)
+			}
+		}
+	}
+	if r.written == len(list) {
+		r.shares = nil
+	}
+}
+
+// forget drops the first n relays.
+func (r *relays) forget(n int) {
+	if n == 0 {
+		return
+	}
+	list := r.room.list
+	left := copy(list, list[n:])
+	clear(list[left:])
+	r.room.list = list[:left]
+	r.written = max(r.written-n, 0)
+	if left == 0 {
+		if cap(list) <= maxRelayRoom {
+			relayRooms.Put(r.room)
+		}
+		r.room = nil
+	}
+}
+
+// maxRelayRoom is the largest list that is given back.
+const maxRelayRoom = 1024
+
+// acknowledged is how many of the relays end at or before a position.
+func (r *relays) acknowledged(position int64) int {
+	n := 0
+	for list := r.all(); n < r.written && list[n].end <= position; n++ {
+	}
+	return n
+}
+
+// beginBefore is how many of the relays begin before a position.
+func (r *relays) beginBefore(position int64) int {
+	n := 0
+	for list := r.all(); n < len(list) && list[n].begin() < position; n++ {
+	}
+	return n
+}
