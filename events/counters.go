@@ -26,7 +26,7 @@ var requestNames = [requests]string{"register", "get-users", "ping", "discover",
 var results = [hub.Outcomes]string{
 	hub.OK: "ok", hub.InvalidData: "invalid", hub.NotFound: "not_found", hub.NotRegistered: "not_registered",
 	hub.SenderMismatch: "sender_mismatch", hub.TooLarge: "too_large", hub.Unavailable: "unavailable",
-	hub.MissingFields: "invalid",
+	hub.MissingFields: "invalid", hub.NotResponding: "not_responding",
 }
 
 // Counters count what happened. The zero value is ready; it is safe for

@@ -42,10 +42,14 @@ var codes = [hub.Outcomes]string{
 	hub.UnknownType:    "unknown_type",
 	hub.MissingFields:  "missing_fields",
 	hub.InvalidProof:   "invalid_proof",
+	hub.NotResponding:  "not_responding",
 }
 
 // Code is the name of an error for programs.
 func Code(outcome hub.Outcome) string { return codes[outcome] }
+
+// NotRespondingText is the text for hub.NotResponding.
+func NotRespondingText(to []byte) string { return "User " + Named(to) + " is not responding" }
 
 // maxNamed is how many bytes of a user ID a text repeats.
 const maxNamed = 256

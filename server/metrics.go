@@ -39,7 +39,7 @@ var (
 	errorsDesc      = describe("errors_total", "Errors that clients were answered with, by text.", "error")
 	latencyDesc     = describe("relay_seconds", "Time from reading a relay until it was written.")
 	outboxDesc      = describe("outbox_bytes", "Bytes that wait for clients that do not take them.")
-	slowDesc        = describe("slow_consumers_total", "Clients that were cut because their outbox was full.")
+	slowDesc        = describe("slow_consumers_total", "Clients that were disconnected because they did not take what was sent to them.")
 	takeoversDesc   = describe("takeovers_total", "Names that another connection took.")
 	limitedDesc     = describe("rate_limited_total", "What was refused for coming too often.", "scope")
 	presenceDesc    = describe("presence_events_total", "Changes of presence that were announced.", "kind")

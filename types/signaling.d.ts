@@ -24,7 +24,8 @@ export type ErrorCode =
   | "rate_limited"
   | "user_not_allowed"
   | "unauthorized"
-  | "unavailable";
+  | "unavailable"
+  | "not_responding";
 
 export type ErrorText =
   | "Invalid user ID"
@@ -39,7 +40,8 @@ export type ErrorText =
   | "User ID not allowed"
   | "Unauthorized"
   | "Server unavailable"
-  | `User ${string} not found`;
+  | `User ${string} not found`
+  | `User ${string} is not responding`;
 
 export interface IceServers {
   iceServers: { urls: string[]; username?: string; credential?: string }[];

@@ -138,7 +138,7 @@ var settings = []setting{
 	{"MAX_MESSAGE_BYTES", "1000000", "maximum size of one message in bytes, in either direction", func(c *config, v string) error {
 		return setInt(&c.MaxMessage, v, 1, 1<<30)
 	}},
-	{"MAX_OUTBOX_BYTES", "4194304", "maximum bytes that may wait for one client", func(c *config, v string) error {
+	{"MAX_OUTBOX_BYTES", "4194304", "memory that may wait for one client; a relay that does not fit is refused to its sender", func(c *config, v string) error {
 		return setInt(&c.MaxOutbox, v, 1, 1<<30)
 	}},
 	{"MAX_CONNECTIONS", "", "maximum number of connections, 503 above; empty means nine tenths of the limit of open files, 0 means no limit", func(c *config, v string) error {

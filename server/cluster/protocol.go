@@ -71,6 +71,7 @@ var outcomeNumbers = []struct {
 	{hub.InvalidProof, 14},
 	// 15 was never sent.
 	{codeMoved, 16},
+	{hub.NotResponding, 17},
 }
 
 // noNumber is sent for a kind or outcome without a number: every instance takes it

@@ -30,7 +30,7 @@ func version1() map[string]item {
 		hub.NotRegistered: "not registered", hub.SenderMismatch: "sender mismatch", hub.TooLarge: "too large",
 		hub.RateLimited: "rate limited", hub.UserNotAllowed: "user not allowed", hub.Unauthorized: "unauthorized",
 		hub.Unavailable: "unavailable", hub.InvalidFormat: "invalid format", hub.UnknownType: "unknown type",
-		hub.MissingFields: "missing fields", hub.InvalidProof: "invalid proof", codeMoved: "moved",
+		hub.MissingFields: "missing fields", hub.InvalidProof: "invalid proof", codeMoved: "moved", hub.NotResponding: "not responding",
 	} {
 		all["answered "+name] = item{answer: code}
 	}

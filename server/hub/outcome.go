@@ -16,6 +16,9 @@ const (
 	UserNotAllowed
 	Unauthorized
 	Unavailable // the server cannot do this now
+	// NotResponding: the target's connection takes nothing at the moment, or too
+	// much of the sender's waits for it; nothing was delivered.
+	NotResponding
 
 	// Of Volli's family only.
 	InvalidFormat

@@ -47,8 +47,9 @@ type Reply struct {
 type Peer interface {
 	// Relay puts r on the connection. OK says that it was queued there behind
 	// all that was before it; NotFound that the connection is over or has no
-	// form for r; TooLarge that it is over the limit of one message; Pending
-	// that r.Sender gets the reply.
+	// form for r; TooLarge that it is over the limit of one message;
+	// NotResponding that it does not fit in the outbox, upon which the connection
+	// goes on; Pending that r.Sender gets the reply.
 	Relay(r *Relay) Outcome
 
 	// Replaced disconnects the client, whose name another connection took.

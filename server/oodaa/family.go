@@ -3,6 +3,7 @@ package oodaa
 import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -110,10 +111,13 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	if len(args) > c.gateway.MaxMessage || !c.fits(args, r.Attachments) {
 		return hub.TooLarge
 	}
-	if err := c.socket.Emit(args, r.Attachments, r.Batch); err != nil {
-		return hub.NotFound
+	switch c.socket.Relay(args, r.Attachments, wire.Receipt{From: r.From}, r.Batch) {
+	case nil:
+		return hub.OK
+	case socketio.ErrFull:
+		return hub.NotResponding
 	}
-	return hub.OK
+	return hub.NotFound
 }
 
 // framing is more than any engine adds to one message.

@@ -129,7 +129,10 @@ type batched struct {
 
 func (b *batched) queue(batch *wire.Batch) error { b.batch, b.given = batch, true; return nil }
 
-func (b *batched) Emit(_ []byte, _ [][]byte, batch *wire.Batch) error         { return b.queue(batch) }
+func (b *batched) Emit(_ []byte, _ [][]byte, batch *wire.Batch) error { return b.queue(batch) }
+func (b *batched) Relay(_ []byte, _ [][]byte, _ wire.Receipt, batch *wire.Batch) error {
+	return b.queue(batch)
+}
 func (b *batched) Ack(_ int64, _ []byte, _ [][]byte, batch *wire.Batch) error { return b.queue(batch) }
 
 // TestBatches has all that one event causes wait for the end of what arrived
@@ -270,6 +273,11 @@ type idle struct {
 }
 
 func (i *idle) Emit(args []byte, _ [][]byte, _ *wire.Batch) error {
+	i.bytes += len(args)
+	return nil
+}
+
+func (i *idle) Relay(args []byte, _ [][]byte, _ wire.Receipt, _ *wire.Batch) error {
 	i.bytes += len(args)
 	return nil
 }

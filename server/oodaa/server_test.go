@@ -155,6 +155,10 @@ func (c *testClient) Emit(args []byte, attachments [][]byte, batch *wire.Batch) 
 	return c.queue(string(args), attachments, batch)
 }
 
+func (c *testClient) Relay(args []byte, attachments [][]byte, _ wire.Receipt, batch *wire.Batch) error {
+	return c.queue(string(args), attachments, batch)
+}
+
 func (c *testClient) Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error {
 	return c.queue(fmt.Sprint(id, " ", string(args)), attachments, batch)
 }

@@ -67,6 +67,8 @@ func text(outcome hub.Outcome, kind hub.Kind, to []byte) string {
 		return invalidData[kind]
 	case hub.NotFound:
 		return "User " + events.Named(to) + " not found"
+	case hub.NotResponding:
+		return events.NotRespondingText(to)
 	case hub.InvalidProof: // these clients have no keys
 		return events.Text(hub.UserNotAllowed)
 	}

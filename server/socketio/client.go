@@ -160,7 +160,7 @@ func (c *client) connected(s *socket, receiver Receiver, err error, batch *wire.
 	c.session.engine.deadlines.Stop(&c.timeout)
 	// If the session is ending, the receiver is opened nevertheless: its end is on the
 	// way, and what came with the CONNECT packet may come before it.
-	_ = s.send(batch, PacketConnect, NoAck, []byte(`{"sid":"`+s.id+`"}`), nil)
+	_ = s.send(batch, wire.Receipt{}, PacketConnect, NoAck, []byte(`{"sid":"`+s.id+`"}`), nil)
 	s.receiver.Opened()
 }
 

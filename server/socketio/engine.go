@@ -166,6 +166,11 @@ type Socket interface {
 	// connection, else ErrClosed or ErrSlow.
 	Emit(args []byte, attachments [][]byte, batch *wire.Batch) error
 
+	// Relay is Emit for what another client sends. Where the client does not take
+	// what it is sent, it returns ErrFull, and the client goes on: receipt says
+	// whose it is.
+	Relay(args []byte, attachments [][]byte, receipt wire.Receipt, batch *wire.Batch) error
+
 	// Ack queues an ACK or BINARY_ACK packet with the JSON array args. See Emit.
 	Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error
 
@@ -183,6 +188,8 @@ var (
 	ErrMalformed = errors.New("malformed packet")
 	// ErrClosed says that the connection has ended or is ending.
 	ErrClosed = errors.New("connection closed")
+	// ErrFull says that a relay did not fit in the client's outbox.
+	ErrFull = errors.New("outbox full")
 	// ErrSlow says that the packet did not fit in the client's outbox. The
 	// client is being disconnected.
 	ErrSlow = errors.New("client too slow")

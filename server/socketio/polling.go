@@ -58,12 +58,12 @@ func newPolling() *polling {
 const recordSeparator = 0x1e
 
 // sendPolling queues packets for the next poll.
-func (s *Session) sendPolling(batch *wire.Batch, packets []wire.Message) error {
+func (s *Session) sendPolling(batch *wire.Batch, receipt wire.Receipt, packets []wire.Message) error {
 	p := s.polling
 	s.mu.Lock()
 	if conn := s.conn.Load(); conn != nil {
 		s.mu.Unlock()
-		return s.sendWebSocket(conn, batch, packets)
+		return s.sendWebSocket(conn, batch, receipt, packets)
 	}
 	if s.closed.Load() {
 		s.mu.Unlock()
@@ -73,7 +73,15 @@ func (s *Session) sendPolling(batch *wire.Batch, packets []wire.Message) error {
 	for i := range packets {
 		size += packets[i].FrameSize()
 	}
-	if p.memory() > 0 && p.sending+p.queue.MemoryWith(size) > s.engine.opts.MaxOutbox {
+	most := s.engine.opts.MaxOutbox
+	if receipt.From != nil {
+		most -= most / 4 // which is for what the server itself has to say
+	}
+	switch full := p.memory() > 0 && p.sending+p.queue.MemoryWith(size) > most; {
+	case full && receipt.From != nil:
+		s.mu.Unlock()
+		return ErrFull
+	case full:
 		s.mu.Unlock()
 		s.engine.wire.CountSlow()
 		s.cut()
@@ -604,7 +612,7 @@ func (s *Session) upgrade(conn *wire.Conn) bool {
 	if p.probe != conn || !p.probed {
 		return false
 	}
-	if err := s.sendWebSocket(conn, conn.Batch(), p.takeAll()); err != nil {
+	if err := s.sendWebSocket(conn, conn.Batch(), wire.Receipt{}, p.takeAll()); err != nil {
 		return false
 	}
 	if s.closed.Load() { // the client had stopped polling; now it has the rest

@@ -92,18 +92,27 @@ func (s *Session) start(batch *wire.Batch, upgrades ...string) {
 // as they are. It does not wait, and the bytes are the caller's again on
 // return. The error is nil, ErrClosed or ErrSlow; see Socket.Emit for batch.
 func (s *Session) Send(batch *wire.Batch, packets ...wire.Message) error {
+	return s.send(batch, wire.Receipt{}, packets...)
+}
+
+// send is Send; with a receipt, for what another client sends, which ErrFull
+// refuses.
+func (s *Session) send(batch *wire.Batch, receipt wire.Receipt, packets ...wire.Message) error {
 	if conn := s.conn.Load(); conn != nil {
-		return s.sendWebSocket(conn, batch, packets)
+		return s.sendWebSocket(conn, batch, receipt, packets)
 	}
 	if s.polling == nil {
 		return ErrClosed
 	}
-	return s.sendPolling(batch, packets)
+	return s.sendPolling(batch, receipt, packets)
 }
 
-func (s *Session) sendWebSocket(conn *wire.Conn, batch *wire.Batch, packets []wire.Message) error {
+func (s *Session) sendWebSocket(conn *wire.Conn, batch *wire.Batch, receipt wire.Receipt, packets []wire.Message) error {
 	if s.textOnly {
 		packets = TextMessages(packets)
+	}
+	if receipt.From != nil {
+		return sendError(conn.Relay(batch, receipt, packets...))
 	}
 	return sendError(conn.Send(batch, packets...))
 }
@@ -117,6 +126,8 @@ func sendError(err error) error {
 		return nil
 	case errors.Is(err, wire.ErrSlow):
 		return ErrSlow
+	case errors.Is(err, wire.ErrFull):
+		return ErrFull
 	}
 	return ErrClosed
 }

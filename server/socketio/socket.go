@@ -30,7 +30,15 @@ func (s *socket) Emit(args []byte, attachments [][]byte, batch *wire.Batch) erro
 	if len(attachments) > 0 {
 		t = PacketBinaryEvent
 	}
-	return s.send(batch, t, NoAck, args, attachments)
+	return s.send(batch, wire.Receipt{}, t, NoAck, args, attachments)
+}
+
+func (s *socket) Relay(args []byte, attachments [][]byte, receipt wire.Receipt, batch *wire.Batch) error {
+	t := PacketEvent
+	if len(attachments) > 0 {
+		t = PacketBinaryEvent
+	}
+	return s.send(batch, receipt, t, NoAck, args, attachments)
 }
 
 func (s *socket) Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error {
@@ -38,21 +46,21 @@ func (s *socket) Ack(id int64, args []byte, attachments [][]byte, batch *wire.Ba
 	if len(attachments) > 0 {
 		t = PacketBinaryAck
 	}
-	return s.send(batch, t, id, args, attachments)
+	return s.send(batch, wire.Receipt{}, t, id, args, attachments)
 }
 
 // send queues one packet.
-func (s *socket) send(batch *wire.Batch, t PacketType, id int64, data []byte, attachments [][]byte) error {
+func (s *socket) send(batch *wire.Batch, receipt wire.Receipt, t PacketType, id int64, data []byte, attachments [][]byte) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
 	if len(attachments) == 0 {
 		var space [64]byte // stays on the stack, unlike what goes into a slice of messages
 		head := appendPacketHead(append(space[:0], MessagePrefix...), t, 0, s.namespace, id)
-		return s.client.session.Send(batch, wire.Message{Prefix: head, Payload: data})
+		return s.client.session.send(batch, receipt, wire.Message{Prefix: head, Payload: data})
 	}
 	head := appendPacketHead([]byte(MessagePrefix), t, len(attachments), s.namespace, id)
-	return s.client.session.Send(batch, Messages(head, data, attachments)...)
+	return s.client.session.send(batch, receipt, Messages(head, data, attachments)...)
 }
 
 // Messages are what a packet is sent as: a text message of head and data, and a

@@ -591,32 +591,46 @@ func TestShutdownDuringHandshake(t *testing.T) {
 	}
 }
 
-// TestSlowConsumer: a client that takes nothing is cut when too much waits for
-// it, and nobody else is held up.
+// TestSlowConsumer: what does not fit is refused to its sender, and nobody else is
+// held up, other senders to the same client included. The client is cut only if it
+// takes nothing for PingTimeout.
 func TestSlowConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := startInBubble(t, change(options(), func(o *server.Options) {
+		o := change(options(), func(o *server.Options) {
 			o.MaxMessage, o.MaxOutbox, o.MessageRate = 10_000, 90_000, 0
-		}))
-		a, b := s.join("a"), s.join("b")
+		})
+		s := startInBubble(t, o)
+		a, b, c := s.join("a"), s.join("b"), s.join("c")
 		slow := s.join("slow")
-		offer := `{"type":"offer","from":"a","to":"slow","offer":"` + strings.Repeat("x", 9000) + `"}`
-		for range 8 {
-			a.send(offer)
+		offer := func(from string) string {
+			return `{"type":"offer","from":"` + from + `","to":"slow","offer":"` + strings.Repeat("x", 9000) + `"}`
 		}
-		a.call(b)
+		for range 2 {
+			a.send(offer("a"))
+		}
 		a.settle() // no error: they wait for slow
-		a.send(offer)
-		a.expectError("User slow is not online")
-		synctest.Wait()
+		a.send(offer("a"))
+		a.expectError("User slow is not responding")
+		c.send(offer("c"))
+		c.settle()
+		a.call(b)
+		a.send(`{"type":"discover","userId":"slow"}`)
+		a.expect(`{"type":"discover-response","userId":"slow","online":true,"publicKey":"key"}`)
+
+		for _, from := range []string{"a", "a", "c"} {
+			slow.expect(offer(from))
+		}
+		a.send(offer("a"))
+		a.settle()
+		slow.expect(offer("a"))
+
+		a.send(offer("a"))
+		a.settle()
+		time.Sleep(o.PingTimeout - time.Second) // the bubble's time
+		a.send(`{"type":"discover","userId":"slow"}`)
+		a.expect(`{"type":"discover-response","userId":"slow","online":true,"publicKey":"key"}`)
+		time.Sleep(o.PingTimeout / 4)
 		a.send(`{"type":"discover","userId":"slow"}`)
 		a.expect(`{"type":"discover-response","userId":"slow","online":false}`)
-		a.call(b)
-		for range 2 { // what was being written, at most
-			if _, err := slow.next(); err != nil {
-				return
-			}
-		}
-		t.Error("the slow client goes on")
 	})
 }

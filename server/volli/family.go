@@ -90,10 +90,13 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	if limits := c.gateway.Wire; len(message) > limits.MaxMessage || len(message)+framing > limits.MaxOutbox {
 		return hub.TooLarge
 	}
-	if c.conn.Send(r.Batch, wire.Message{Payload: message}) != nil {
-		return hub.NotFound
+	switch c.conn.Relay(r.Batch, wire.Receipt{From: r.From}, wire.Message{Payload: message}) {
+	case nil:
+		return hub.OK
+	case wire.ErrFull:
+		return hub.NotResponding
 	}
-	return hub.OK
+	return hub.NotFound
 }
 
 // Replaced closes the client, whose name another connection took.

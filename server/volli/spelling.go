@@ -65,6 +65,8 @@ func text(outcome hub.Outcome, to []byte) string {
 		return events.Text(hub.MissingFields)
 	case hub.NotFound:
 		return "User " + events.Named(to) + " is not online"
+	case hub.NotResponding:
+		return events.NotRespondingText(to)
 	}
 	return events.Text(outcome)
 }

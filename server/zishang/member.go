@@ -95,9 +95,9 @@ func (m *member) answerLocked() {
 	}
 	reply, waiting := m.reply, m.waiting
 	m.reply, m.waiting = nil, nil
-	_ = m.session.sendLocked(reply, nil) // an error is the session's end
+	_ = m.session.sendLocked(reply, nil, false) // an error is the session's end
 	for _, p := range waiting {
-		_ = m.session.sendLocked(p.data, p.attachments)
+		_ = m.session.sendLocked(p.data, p.attachments, false)
 	}
 }
 
@@ -211,7 +211,16 @@ func (m *member) Emit(args []byte, attachments [][]byte, _ *wire.Batch) error {
 	if len(attachments) > 0 {
 		t = socketio.PacketBinaryEvent
 	}
-	return m.send(t, socketio.NoAck, args, attachments)
+	return m.send(t, socketio.NoAck, args, attachments, false)
+}
+
+// Relay implements socketio.Socket.
+func (m *member) Relay(args []byte, attachments [][]byte, _ wire.Receipt, _ *wire.Batch) error {
+	t := socketio.PacketEvent
+	if len(attachments) > 0 {
+		t = socketio.PacketBinaryEvent
+	}
+	return m.send(t, socketio.NoAck, args, attachments, true)
 }
 
 // Ack implements socketio.Socket.
@@ -220,7 +229,7 @@ func (m *member) Ack(id int64, args []byte, attachments [][]byte, _ *wire.Batch)
 	if len(attachments) > 0 {
 		t = socketio.PacketBinaryAck
 	}
-	return m.send(t, id, args, attachments)
+	return m.send(t, id, args, attachments, false)
 }
 
 // Disconnect implements socketio.Socket.

@@ -19,11 +19,11 @@ import (
 func (s *session) send(p []byte, attachments [][]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sendLocked(p, attachments)
+	return s.sendLocked(p, attachments, false)
 }
 
 // send is session.send while the member has not left.
-func (m *member) send(t socketio.PacketType, id int64, data []byte, attachments [][]byte) error {
+func (m *member) send(t socketio.PacketType, id int64, data []byte, attachments [][]byte, relay bool) error {
 	room := wire.Borrow(len(data) + len(m.namespace) + packetHead)
 	defer room.Free()
 	p := socketio.AppendPacket(room.B, t, len(attachments), m.namespace, id, data)
@@ -42,13 +42,14 @@ func (m *member) send(t socketio.PacketType, id int64, data []byte, attachments 
 		m.waiting = append(m.waiting, held{bytes.Clone(p), kept})
 		return nil
 	}
-	return s.sendLocked(p, attachments)
+	return s.sendLocked(p, attachments, relay)
 }
 
 // packetHead is more than AppendPacket adds to the namespace and the data.
 const packetHead = 48
 
-func (s *session) sendLocked(p []byte, attachments [][]byte) error {
+// sendLocked is send with mu held. A relay that does not fit is refused.
+func (s *session) sendLocked(p []byte, attachments [][]byte, relay bool) error {
 	if s.closing {
 		return socketio.ErrClosed
 	}
@@ -57,7 +58,12 @@ func (s *session) sendLocked(p []byte, attachments [][]byte) error {
 	for i := range messages {
 		size += messages[i].FrameSize()
 	}
-	if err := s.admit(size); err != nil {
+	if most := s.engine.opts.MaxOutbox; relay {
+		// A quarter is for what the server itself has to say.
+		if waiting := s.transport.waiting(); waiting > 0 && waiting+size > most-most/4 {
+			return socketio.ErrFull
+		}
+	} else if err := s.admit(size); err != nil {
 		return err
 	}
 	s.transport.put(messages...)

@@ -53,7 +53,7 @@ func (t *tap) Write(data io.Reader, _ *packet.Options, _ eio.SendCallback) eio.S
 	if m := s.joiner; m != nil {
 		m.reply = b
 	} else {
-		_ = s.sendLocked(b, nil)
+		_ = s.sendLocked(b, nil, false)
 	}
 	s.admitLocked()
 	return t

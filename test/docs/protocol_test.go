@@ -82,7 +82,9 @@ func families(t *testing.T) (oodaa, volli family) {
 			volli.errors = append(volli.errors, text)
 		}
 	}
-	oodaa.codes = append(oodaa.codes, events.Code(hub.InvalidData), events.Code(hub.NotFound))
+	oodaa.codes = append(oodaa.codes, events.Code(hub.InvalidData), events.Code(hub.NotFound), events.Code(hub.NotResponding))
+	notResponding := events.NotRespondingText([]byte("<to>"))
+	oodaa.errors, volli.errors = append(oodaa.errors, notResponding), append(volli.errors, notResponding)
 	for dir, errors := range map[string]*[]string{"server/oodaa": &oodaa.errors, "server/volli": &volli.errors} {
 		for _, rest := range inSource(t, dir, `"User " \+ events\.Named\(to\) \+ "([^"]+)"`) {
 			*errors = append(*errors, "User <to>"+rest)

@@ -13,6 +13,7 @@ const codes = [
   [/^Invalid user ID$/, 'invalid_user_id'],
   [/^Invalid .* data$/, 'invalid_data'],
   [/^User [^]* not found$/, 'not_found'],
+  [/^User [^]* is not responding$/, 'not_responding'],
   [/^Not registered$/, 'not_registered'],
   [/^Sender mismatch$/, 'sender_mismatch'],
   [/^Message too large$/, 'too_large'],

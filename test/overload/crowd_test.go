@@ -9,7 +9,7 @@ import (
 )
 
 // A filling is what became of offers that were sent to targets that do not read,
-// round by round, until none of them is online any more.
+// round by round, until each of them has refused one.
 type filling struct {
 	taken  []int // by target, in relays
 	rounds int
@@ -63,8 +63,6 @@ func (s *stage) fill(senders []*enemy, targets []string, size, burst int) fillin
 				}
 				if !a.ok {
 					failed++
-				} else if failed > 0 {
-					s.t.Errorf("%s took a relay after it had been cut", targets[j])
 				}
 			}
 			f.taken[j] += burst - failed
@@ -101,8 +99,17 @@ func (f filling) spread(relay int) (least, most int) {
 	return slices.Min(f.taken) * relay, slices.Max(f.taken) * relay
 }
 
-// TestSlowCrowd fills the outboxes of many clients at the same time, to the
-// brim and over it.
+// due is how much of a client's outbox one sender may fill, and all together.
+func due(engine string, outbox int) (one, all int) {
+	one, all = outbox/4, outbox*3/4
+	if engine == "zishang" { // which does not tell senders apart
+		one = all
+	}
+	return one, all
+}
+
+// TestSlowCrowd fills what one sender may fill of the outboxes of many clients at
+// the same time. Nobody is disconnected for it.
 func TestSlowCrowd(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		for _, c := range []struct {
@@ -114,7 +121,7 @@ func TestSlowCrowd(t *testing.T) {
 			{"small messages", crowd / 20, 64 << 10, 4, 100},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				s := begin(t, engine, fmt.Sprintf("MAX_OUTBOX_BYTES=%d", c.outbox), "PRESENCE=none")
+				s := begin(t, engine, fmt.Sprintf("MAX_OUTBOX_BYTES=%d", c.outbox), "PRESENCE=none", "PING_TIMEOUT=2m")
 				targets := append(s.crew(c.crowd/2, rig.Oodaa, "o", way{tight: true}), s.crew(c.crowd/2, rig.Volli, "v", way{tight: true})...)
 				senders := s.crew(2, rig.Oodaa, "s", way{})
 				for _, e := range senders {
@@ -124,8 +131,8 @@ func TestSlowCrowd(t *testing.T) {
 				relay := packetSize("s-0", c.size)
 				least, most := f.spread(relay)
 				t.Logf("%d clients took %d to %d bytes each, in %d rounds", c.crowd, least, most, f.rounds)
-				// The bound is one of memory, of which the last buffer may have unused.
-				if least < c.outbox*3/4-c.outbox/relay*frameHead-2*relay || most > c.outbox+tightBuffers {
+				one, all := due(engine, c.outbox)
+				if least < one-one/relay*frameHead-2*relay || most > all+tightBuffers {
 					t.Errorf("clients took %d to %d bytes, with an outbox of %d", least, most, c.outbox)
 				}
 				s.bound(memory{clients: c.crowd + 4, outboxes: c.crowd, outbox: c.outbox})
@@ -134,7 +141,7 @@ func TestSlowCrowd(t *testing.T) {
 						t.Errorf("sender %s ended: %v", e.id, so(e, func(t *tally) error { return t.err }))
 					}
 				}
-				s.settle(2 + len(senders))
+				s.settle(2 + len(senders) + len(targets))
 				s.end()
 			})
 		}
