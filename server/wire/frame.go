@@ -126,9 +126,10 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 		}
 		return nil
 	case ws.OpPong:
-		if c.writer.pong(payload) {
+		heartbeat, asked := c.writer.pong(payload)
+		if heartbeat {
 			h.Pong()
-		} else {
+		} else if !asked {
 			c.budget.Packet(c.batch.Begun())
 		}
 		return nil

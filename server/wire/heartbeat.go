@@ -72,8 +72,9 @@ func (c *Conn) Answered() bool {
 
 // PongDue is when the answer to the last ping is overdue: timeout after the ping
 // left, or after the peer last took some of what waited for it; while the budget
-// pauses the reading, the time stands still. While the ping waits to leave, it is timeout from now: until then the connection ends only if
-// the peer takes nothing; see Config.StallTimeout.
+// pauses the reading, the time stands still. While the ping waits to leave, it is
+// timeout from now: until then the connection ends only if the peer takes
+// nothing; see Config.StallTimeout.
 func (c *Conn) PongDue(timeout time.Duration) time.Time {
 	w := &c.writer
 	unacked, known := w.unacked()

@@ -92,14 +92,17 @@ func (w *writer) acknowledge(position int64) {
 	w.account()
 }
 
-// pong takes note of a Pong frame, and reports whether it answers the heartbeat.
-func (w *writer) pong(payload []byte) bool {
+// pong takes note of a Pong frame, and reports whether it answers the heartbeat,
+// or a Ping behind a relay.
+func (w *writer) pong(payload []byte) (heartbeat, asked bool) {
 	w.mu.Lock()
-	heartbeat := w.ping.answer(ws.OpPing)
+	heartbeat = w.ping.answer(ws.OpPing)
 	ask := false
 	if k := w.keep; k != nil {
 		if len(payload) == positionSize {
-			w.acknowledge(int64(binary.BigEndian.Uint64(payload)))
+			position := int64(binary.BigEndian.Uint64(payload))
+			asked = k.heard < position && position <= k.asked
+			w.acknowledge(position)
 		}
 		ask = k.byPong && w.state == open && w.relays.written > 0 && w.askDue(time.Now())
 		if ask {
@@ -110,7 +113,7 @@ func (w *writer) pong(payload []byte) bool {
 	if ask {
 		w.flush()
 	}
-	return heartbeat
+	return heartbeat, asked
 }
 
 const positionSize = 8
