@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -38,6 +39,9 @@ func (d *dialer) dial(ctx context.Context, n int) (*conn, error) {
 	}
 	nc, early, _, err := ws.Dialer{NetDial: tcp.DialContext, TLSConfig: d.tls}.Dial(ctx, d.url)
 	var status ws.StatusError
+	if errors.As(err, &status) && status == http.StatusTooManyRequests {
+		return nil, errors.New("the server refuses further connections with status 429: start it with RATE_LIMIT=0 and MAX_CONNECTIONS_PER_IP=0")
+	}
 	if errors.As(err, &status) {
 		return nil, fmt.Errorf("the server refuses the connection with status %d", int(status))
 	}

@@ -145,23 +145,23 @@ func (r *report) text(w io.Writer) error {
 	}
 	what := fmt.Sprintf("%s, %s connections", r.Protocol, thousands(int64(r.Connections)))
 	if r.Bytes > 0 {
-		what += fmt.Sprintf(", bodies of %s bytes", thousands(int64(r.Bytes)))
+		what += fmt.Sprintf(", payloads of %s bytes", thousands(int64(r.Bytes)))
 	}
 	if r.Window > 0 {
 		what += fmt.Sprintf(", window %d", r.Window)
 	}
 	if r.Rate > 0 {
-		what += fmt.Sprintf(", %g a second offered", r.Rate)
+		what += fmt.Sprintf(", %g per second offered", r.Rate)
 	}
 	line(r.Scenario, "%s, %s", what, r.URL)
 	if r.Interrupted {
 		line("", "interrupted")
 	}
 	if r.Messages > 0 || r.Scenario != "idle" {
-		line("messages", "%s in %.2f s: %s a second", thousands(r.Messages), r.Seconds, thousands(int64(r.MessagesPerSecond)))
+		line("messages", "%s in %.2f s: %s per second", thousands(r.Messages), r.Seconds, thousands(int64(r.MessagesPerSecond)))
 	}
 	if r.Calls > 0 {
-		line("calls", "%s: %.1f a second", thousands(r.Calls), r.CallsPerSecond)
+		line("calls", "%s: %.1f per second", thousands(r.Calls), r.CallsPerSecond)
 	}
 	for _, l := range r.Latencies {
 		line("latency, ms", "p50 %s  p90 %s  p99 %s  p99.9 %s  max %s  (%s)", ms(l.P50), ms(l.P90), ms(l.P99), ms(l.P999), ms(l.Max), l.Of)
@@ -173,6 +173,9 @@ func (r *report) text(w io.Writer) error {
 	for _, text := range slices.Sorted(maps.Keys(r.Errors)) {
 		line("errors", "%s × %s", thousands(r.Errors[text]), text)
 	}
+	if r.Errors["Rate limit exceeded"] > 0 {
+		line("hint", "the server limits each connection: start it with MESSAGE_RATE=0")
+	}
 	if s := r.Server; s != nil {
 		cpu := fmt.Sprintf("%.2f s", s.CPUSeconds)
 		for _, p := range []struct {
@@ -180,17 +183,17 @@ func (r *report) text(w io.Writer) error {
 			cost float64
 		}{{"message", s.CPUPerMessage}, {"call", s.CPUPerCall}, {"user", s.CPUPerUser}, {"connection opened", s.CPUPerConnection}} {
 			if p.cost > 0 {
-				cpu += fmt.Sprintf(", %.1f µs a %s", p.cost, p.of)
+				cpu += fmt.Sprintf(", %.1f µs per %s", p.cost, p.of)
 			}
 		}
 		line("server CPU", "%s", cpu)
 		memory := fmt.Sprintf("%.1f MB, before the run %.1f MB", float64(s.Bytes)/1e6, float64(s.BytesBefore)/1e6)
 		if s.BytesPerConnection != 0 {
-			memory += fmt.Sprintf(": %.1f KB a connection", s.BytesPerConnection/1e3)
+			memory += fmt.Sprintf(": %.1f KB per connection", s.BytesPerConnection/1e3)
 		}
 		line("server memory", "%s", memory)
 	}
-	line("sigload's own CPU", "%.2f s", r.Generator.CPUSeconds)
+	line("sigload CPU", "%.2f s", r.Generator.CPUSeconds)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
