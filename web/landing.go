@@ -1,18 +1,15 @@
 package web
 
 import (
-	"bytes"
 	_ "embed"
-	"html/template"
+	"html"
 	"net/http"
 	"strconv"
 	"strings"
 )
 
 //go:embed landing.html
-var landing string
-
-var landingPage = template.Must(template.New("landing").Parse(landing))
+var landingPage string
 
 // A Landing is the small page that a browser gets for "/" and for what is not
 // found. Others get JSON there.
@@ -28,18 +25,32 @@ func (l Landing) Write(w http.ResponseWriter, r *http.Request, status int) {
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		secure = "s"
 	}
-	var page bytes.Buffer
-	err := landingPage.Execute(&page, struct {
-		Landing
-		Origin, URL, WebSocket string
-	}{l, "http" + secure + "://" + r.Host, "http" + secure + "://" + r.Host + l.Base, "ws" + secure + "://" + r.Host + l.Base})
-	if err != nil {
-		panic(err) // a template of ours
+	page, options := landingPage, ""
+	if l.Base != "" {
+		options = `, { path: "` + l.Base + `/socket.io" }`
 	}
+	if !l.Pages {
+		head, rest, _ := strings.Cut(page, "{{pages}}")
+		_, tail, _ := strings.Cut(rest, "{{end}}")
+		page = head + tail
+	}
+	// Not html/template: with it, the linker can leave out no method of any type,
+	// and the binary is half as large again.
+	fill := strings.NewReplacer(
+		"{{pages}}", "", "{{end}}", "",
+		"{{title}}", html.EscapeString(l.Title),
+		"{{text}}", html.EscapeString(l.Text),
+		"{{version}}", html.EscapeString(l.Version),
+		"{{base}}", html.EscapeString(l.Base),
+		"{{options}}", html.EscapeString(options),
+		"{{origin}}", html.EscapeString("http"+secure+"://"+r.Host),
+		"{{host}}", html.EscapeString(r.Host+l.Base),
+		"{{secure}}", secure,
+	)
 	w.Header().Set("Content-Type", types[".html"])
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes())
+	_, _ = fill.WriteString(w, page)
 }
 
 // WantsHTML reports whether a request names text/html as a type that it
