@@ -3,6 +3,7 @@ package rig
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -46,7 +47,21 @@ func (r PairReport) String() string {
 // every interval until Stop.
 func StartPair(t testing.TB, addr, name string, interval time.Duration) *Pair {
 	t.Helper()
-	p := &Pair{t: t, a: MustDial(t, addr, Oodaa), b: MustDial(t, addr, Volli), stop: make(chan struct{})}
+	return StartPairWith(t, new(net.Dialer), addr, name, interval)
+}
+
+// StartPairWith is StartPair with a dialer of its own.
+func StartPairWith(t testing.TB, dialer *net.Dialer, addr, name string, interval time.Duration) *Pair {
+	t.Helper()
+	dial := func(family Family) *Client {
+		c, err := DialWith(dialer, "ws://"+addr, family, nil)
+		if err != nil {
+			t.Fatalf("dial %s: %v", family, err)
+		}
+		t.Cleanup(c.Close)
+		return c
+	}
+	p := &Pair{t: t, a: dial(Oodaa), b: dial(Volli), stop: make(chan struct{})}
 	for c, id := range map[*Client]string{p.a: name + "-a", p.b: name + "-b"} {
 		if err := c.Register(id); err != nil {
 			t.Fatalf("healthy pair: %v", err)

