@@ -67,19 +67,22 @@ live-busy:
 # They measure, or promise something within seconds, and want the processors for
 # themselves.
 alone: setup built
-	go test -p 1 -count=1 -timeout 20m ./test/field ./test/overload
+	go test -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
 	go run ./bench/run -short
 	go run ./bench/scale -short
 	go run ./bench/cluster -short
 
-soak: setup ## the long campaigns: overload in full, random faults, clients in the field, fuzzing, scale, every platform (an hour)
-	$(MAKE) overload chaos redis-long field-long
+soak: setup ## the long campaigns: overload in full, a siege, random faults, clients in the field, fuzzing, scale, every platform (an hour)
+	$(MAKE) overload siege chaos redis-long field-long
 	$(MAKE) fuzz FUZZTIME=1m
 	$(MAKE) scale
 	cd tools && go run ./platforms -all
 
 overload: built ## both engines under overload, on a quiet machine: fails if a healthy pair waits over 50 ms
 	OVERLOAD_P99=50ms go test -count=1 -v -timeout 20m ./test/overload -both
+
+siege: built ## attacks with default limits for five minutes, on a quiet machine: fails if a healthy pair waits over 50 ms
+	SIEGE_TIME=5m SIEGE_P99=50ms go test -count=1 -v -timeout 20m ./test/siege
 
 chaos: setup built ## random faults in a cluster, with a printed seed (CHAOS="-chaos 10m -seed 1")
 	go test -count=1 -v -timeout 2h -run Chaos ./test/cluster $(CHAOS)
@@ -153,4 +156,4 @@ deploy-check: setup built ## check the deployment files
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go built live live-waiting live-busy alone soak overload chaos redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check release-check
+.PHONY: help run build setup quick test test-go built live live-waiting live-busy alone soak overload siege chaos redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check release-check
