@@ -204,6 +204,8 @@ func (c *Cluster) keep(ctx context.Context) {
 			if time.Since(joined) > mostPause {
 				pause.reset()
 			}
+		} else {
+			c.locator.next() // another Sentinel may know better
 		}
 		away := isAway(err, time.Since(s.asked))
 		s.detach()
