@@ -19,27 +19,38 @@ type Client struct {
 	family   Family
 	budget   *wire.Budget // of the connection
 
+	address  string        // what counts as one client where clients are limited
 	deadline wire.Deadline // for registering; then, that of the token
 	ends     atomic.Int64  // Unix nanoseconds of when the token ends the registration; 0: never
 	grant    *auth.Grant   // of the token that the client has shown; nil: of none
 	renewal  *wire.Repeat  // of ICE servers; nil: the client has not asked for any
 }
 
+// A Connection is what a gateway knows of a client's connection.
+type Connection struct {
+	Opened time.Time
+	// Address is what counts as one client where clients are limited; empty: not
+	// known.
+	Address string
+	Budget  *wire.Budget
+}
+
 // Open makes the client a member of the hub; with watches, one that is told who
-// comes and goes. opened is when its connection was, and budget is the connection's.
-func (c *Client) Open(h *Handlers, family Family, watches bool, opened time.Time, budget *wire.Budget) {
-	c.handlers, c.family, c.budget = h, family, budget
+// comes and goes.
+func (c *Client) Open(h *Handlers, family Family, watches bool, conn Connection) {
+	c.handlers, c.family, c.budget, c.address = h, family, conn.Budget, conn.Address
 	h.Hub.Join(&c.Member, family, watches)
 	if h.RegisterTimeout > 0 {
-		h.Deadlines.Set(&c.deadline, opened.Add(h.RegisterTimeout), c)
+		h.Deadlines.Set(&c.deadline, conn.Opened.Add(h.RegisterTimeout), c)
 	}
 }
 
-// Close ends the client.
-func (c *Client) Close() {
+// Close ends the client, whose connection has ended so. unacknowledged are the
+// relays that the connection was given and the device has not acknowledged.
+func (c *Client) Close(ending hub.Ending, unacknowledged []*hub.Held) {
 	c.handlers.Deadlines.Stop(&c.deadline)
 	c.renewal.Stop()
-	c.handlers.Hub.Leave(&c.Member)
+	c.handlers.Hub.Leave(&c.Member, ending, unacknowledged)
 }
 
 // Expired ends the connection of a client that has not registered in time, or

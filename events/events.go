@@ -55,6 +55,8 @@ type Family interface {
 
 	// Registered answers a register: OK for the user ID, or an error.
 	Registered(ask Ask, id string, outcome hub.Outcome)
+	// Settled says that relays by the client may leave from now on.
+	Settled(batch *wire.Batch)
 	// ICEServers sends a JSON object with the ICE servers.
 	ICEServers(ask Ask, servers []byte)
 	// Failed sends the error of anything else but a relay.

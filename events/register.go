@@ -34,26 +34,44 @@ func (c *Client) Allowed(id string) hub.Outcome {
 //
 //  1. The client's token, where one is needed, must allow the ID.
 //  2. The hub gives it the ID, and takes it from the client that held it.
-//  3. The client is told, together with the list of users.
+//  3. The client is told, together with the list of users, and gets the relays that
+//     were held for the ID.
 //  4. Its registration ends with its token.
+//  5. Where the ID had another connection, what the client sends next waits until
+//     it is settled whether that is another device (section 11).
 //
 // key is a public key, or empty; proved tells that the client has proved to hold
-// it. Where the hub has to wait for others, so must the client's next message:
-// the error is a wire.Hold.
+// it. Where the client's next message has to wait, the error is a wire.Hold.
 func (c *Client) HandleRegister(ask Ask, id, key string, proved bool) error {
 	if outcome := c.Allowed(id); outcome != hub.OK {
 		c.registered(ask, id, outcome)
 		return nil
 	}
+	h := c.handlers.Hub
 	claim := hub.Claim{ID: id, Key: key, Guarded: c.handlers.Guarded, Proved: proved}
-	if !c.handlers.Hub.RegisterWaits() {
-		c.registered(ask, id, c.handlers.Hub.Register(&c.Member, claim, ask.Batch))
-		return nil
+	if h.RegisterWaits() {
+		return &wire.Hold{Do: func() {
+			c.registered(Ask{Ack: ask.Ack}, id, h.Register(&c.Member, claim, nil))
+			c.awaitVerdict()
+		}}
 	}
-	return &wire.Hold{Do: func() {
-		later := Ask{Ack: ask.Ack}
-		c.registered(later, id, c.handlers.Hub.Register(&c.Member, claim, nil))
-	}}
+	c.registered(ask, id, h.Register(&c.Member, claim, ask.Batch))
+	if h.Verdict(&c.Member) != nil {
+		return &wire.Hold{Do: c.awaitVerdict}
+	}
+	if c.User() != nil {
+		c.family.Settled(ask.Batch)
+	}
+	return nil
+}
+
+func (c *Client) awaitVerdict() {
+	if verdict := c.handlers.Hub.Verdict(&c.Member); verdict != nil {
+		<-verdict
+	}
+	if c.User() != nil {
+		c.family.Settled(nil)
+	}
 }
 
 func (c *Client) registered(ask Ask, id string, outcome hub.Outcome) {

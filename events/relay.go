@@ -23,7 +23,7 @@ func (c *Client) MayRelay(from []byte) hub.Outcome {
 func (c *Client) HandleRelay(r *hub.Relay, from []byte) hub.Outcome {
 	outcome := c.MayRelay(from)
 	if outcome == hub.OK {
-		r.From, r.Sender = c.User(), c.family
+		r.From, r.Sender, r.Address = c.User(), c.family, c.address
 		if r.From == nil { // since
 			outcome = hub.NotRegistered
 		} else {

@@ -23,16 +23,19 @@ type inbox struct {
 
 func (i *inbox) Relay(*hub.Relay) hub.Outcome { i.got++; return i.outcome }
 
-func (i *inbox) Replaced()                           {}
-func (i *inbox) Spell(*hub.Roster, *hub.User) []byte { return nil }
-func (i *inbox) Tell([]byte, *wire.Batch)            {}
-func (i *inbox) Announce(*hub.Change, *wire.Batch)   {}
-func (i *inbox) Replied(*hub.Reply)                  {}
-func (i *inbox) ID() string                          { return "inbox" }
-func (i *inbox) Registered(Ask, string, hub.Outcome) {}
-func (i *inbox) ICEServers(Ask, []byte)              {}
-func (i *inbox) Failed(Ask, hub.Outcome)             {}
-func (i *inbox) End(Ending)                          {}
+func (i *inbox) Replaced(*hub.Question) []*hub.Held     { return nil }
+func (i *inbox) Over() bool                             { return false }
+func (i *inbox) Busy() bool                             { return false }
+func (i *inbox) Settled(*wire.Batch)                    {}
+func (i *inbox) Spell(*hub.Roster, *hub.User) []byte    { return nil }
+func (i *inbox) Tell([]byte, *wire.Batch) bool          { return true }
+func (i *inbox) Announce(*hub.Change, *wire.Batch) bool { return true }
+func (i *inbox) Replied(*hub.Reply)                     {}
+func (i *inbox) ID() string                             { return "inbox" }
+func (i *inbox) Registered(Ask, string, hub.Outcome)    {}
+func (i *inbox) ICEServers(Ask, []byte)                 {}
+func (i *inbox) Failed(Ask, hub.Outcome)                {}
+func (i *inbox) End(Ending)                             {}
 
 func TestHandleRelay(t *testing.T) {
 	const odd = "a\xed\xa0\x80\""
@@ -68,8 +71,8 @@ func TestHandleRelay(t *testing.T) {
 			defer h.Hub.Close()
 			join := func(name string, outcome hub.Outcome) *inbox {
 				i := &inbox{outcome: outcome}
-				i.Open(h, i, false, time.Now(), nil)
-				t.Cleanup(i.Close)
+				i.Open(h, i, false, Connection{Opened: time.Now()})
+				t.Cleanup(func() { i.Close(hub.Goodbye, nil) })
 				if name != "" {
 					if err := i.HandleRegister(Ask{}, name, "", false); err != nil {
 						t.Fatal(err)

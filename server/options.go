@@ -40,6 +40,10 @@ type Options struct {
 	// by the heartbeat: who sends nothing at all misses that first.
 	InactivityTimeout time.Duration
 
+	// ReconnectGrace is how long a user whose connection broke counts as there;
+	// 0: not at all.
+	ReconnectGrace time.Duration
+
 	Presence           bool
 	Engine             func(socketio.Options) (socketio.Engine, error)
 	WebSocket, Polling bool // Socket.IO transports that are offered

@@ -183,7 +183,7 @@ func (s *Server) newTokens() (err error) {
 
 // newHub starts the hub, and joins the other instances where there may be any.
 func (s *Server) newHub() {
-	opts := hub.Options{Presence: s.opts.Presence}
+	opts := hub.Options{Presence: s.opts.Presence, Grace: s.opts.ReconnectGrace, Deadlines: s.deadlines}
 	if s.opts.Redis != nil {
 		s.cluster = cluster.NewMember(cluster.Options{
 			Redis:       s.opts.Redis,
@@ -339,7 +339,7 @@ func (s *Server) volliUpgrade(fromHere func(http.Handler) http.Handler) func(htt
 			refusal.Write(w)
 			return
 		}
-		s.volli.Serve(w, r, func() { s.gate.leave(seat) })
+		s.volli.Serve(w, r, seat.address, func() { s.gate.leave(seat) })
 	}))
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -163,6 +163,9 @@ var settings = []setting{
 	{"INACTIVITY_TIMEOUT", "5m", "disconnects a client that sends nothing for this long, heartbeats included; at least PING_INTERVAL + PING_TIMEOUT", func(c *config, v string) error {
 		return setDuration(&c.InactivityTimeout, v)
 	}},
+	{"RECONNECT_GRACE", "20s", "time for which a user whose connection broke counts as online, and relays to it are held; 0 turns that off", func(c *config, v string) error {
+		return setDurationOrZero(&c.ReconnectGrace, v)
+	}},
 	{"PRESENCE", "all", "users to notify when another user joins or leaves: all, or none, which also leaves user lists empty", func(c *config, v string) error {
 		c.Presence = v == "all"
 		return oneOf(v, "all", "none")

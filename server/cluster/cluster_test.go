@@ -201,7 +201,7 @@ func TestRestartKeepsClaims(t *testing.T) {
 		}()
 	}
 	rig.Eventually(t, "two claims", func() bool { return len(c.openClaims()) == 2 })
-	c.Hub.Leave(&p.Member)
+	c.Hub.Leave(&p.Member, hub.Goodbye, nil)
 	c.restart()
 	var kinds []string
 	for _, ch := range c.takeChanges() {

@@ -287,7 +287,10 @@ type elsewhere Cluster
 func (e *elsewhere) Relay(r *hub.Relay) hub.Outcome { return (*Cluster)(e).Relay(r) }
 
 // Replaced does nothing: the user's own instance disconnects it.
-func (e *elsewhere) Replaced() {}
+func (e *elsewhere) Replaced(*hub.Question) []*hub.Held { return nil }
+
+// Over is never true: another instance knows.
+func (e *elsewhere) Over() bool { return false }
 
 func (c *Cluster) namesKey() string      { return c.Prefix + "names" }
 func (c *Cluster) nodesKey() string      { return c.Prefix + "nodes" }

@@ -45,16 +45,20 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	return c.refuse
 }
 
-func (c *client) Replaced() {
+func (c *client) Replaced(*hub.Question) []*hub.Held {
 	c.write()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.replaced = true
+	return nil
 }
 
-func (c *client) Spell(*hub.Roster, *hub.User) []byte { return nil }
-func (c *client) Tell([]byte, *wire.Batch)            {}
-func (c *client) Announce(*hub.Change, *wire.Batch)   {}
+func (c *client) Over() bool { return false }
+func (c *client) Busy() bool { return false }
+
+func (c *client) Spell(*hub.Roster, *hub.User) []byte    { return nil }
+func (c *client) Tell([]byte, *wire.Batch) bool          { return true }
+func (c *client) Announce(*hub.Change, *wire.Batch) bool { return true }
 
 func (c *client) ID() string { return "client" }
 
@@ -110,7 +114,7 @@ func (c *Cluster) testUser(t testing.TB, name string) *client {
 	t.Helper()
 	p := new(client)
 	c.Hub.Join(&p.Member, p, false)
-	t.Cleanup(func() { c.Hub.Leave(&p.Member) })
+	t.Cleanup(func() { c.Hub.Leave(&p.Member, hub.Goodbye, nil) })
 	if name != "" {
 		if code := c.Hub.Bind(&p.Member, hub.Claim{ID: name, Epoch: c.epochs.Add(1)}, nil); code != hub.OK {
 			t.Fatal(code)

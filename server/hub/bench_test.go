@@ -49,7 +49,7 @@ func BenchmarkRegister(b *testing.B) {
 				if h.Bind(&c.Member, Claim{ID: "newcomer"}, nil) != OK {
 					b.Fatal("refused")
 				}
-				h.Leave(&c.Member)
+				h.Leave(&c.Member, Goodbye, nil)
 			}
 		})
 	}
@@ -63,16 +63,19 @@ type counter struct {
 	all  chan struct{}
 }
 
-func (c *counter) Relay(*Relay) Outcome { return OK }
-func (c *counter) Replaced()            {}
+func (c *counter) Relay(*Relay) Outcome       { return OK }
+func (c *counter) Replaced(*Question) []*Held { return nil }
+func (c *counter) Over() bool                 { return false }
+func (c *counter) Busy() bool                 { return false }
 
-func (c *counter) Spell(*Roster, *User) []byte { return nil }
-func (c *counter) Tell([]byte, *wire.Batch)    {}
+func (c *counter) Spell(*Roster, *User) []byte   { return nil }
+func (c *counter) Tell([]byte, *wire.Batch) bool { return true }
 
-func (c *counter) Announce(*Change, *wire.Batch) {
+func (c *counter) Announce(*Change, *wire.Batch) bool {
 	if c.left.Add(-1) == 0 {
 		c.all <- struct{}{}
 	}
+	return true
 }
 
 // BenchmarkFanOut is one user that changes its name, of which everybody is told

@@ -26,7 +26,9 @@ type Cluster interface {
 // Lookup returns the user of a name, or nil. known is false where the other
 // instances have to be asked, by AwaitLookup.
 func (h *Hub) Lookup(id string) (u *User, known bool) {
-	u = h.Find([]byte(id))
+	if u = h.Find([]byte(id)); u != nil && u.hidden.Load() {
+		u = nil
+	}
 	return u, u != nil || h.cluster == nil
 }
 
@@ -39,36 +41,90 @@ func (h *Hub) AwaitLookup(id string) *User {
 }
 
 // BindRemote gives the name to a user of another instance. Where a client of
-// ours held it, that client is disconnected. With quiet, a user of another
-// instance is replaced without a word: the same client, as far as others can
-// tell.
+// ours held it, that client is disconnected, and what it has not acknowledged is
+// handed on to the other instance. With quiet, and where the user was away, nobody
+// is told: it is the same user, who never left.
 func (h *Hub) BindRemote(u *User, quiet bool) {
 	h.mu.Lock()
 	old := h.Find([]byte(u.ID))
+	var replaced Peer
+	var held []*Held
+	same := old != nil && (old.Key() == "" || old.Key() == u.Key())
 	switch {
 	case old == nil:
-		if h.presence {
-			h.roster.Add(u)
-		}
+		h.bindRemote(u)
 		h.tell(u, true, nil, nil)
-	case quiet && old.Instance != "":
+	case old.Instance != "" && quiet, old.Instance == "" && old.away != nil && same && !old.hidden.Load():
+		if old.away != nil {
+			h.endAbsence(old)
+		}
+		if kept := old.waiting.Swap(nil); kept != nil {
+			held = kept.finish()
+		}
+		old.successor.Store(u)
 		old.End()
 		if h.presence {
 			h.roster.Replace(old, u)
 		}
+		h.bind(u.ID, u)
 	default:
 		h.takeovers.Add(1)
-		h.release(old)
-		h.tell(old, false, old.Peer, nil)
-		if h.presence {
-			h.roster.Add(u)
+		if old.question != nil {
+			old.question.settle(false)
 		}
+		announced := false
+		switch {
+		case old.away != nil:
+			announced = h.endAbsence(old).announced
+		case old.Instance == "":
+			h.online.Add(-1)
+			replaced = old.Peer
+		}
+		if kept := old.waiting.Swap(nil); kept != nil {
+			held = kept.finish()
+		}
+		if same {
+			old.successor.Store(u)
+		} else {
+			old.left.Store(true)
+		}
+		old.End()
+		if !announced {
+			if h.presence {
+				h.roster.Remove(old)
+			}
+			h.tell(old, false, old.Peer, nil)
+		}
+		h.bindRemote(u)
 		h.tell(u, true, old.Peer, nil)
 	}
-	h.bind(u.ID, u)
 	h.mu.Unlock()
-	if old != nil && old.Instance == "" {
-		old.Peer.Replaced()
+	if replaced != nil {
+		held = append(replaced.Replaced(nil), held...)
+	}
+	if same {
+		h.forward(held)
+	} else {
+		fail(held)
+	}
+}
+
+func (h *Hub) bindRemote(u *User) {
+	if h.presence {
+		h.roster.Add(u)
+	}
+	h.bind(u.ID, u)
+}
+
+// forward hands relays on to the instance that has their target now.
+func (h *Hub) forward(relays []*Held) {
+	for _, r := range relays {
+		if r.dropped() {
+			continue
+		}
+		if outcome := h.cluster.Relay(&r.Relay); outcome != Pending {
+			r.reply(outcome, false)
+		}
 	}
 }
 
@@ -80,7 +136,11 @@ func (h *Hub) UnbindRemote(u *User) {
 	if h.Find([]byte(u.ID)) != u {
 		return
 	}
-	h.release(u)
+	u.left.Store(true)
+	u.End()
+	if h.presence {
+		h.roster.Remove(u)
+	}
 	h.bind(u.ID, nil)
 	h.tell(u, false, nil, nil)
 }
@@ -109,5 +169,5 @@ func (h *Hub) Users() (ours, others []*User) {
 func (h *Hub) Others() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return max(0, h.roster.Len()-h.Online())
+	return max(0, h.roster.Len()-h.Online()-int(h.awayUsers.Load()))
 }

@@ -25,6 +25,6 @@ func TestCrowd(t *testing.T) {
 	}
 	checkViews(t, h, []*viewer{behind, churner})
 	open()
-	h.Leave(&churner.Member)
+	h.Leave(&churner.Member, Goodbye, nil)
 	checkViews(t, h, []*viewer{behind})
 }

@@ -9,8 +9,12 @@ package hub
 
 import (
 	"hash/maphash"
+	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -22,6 +26,12 @@ type Hub struct {
 	seed     maphash.Seed
 	shards   [shards]shard
 	online   atomic.Int64
+
+	grace     time.Duration
+	deadlines *wire.Deadlines
+	held      holdTotals
+	awayUsers atomic.Int64
+	absences  absences
 
 	takeovers atomic.Uint64
 	arrivals  atomic.Uint64 // changes that were announced
@@ -61,6 +71,7 @@ type Member struct {
 	// them in their order. It is taken before Hub.mu.
 	telling sync.Mutex
 	cursor  atomic.Uint64 // how much of the log it was told; set under telling
+	listed  time.Time     // when its last list was due; guarded by telling
 }
 
 // A Listener is what a member hears the hub by. Its methods do not block; what
@@ -71,10 +82,12 @@ type Listener interface {
 	// when it has registered as u, or asked for the list of users. u may be nil.
 	// The hub is locked meanwhile.
 	Spell(users *Roster, u *User) []byte
-	// Tell queues what Spell returned.
-	Tell(spelled []byte, batch *wire.Batch)
-	// Announce queues a change.
-	Announce(c *Change, batch *wire.Batch)
+	// Tell queues what Spell returned, and reports whether there was room.
+	Tell(spelled []byte, batch *wire.Batch) bool
+	// Announce queues a change, and reports whether there was room.
+	Announce(c *Change, batch *wire.Batch) bool
+	// Busy reports whether the client has not taken yet what it was sent.
+	Busy() bool
 }
 
 // User is the member's registration, or nil.
@@ -91,19 +104,27 @@ type Options struct {
 	Presence bool
 	// Cluster are the other instances; nil: there is one.
 	Cluster Cluster
+	// Grace is how long a user whose connection broke is away; 0: it has left.
+	Grace time.Duration
+	// Deadlines time that; nil only without a Grace.
+	Deadlines *wire.Deadlines
+	// MaxHeld bounds the bytes of all relays that are held; 0 means no limit.
+	MaxHeld int64
 }
 
 // New starts a hub. Close ends it.
 func New(opts Options) *Hub {
 	h := &Hub{
-		presence: opts.Presence,
-		cluster:  opts.Cluster,
-		seed:     maphash.MakeSeed(),
-		wake:     make(chan struct{}, 1),
-		stop:     make(chan struct{}),
-		done:     make(chan struct{}),
+		presence:  opts.Presence,
+		cluster:   opts.Cluster,
+		grace:     opts.Grace,
+		deadlines: opts.Deadlines,
+		held:      holdTotals{limit: opts.MaxHeld},
+		seed:      maphash.MakeSeed(),
+		wake:      make(chan struct{}, 1),
+		stop:      make(chan struct{}),
+		done:      make(chan struct{}),
 	}
-	h.log.trimmed.L = &h.mu
 	for i := range h.shards {
 		h.shards[i].users = make(map[string]*User)
 	}
@@ -111,12 +132,18 @@ func New(opts Options) *Hub {
 	return h
 }
 
-// Drain refuses newcomers from now on.
+// Drain refuses new registrations from now on, and answers the relays that are
+// held: nobody can come back for them here. Who leaves from now on is not
+// announced, since everybody does.
 func (h *Hub) Drain() {
 	h.mu.Lock()
 	h.draining = true
-	h.log.trimmed.Broadcast()
+	var failed []*Held
+	for u := range h.absent() {
+		failed = append(failed, h.free(u)...)
+	}
 	h.mu.Unlock()
+	fail(failed)
 }
 
 // Close ends the hub's goroutine and waits for it.
@@ -177,53 +204,113 @@ func (h *Hub) Join(m *Member, listener Listener, watches bool) {
 }
 
 // Leave ends the membership, and the registration if the member still has one.
-func (h *Hub) Leave(m *Member) {
+// unacknowledged are relays that its connection was given and the device has not
+// acknowledged.
+func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if m.left {
+		h.mu.Unlock()
 		return
 	}
 	m.left = true
-	if m.index > 0 {
-		last := len(h.watching) - 1
-		h.watching[m.index-1] = h.watching[last]
-		h.watching[m.index-1].index = m.index
-		h.watching[last] = nil
-		h.watching = h.watching[:last]
-		m.index = 0
+	h.unwatch(m)
+	var failed []*Held
+	if u := m.user.Load(); u != nil {
+		if u.question != nil && u.question.old == u {
+			u.question.settle(false)
+		}
+		if !u.Gone() {
+			failed = h.part(u, ending, unacknowledged)
+		}
 	}
-	if u := m.User(); u != nil {
-		h.free(u)
-	}
+	h.mu.Unlock()
+	fail(failed)
 }
 
-// Release ends the registration that the member has; it may register again.
+// unwatch takes m out of those that are told of others. h.mu is held.
+func (h *Hub) unwatch(m *Member) {
+	if m.index == 0 {
+		return
+	}
+	last := len(h.watching) - 1
+	h.watching[m.index-1] = h.watching[last]
+	h.watching[m.index-1].index = m.index
+	h.watching[last] = nil
+	h.watching = h.watching[:last]
+	m.index = 0
+}
+
+// part makes u, whose connection is over, away, or frees its name. It returns the
+// relays that fail for that. h.mu is held.
+func (h *Hub) part(u *User, ending Ending, unacknowledged []*Held) []*Held {
+	if ending != Goodbye && h.grace > 0 && !h.draining {
+		h.leaveAway(u, ending, unacknowledged)
+		return nil
+	}
+	return append(unacknowledged, h.free(u)...)
+}
+
+// Release ends the registration that the member has, as its connection's breaking
+// does; it may register again.
 func (h *Hub) Release(m *Member) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	var failed []*Held
 	if u := m.User(); u != nil && !m.left {
-		h.free(u)
 		m.user.Store(nil)
+		failed = h.part(u, Broke, nil)
 	}
+	h.mu.Unlock()
+	fail(failed)
 }
 
-// release ends the registration u. h.mu is held.
-func (h *Hub) release(u *User) {
-	u.End()
-	if u.Instance == "" {
+// free ends a registration of ours, and frees its name. It returns the relays that
+// are held for it. h.mu is held.
+func (h *Hub) free(u *User) []*Held {
+	announced := false
+	if u.away != nil {
+		announced = h.endAbsence(u).announced
+	} else {
 		h.online.Add(-1)
 	}
-	if h.presence {
-		h.roster.Remove(u)
+	if u.question != nil {
+		u.question.settle(false)
 	}
-}
-
-// free releases a registration of ours, and its name. h.mu is held.
-func (h *Hub) free(u *User) {
-	h.release(u)
+	u.left.Store(true)
+	u.End()
 	h.bind(u.ID, nil)
-	h.tell(u, false, u.Peer, nil)
+	if !announced {
+		if h.presence {
+			h.roster.Remove(u)
+		}
+		if !h.draining {
+			h.tell(u, false, u.Peer, nil)
+		}
+	}
 	if h.cluster != nil {
 		h.cluster.Released(u)
+	}
+	if kept := u.waiting.Swap(nil); kept != nil {
+		return kept.finish()
+	}
+	return nil
+}
+
+// absent goes through the users of ours that are away. h.mu is held.
+func (h *Hub) absent() iter.Seq[*User] {
+	return func(yield func(*User) bool) {
+		if h.awayUsers.Load() == 0 {
+			return
+		}
+		for i := range h.shards {
+			s := &h.shards[i]
+			s.mu.RLock()
+			users := slices.Collect(maps.Values(s.users))
+			s.mu.RUnlock()
+			for _, u := range users {
+				if u.away != nil && !yield(u) {
+					return
+				}
+			}
+		}
 	}
 }

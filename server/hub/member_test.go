@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -23,6 +24,8 @@ type client struct {
 
 	announced func() // if not nil, called first for each announcement
 	quiet     bool   // it writes no list down
+	over      bool
+	busy      atomic.Bool
 	told      func() // if not nil, called first for each list
 
 	mu       sync.Mutex
@@ -33,18 +36,23 @@ type client struct {
 func (c *client) Relay(*Relay) Outcome { return OK }
 
 // Replaced leaves, as a connection does that is cut.
-func (c *client) Replaced() {
+func (c *client) Replaced(*Question) []*Held {
 	c.mu.Lock()
 	c.replaced++
 	c.mu.Unlock()
-	c.hub.Leave(&c.Member)
+	c.hub.Leave(&c.Member, Goodbye, nil)
+	return nil
 }
 
-func (c *client) Announce(change *Change, _ *wire.Batch) {
+func (c *client) Over() bool { return c.over }
+func (c *client) Busy() bool { return c.busy.Load() }
+
+func (c *client) Announce(change *Change, _ *wire.Batch) bool {
 	if c.announced != nil {
 		c.announced()
 	}
 	c.hear(short(change))
+	return true
 }
 
 func (c *client) Spell(users *Roster, u *User) []byte {
@@ -54,11 +62,12 @@ func (c *client) Spell(users *Roster, u *User) []byte {
 	return spellList(users, u)
 }
 
-func (c *client) Tell(spelled []byte, _ *wire.Batch) {
+func (c *client) Tell(spelled []byte, _ *wire.Batch) bool {
 	if c.told != nil {
 		c.told()
 	}
 	c.hear(string(spelled))
+	return true
 }
 
 func (c *client) hear(what string) {

@@ -101,7 +101,7 @@ func TestAgainstModel(t *testing.T) {
 				c := m.members[rng.IntN(len(m.members))]
 				switch rng.IntN(8) {
 				case 0:
-					h.Leave(&c.Member)
+					h.Leave(&c.Member, Goodbye, nil)
 					m.leave(c)
 				case 1, 2:
 					h.List(&c.Member, nil)
@@ -114,7 +114,7 @@ func TestAgainstModel(t *testing.T) {
 				case 4: // one who has left says more
 					c = all[rng.IntN(len(all))]
 					if !slices.Contains(m.members, c) {
-						h.Leave(&c.Member)
+						h.Leave(&c.Member, Goodbye, nil)
 						if code := h.Bind(&c.Member, Claim{ID: "a"}, nil); code != Unavailable {
 							t.Fatalf("step %d: registered after the end: %d", step, code)
 						}
@@ -174,16 +174,20 @@ type viewer struct {
 
 func (v *viewer) Relay(*Relay) Outcome { return OK }
 
-func (v *viewer) Replaced() {
+func (v *viewer) Replaced(*Question) []*Held {
 	v.replaced.Add(1)
-	v.hub.Leave(&v.Member)
+	v.hub.Leave(&v.Member, Goodbye, nil)
+	return nil
 }
 
-func (v *viewer) Announce(change *Change, _ *wire.Batch) {
+func (v *viewer) Over() bool { return false }
+func (v *viewer) Busy() bool { return false }
+
+func (v *viewer) Announce(change *Change, _ *wire.Batch) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if u := v.user.Load(); v.view == nil || u != nil && u.Gone() {
-		return // it has not asked yet, or will be disconnected
+		return true // it has not asked yet, or will be disconnected
 	}
 	v.heard++
 	name, comes := change.User.ID, change.Online
@@ -195,11 +199,12 @@ func (v *viewer) Announce(change *Change, _ *wire.Batch) {
 	} else {
 		delete(v.view, name)
 	}
+	return true
 }
 
 func (v *viewer) Spell(users *Roster, u *User) []byte { return spellList(users, u) }
 
-func (v *viewer) Tell(spelled []byte, _ *wire.Batch) {
+func (v *viewer) Tell(spelled []byte, _ *wire.Batch) bool {
 	s := string(spelled)
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -207,6 +212,7 @@ func (v *viewer) Tell(spelled []byte, _ *wire.Batch) {
 	for _, name := range strings.Fields(s[1 : len(s)-1]) {
 		v.view[name] = true
 	}
+	return true
 }
 
 func joinViewer(h *Hub) *viewer {
@@ -260,7 +266,7 @@ func checkViews(t *testing.T, h *Hub, viewers []*viewer) {
 		}
 		v.mu.Unlock()
 	}
-	h.Leave(&asker.Member)
+	h.Leave(&asker.Member, Goodbye, nil)
 }
 
 // TestOneHolder has 200 connections claim one name at once, again and again.
@@ -306,7 +312,7 @@ func TestOneHolder(t *testing.T) {
 			t.Fatalf("holder: %v, replaced: %d", holder != nil, replaced)
 		}
 		checkViews(t, h, append([]*viewer{holder}, watchers...))
-		h.Leave(&holder.Member)
+		h.Leave(&holder.Member, Goodbye, nil)
 		if t.Failed() {
 			return
 		}
@@ -335,7 +341,7 @@ func TestAtRandom(t *testing.T) {
 					name := string(rune('a' + rng.IntN(6)))
 					switch rng.IntN(12) {
 					case 0:
-						h.Leave(&v.Member)
+						h.Leave(&v.Member, Goodbye, nil)
 					case 1:
 						h.List(&v.Member, nil)
 					case 2:
@@ -357,7 +363,7 @@ func TestAtRandom(t *testing.T) {
 		all := slices.Concat(viewers...)
 		checkViews(t, h, all)
 		for _, v := range all {
-			h.Leave(&v.Member)
+			h.Leave(&v.Member, Goodbye, nil)
 		}
 		if h.Online() != 0 || h.roster.Len() != 0 || len(h.watching) != 0 {
 			t.Errorf("when all have left: %d online, %d listed, %d watching", h.Online(), h.roster.Len(), len(h.watching))

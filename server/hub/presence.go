@@ -1,8 +1,8 @@
 package hub
 
 import (
-	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -24,44 +24,44 @@ type Change struct {
 // size is about what the change takes when it is sent.
 func (c *Change) size() int { return len(c.User.JSON) + 36 }
 
-// log is what has changed and was not told to everybody yet. Each member has a
-// cursor into it, is told what lies behind that before anything else is sent
-// to it, and otherwise by the hub's goroutine, which goes through all members:
-// what changes while it goes waits for the next round, and leaves together.
+// log is what has changed lately. Each member has a cursor into it, is told what
+// lies behind that before anything else is sent to it, and otherwise by the hub's
+// goroutine. The log waits for nobody: it keeps the latest maxLogSize bytes, and a
+// member whose cursor falls out of it is sent a list instead.
 type log struct {
 	head    atomic.Uint64 // position behind the last entry
 	base    uint64        // position of entries[0]
 	entries []*Change
 	size    int              // bytes of entries
 	arrived map[*User]uint64 // positions of the arrivals in entries
-	trimmed sync.Cond
 }
 
 const (
-	// maxLog and maxLogSize bound the log: past them, registrations wait for the
-	// hub's goroutine. Departures do not, and there are no more of them than
-	// connections.
-	maxLog     = 1 << 14
 	maxLogSize = 1 << 20
 	// crowdedSize is the backlog, in bytes, above which a user who joined and
 	// left within it is not announced.
 	crowdedSize = maxLogSize / 4
-	// mouthful is how many bytes a member is told before they are written, so
-	// that who reads is not cut for what it was not sent yet.
-	mouthful = 64 << 10
+	// maxUnflushed is how many bytes of changes a member is sent before they are
+	// written.
+	maxUnflushed = 64 << 10
+	// listInterval is how often a member whose cursor fell out of the log is sent
+	// a list.
+	listInterval = 5 * time.Second
+	// retryInterval is how often the hub looks after members that were busy.
+	retryInterval = 200 * time.Millisecond
 )
 
-// since returns the entries from position on. Hub.mu is held; the result stays
-// as it is without.
-// A member that has left may ask for what is gone; it is told nothing.
-func (l *log) since(position uint64) []*Change {
+// since returns the entries from position on, and whether they are all there.
+// Hub.mu is held; the result stays as it is without.
+func (l *log) since(position uint64) (news []*Change, all bool) {
 	if position < l.base {
-		return nil
+		return nil, false
 	}
-	return l.entries[position-l.base:]
+	return l.entries[position-l.base:], true
 }
 
-// append adds an arrival or a departure. Hub.mu is held.
+// append adds a change, and drops the oldest where there are too many. Hub.mu is
+// held.
 func (l *log) append(a *Change) {
 	at := l.head.Load()
 	if a.Online {
@@ -77,22 +77,26 @@ func (l *log) append(a *Change) {
 	l.entries = append(l.entries, a)
 	l.size += a.size()
 	l.head.Add(1)
-}
-
-// trim forgets what lies before position. Hub.mu is held.
-func (l *log) trim(position uint64) {
-	told := l.entries[:position-l.base]
-	for _, a := range told {
-		l.size -= a.size()
-		delete(l.arrived, a.User)
+	for l.size > maxLogSize {
+		l.drop(l.base + 1)
 	}
-	l.entries = append([]*Change(nil), l.entries[len(told):]...)
-	l.base = position
-	l.trimmed.Broadcast()
 }
 
-// full reports whether registrations have to wait. Hub.mu is held.
-func (l *log) full() bool { return len(l.entries) >= maxLog || l.size >= maxLogSize }
+// drop forgets what lies before position. Hub.mu is held.
+func (l *log) drop(position uint64) {
+	dropped := l.entries[:position-l.base]
+	for _, a := range dropped {
+		l.size -= a.size()
+		if at, ok := l.arrived[a.User]; ok && at < position {
+			delete(l.arrived, a.User)
+		}
+	}
+	l.entries = l.entries[len(dropped):]
+	if len(l.entries) == 0 {
+		l.entries = nil
+	}
+	l.base = position
+}
 
 // tell appends a change. h.mu is held.
 func (h *Hub) tell(u *User, online bool, except1, except2 Peer) {
@@ -111,48 +115,27 @@ func (h *Hub) tell(u *User, online bool, except1, except2 Peer) {
 	}
 }
 
-// crowded reports whether registrations have to wait for those who are to be
-// told of others.
-func (h *Hub) crowded() bool {
-	if !h.presence {
-		return false
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.log.full() && !h.draining
-}
-
-// awaitRoom waits until that is over.
-func (h *Hub) awaitRoom() {
-	if !h.presence {
-		return
-	}
-	h.mu.Lock()
-	for h.log.full() && !h.draining {
-		h.log.trimmed.Wait()
-	}
-	h.mu.Unlock()
-}
-
-// tell queues news for m and moves its cursor. m.telling is held.
-func (m *Member) tell(news []*Change, batch *wire.Batch) {
+// hear queues news for m, as far as they fit, and moves its cursor. m.telling is
+// held. It reports whether m has heard all of them.
+func (m *Member) hear(news []*Change, limit int, batch *wire.Batch) bool {
 	from := m.cursor.Load()
 	to := from + uint64(len(news))
 	size := 0
-	for _, a := range news {
+	for i, a := range news {
 		if undone := a.undone.Load(); undone != 0 && undone <= to || a.undoes > from {
 			continue
 		}
 		if a.except[0] == m.listener || a.except[1] == m.listener {
 			continue
 		}
-		m.listener.Announce(a, batch)
-		if size += a.size(); size >= mouthful && batch != nil {
-			size = 0
-			batch.Flush()
+		if size >= limit || !m.listener.Announce(a, batch) {
+			m.cursor.Store(from + uint64(i))
+			return false
 		}
+		size += a.size()
 	}
-	m.cursor.Add(uint64(len(news)))
+	m.cursor.Store(to)
+	return true
 }
 
 // CatchUp tells m what has changed up to now, so that what is sent to it next
@@ -161,42 +144,100 @@ func (h *Hub) CatchUp(m *Member, batch *wire.Batch) {
 	if !m.watches || m.cursor.Load() == h.log.head.Load() {
 		return
 	}
+	var own wire.Batch
 	m.telling.Lock()
-	h.mu.Lock()
-	news := h.log.since(m.cursor.Load())
-	h.mu.Unlock()
-	m.tell(news, batch)
+	h.catchUp(m, maxLogSize, batched(batch, &own))
 	m.telling.Unlock()
+	own.Flush()
 }
 
-// announce tells all members what has changed, until Close.
+// batched is batch, or own where there is none, so that nothing is written while
+// a lock is held.
+func batched(batch, own *wire.Batch) *wire.Batch {
+	if batch != nil {
+		return batch
+	}
+	return own
+}
+
+// catchUp queues what m has missed: the changes where the log has them, limit
+// bytes at most, else a list. m.telling is held. It reports whether m has missed
+// nothing any more.
+func (h *Hub) catchUp(m *Member, limit int, batch *wire.Batch) bool {
+	h.mu.Lock()
+	if m.left {
+		m.cursor.Store(h.log.head.Load())
+		h.mu.Unlock()
+		return true
+	}
+	news, all := h.log.since(m.cursor.Load())
+	if all {
+		h.mu.Unlock()
+		return m.hear(news, limit, batch)
+	}
+	if time.Since(m.listed) < listInterval {
+		h.mu.Unlock()
+		return false
+	}
+	spelled, head := m.listener.Spell(&h.roster, m.User()), h.log.head.Load()
+	h.mu.Unlock()
+	if !m.listener.Tell(spelled, batch) {
+		return false
+	}
+	m.listed = time.Now()
+	m.cursor.Store(head)
+	return true
+}
+
+// announce tells all members what has changed, until Close. A member that has not
+// taken what it was sent before keeps its place in the log.
 func (h *Hub) announce() {
 	defer close(h.done)
+	retry := time.NewTimer(0)
+	defer retry.Stop()
 	var members []*Member
 	var batch wire.Batch
 	for {
 		select {
 		case <-h.wake:
+		case <-retry.C:
 		case <-h.stop:
 			return
 		}
 		h.mu.Lock()
 		members = append(members[:0], h.watching...)
-		base, head, news := h.log.base, h.log.head.Load(), h.log.since(h.log.base)
+		head := h.log.head.Load()
 		h.mu.Unlock()
 
+		behind := false
 		for _, m := range members {
-			m.telling.Lock()
-			if at := m.cursor.Load(); at < head {
-				m.tell(news[at-base:], &batch)
+			for m.cursor.Load() < head {
+				if m.listener.Busy() {
+					behind = true
+					break
+				}
+				m.telling.Lock()
+				at := m.cursor.Load()
+				done := h.catchUp(m, maxUnflushed, &batch)
+				stuck := !done && m.cursor.Load() == at
+				m.telling.Unlock()
+				batch.Flush()
+				if stuck {
+					behind = true
+					break
+				}
 			}
-			m.telling.Unlock()
-			batch.Flush()
 		}
 		clear(members)
 
+		if behind {
+			retry.Reset(retryInterval)
+			continue
+		}
 		h.mu.Lock()
-		h.log.trim(head)
+		if head > h.log.base {
+			h.log.drop(head)
+		}
 		h.mu.Unlock()
 	}
 }

@@ -3,9 +3,11 @@ package hub
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // block joins a client that holds the hub's goroutine up at the first
@@ -43,7 +45,7 @@ func TestCatchUp(t *testing.T) {
 		heard(b, "[] +c [c]")
 		h.List(&a.Member, nil)
 		heard(a, "+c -b +d [c d]")
-		h.Leave(&b.Member)
+		h.Leave(&b.Member, Goodbye, nil)
 		h.CatchUp(&b.Member, nil) // who has left may hear or not
 
 		late := join(h, "late")
@@ -57,7 +59,7 @@ func TestCatchUp(t *testing.T) {
 		heard(c, "-b +d -d")
 		heard(late, "")
 
-		h.Leave(&a.Member)
+		h.Leave(&a.Member, Goodbye, nil)
 		c.register("e")
 		synctest.Wait()
 		h.CatchUp(&a.Member, nil) // what it missed is not kept for it
@@ -81,7 +83,7 @@ func TestPresenceBeforeRelay(t *testing.T) {
 				h.CatchUp(&a.Member, nil)
 				a.hear("relay " + name)
 			}
-			h.Leave(&b.Member)
+			h.Leave(&b.Member, Goodbye, nil)
 			h.CatchUp(&a.Member, nil)
 			a.hear("end " + fmt.Sprintf("%dx%d", s, names-1))
 		})
@@ -107,70 +109,47 @@ func TestPresenceBeforeRelay(t *testing.T) {
 	}
 }
 
-// TestLogIsBounded has the hub's goroutine held up: registrations go on until
-// the log is full, and then wait for it, or for the hub's end.
-func TestLogIsBounded(t *testing.T) {
-	tests := []struct {
-		name string
-		then func(h *Hub, open func())
-		want Outcome
-	}{
-		{"told", func(_ *Hub, open func()) { open() }, OK},
-		{"draining", func(h *Hub, _ func()) { h.Drain() }, Unavailable},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := start(t, true)
-				_, open := block(h)
-				var last *client
-				for i := range maxLog {
-					last = joinDeaf(h, "")
-					last.quiet = true
-					if code := h.Bind(&last.Member, Claim{ID: fmt.Sprint("user", i)}, nil); code != OK {
-						t.Fatalf("registration %d: code %d", i, code)
-					}
-				}
+// TestBusy has one client that takes nothing: it keeps its place in the log, nobody
+// waits for it, and once its place has fallen out of the log it is sent a list.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, true)
+		slow, quick := join(h, "slow"), join(h, "quick")
+		slow.busy.Store(true)
+		b := join(h, "B")
+		b.register("b")
+		synctest.Wait()
+		if got := quick.take(); got != "+b" {
+			t.Errorf("quick heard %q", got)
+		}
+		if got := slow.take(); got != "" {
+			t.Errorf("slow heard %q", got)
+		}
+		slow.busy.Store(false)
+		time.Sleep(2 * retryInterval)
+		if got := slow.take(); got != "+b" {
+			t.Errorf("slow heard %q", got)
+		}
 
-				if !h.crowded() {
-					t.Error("not crowded")
-				}
-				const waiting = 5
-				codes := make(chan Outcome, waiting)
-				for i := range waiting {
-					go func() {
-						c := joinDeaf(h, "")
-						h.awaitRoom()
-						codes <- h.Bind(&c.Member, Claim{ID: fmt.Sprint("late", i)}, nil)
-					}()
-				}
-				synctest.Wait()
-				if len(codes) > 0 || h.Online() != maxLog {
-					t.Errorf("%d went on, %d online", len(codes), h.Online())
-				}
-				h.Leave(&last.Member) // does not wait
-				if h.Online() != maxLog-1 {
-					t.Errorf("%d online", h.Online())
-				}
-
-				tt.then(h, open)
-				for range waiting {
-					if code := <-codes; code != tt.want {
-						t.Errorf("code %d, want %d", code, tt.want)
-					}
-				}
-				if tt.want != OK {
-					open()
-				}
-				synctest.Wait()
-				h.mu.Lock()
-				defer h.mu.Unlock()
-				if len(h.log.entries) != 0 {
-					t.Errorf("%d entries are left", len(h.log.entries))
-				}
-			})
-		})
-	}
+		slow.busy.Store(true)
+		long := strings.Repeat("x", 50)
+		for i := range maxLogSize/80 + 100 {
+			c := joinDeaf(h, "")
+			c.quiet = true
+			c.register(long + fmt.Sprint(i))
+			h.Leave(&c.Member, Goodbye, nil)
+		}
+		if size := len(h.log.entries); h.log.size > maxLogSize {
+			t.Errorf("%d entries of %d bytes", size, h.log.size)
+		}
+		synctest.Wait()
+		slow.take()
+		slow.busy.Store(false)
+		time.Sleep(2 * retryInterval)
+		if got := slow.take(); got != "[b]" {
+			t.Errorf("slow heard %.100q", got)
+		}
+	})
 }
 
 // TestCloseWaits closes the hub while its goroutine is at work.

@@ -13,17 +13,15 @@ type Claim struct {
 	Guarded, Proved bool
 }
 
-// RegisterWaits reports whether Register may wait now: for other instances, or for
-// members who are to be told of others.
-func (h *Hub) RegisterWaits() bool { return h.cluster != nil || h.crowded() }
+// RegisterWaits reports whether Register may wait: for other instances.
+func (h *Hub) RegisterWaits() bool { return h.cluster != nil }
 
 // Register gives the name to the member, takes it from the member that held it,
 // and releases the name that the member had. Where the member holds the name
 // already, only its key is set. The member's Listener is told, in order with the
-// announcements. The outcome is OK, InvalidProof for a name that is guarded, or
-// Unavailable.
+// announcements, and behind that gets the relays that were held for the name. The
+// outcome is OK, InvalidProof for a name that is guarded, or Unavailable.
 func (h *Hub) Register(m *Member, claim Claim, batch *wire.Batch) Outcome {
-	h.awaitRoom()
 	if h.cluster == nil {
 		return h.Bind(m, claim, batch)
 	}
@@ -35,68 +33,119 @@ func (h *Hub) Register(m *Member, claim Claim, batch *wire.Batch) Outcome {
 
 // Bind is Register for this instance alone.
 func (h *Hub) Bind(m *Member, claim Claim, batch *wire.Batch) Outcome {
+	var own wire.Batch
 	m.telling.Lock()
 	h.mu.Lock()
-	own := m.user.Load()
-	// Who was replaced will be disconnected, and must not take the name along.
-	if h.draining || m.left || own != nil && own.Gone() {
+	e, outcome := h.enter(m, claim)
+	if outcome != OK {
 		h.mu.Unlock()
 		m.telling.Unlock()
-		return Unavailable
+		return outcome
 	}
-	replaced := h.Find([]byte(claim.ID))
-	if replaced == own {
-		replaced = nil
-	}
-	if replaced != nil && claim.Guarded && replaced.Key() != "" && (!claim.Proved || replaced.Key() != claim.Key) {
-		h.mu.Unlock()
-		m.telling.Unlock()
-		return InvalidProof
-	}
-	if own != nil && own.ID == claim.ID {
-		own.SetKey(claim.Key)
-	} else {
-		if own != nil {
-			h.free(own)
-		}
-		if replaced != nil {
-			h.takeovers.Add(1)
-			h.release(replaced)
-			h.tell(replaced, false, m.listener, replaced.Peer)
-		}
-		u := NewUser(claim.ID, claim.Key, m.listener)
-		u.Epoch = claim.Epoch
-		u.arriving.Lock()
-		u.arrived.Store(false)
-		defer u.arrive()
-		m.user.Store(u)
-		h.bind(u.ID, u)
-		h.online.Add(1)
-		if h.presence {
-			h.roster.Add(u)
-		}
-		if replaced != nil {
-			h.tell(u, true, m.listener, replaced.Peer)
+	h.list(m, batched(batch, &own))
+	if e.replaced != nil {
+		unacknowledged := e.replaced.Replaced(e.question)
+		if e.same {
+			e.user.putBack(unacknowledged)
 		} else {
-			h.tell(u, true, m.listener, nil)
+			e.failed = append(unacknowledged, e.failed...)
 		}
 	}
-	h.list(m, batch)
-	if replaced != nil {
-		replaced.Peer.Replaced()
+	if e.user != nil {
+		e.user.deliver()
 	}
+	own.Flush()
+	fail(e.failed)
 	return OK
+}
+
+// An entry is what a registration leaves to do once nothing is locked.
+type entry struct {
+	user     *User     // nil: the member had the name before
+	replaced Peer      // the connection that had it; may be nil
+	same     bool      // both are the same user's
+	question *Question // for replaced, to settle whether that is so
+	failed   []*Held   // relays that nobody gets
+}
+
+// enter gives the name to the member, and announces what there is to announce.
+// h.mu is held.
+func (h *Hub) enter(m *Member, claim Claim) (e entry, outcome Outcome) {
+	had := m.user.Load()
+	// A member that was replaced will be disconnected, and must not take the name
+	// along.
+	if h.draining || m.left || had != nil && had.Gone() {
+		return e, Unavailable
+	}
+	if had != nil && had.ID == claim.ID {
+		had.SetKey(claim.Key)
+		return e, OK
+	}
+	former := h.Find([]byte(claim.ID))
+	e.same = former != nil && sameUser(former, claim)
+	if former != nil && claim.Guarded && !e.same && !former.hidden.Load() {
+		return e, InvalidProof
+	}
+	if had != nil {
+		e.failed = h.free(had)
+	}
+	u := NewUser(claim.ID, claim.Key, m.listener)
+	u.Epoch = claim.Epoch
+	e.user = u
+	h.newHold(u)
+	switch {
+	case former == nil:
+		h.settle(m, u)
+		h.tell(u, true, m.listener, nil)
+	case former.away != nil && e.same:
+		h.comeBack(m, former, u)
+	case former.away != nil:
+		e.failed = append(e.failed, h.free(former)...)
+		h.settle(m, u)
+		h.tell(u, true, m.listener, nil)
+	default:
+		if former.Instance == "" {
+			e.replaced = former.Peer
+		}
+		e.question = h.takeOver(m, former, u, e.same)
+	}
+	return e, OK
+}
+
+// settle makes u the member's registration. h.mu is held.
+func (h *Hub) settle(m *Member, u *User) {
+	m.user.Store(u)
+	h.bind(u.ID, u)
+	h.online.Add(1)
+	if h.presence {
+		h.roster.Add(u)
+	}
+}
+
+// succeed makes u the member's registration in the place of former, by which the
+// same user goes on. h.mu is held.
+func (h *Hub) succeed(m *Member, former, u *User) {
+	former.successor.Store(u)
+	former.End()
+	m.user.Store(u)
+	h.bind(u.ID, u)
+	h.online.Add(1)
+	if h.presence {
+		h.roster.Replace(former, u)
+	}
 }
 
 // List tells m the list of users, in order with the announcements.
 func (h *Hub) List(m *Member, batch *wire.Batch) {
+	var own wire.Batch
 	m.telling.Lock()
 	h.mu.Lock()
-	h.list(m, batch)
+	h.list(m, batched(batch, &own))
+	own.Flush()
 }
 
-// list tells m all that has changed so far, and then the list. m.telling and
-// h.mu are held, and released.
+// list tells m all that has changed so far, and then the list. m.telling and h.mu
+// are held, and released.
 func (h *Hub) list(m *Member, batch *wire.Batch) {
 	roster := &h.roster
 	if !h.presence {
@@ -104,11 +153,15 @@ func (h *Hub) list(m *Member, batch *wire.Batch) {
 	}
 	spelled := m.listener.Spell(roster, m.User())
 	var news []*Change
+	head := h.log.head.Load()
 	if m.watches {
-		news = h.log.since(m.cursor.Load())
+		news, _ = h.log.since(m.cursor.Load())
 	}
 	h.mu.Unlock()
-	m.tell(news, batch)
+	if m.watches {
+		m.hear(news, maxLogSize, batch)
+		m.cursor.Store(head) // the list has it all
+	}
 	m.listener.Tell(spelled, batch)
 	m.telling.Unlock()
 }

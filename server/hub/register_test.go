@@ -108,7 +108,7 @@ func TestRegister(t *testing.T) {
 			"find a => A",
 			"find b => nobody",
 			"B list => B:[a]",
-			"A leave => B:-a | C:-a | W:-a",
+			"A leave =>",
 			"B list => B:[]",
 		}},
 		{name: "no presence", silent: true, script: []string{
@@ -175,7 +175,7 @@ func play(t *testing.T, h *Hub, clients []*client, i int, line string) {
 		case "list":
 			h.List(&c.Member, nil)
 		case "leave":
-			h.Leave(&c.Member)
+			h.Leave(&c.Member, Goodbye, nil)
 		}
 	}
 	synctest.Wait() // for the hub's goroutine

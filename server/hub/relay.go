@@ -22,6 +22,9 @@ type Relay struct {
 	// Sender is told what became of the relay, with Ack, if it is Pending.
 	Sender Sender
 	Ack    int64
+	// Address is what counts as one client where clients are limited; empty: not
+	// known.
+	Address string
 }
 
 // A Sender gets the replies to relays that were Pending.
@@ -40,6 +43,9 @@ type Reply struct {
 	Ack     int64 // of the Relay
 	Outcome Outcome
 	Batch   *wire.Batch // as in Relay
+	// Quiet: the sender has had the same error for this name; only the
+	// acknowledgement is to be answered.
+	Quiet bool
 }
 
 // A Peer is one client's connection as the others see it. Its methods do not
@@ -52,8 +58,15 @@ type Peer interface {
 	// goes on; Pending that r.Sender gets the reply.
 	Relay(r *Relay) Outcome
 
-	// Replaced disconnects the client, whose name another connection took.
-	Replaced()
+	// Replaced disconnects the client, whose name another connection took, and
+	// returns the relays that it was sent and has not acknowledged. Relay returns
+	// NotFound from then on. Where q is not nil, it is answered: the client is
+	// asked whether it is still there, and told behind that question that it is
+	// disconnected.
+	Replaced(q *Question) []*Held
+
+	// Over reports whether Relay returns NotFound from now on.
+	Over() bool
 }
 
 // Relay hands r to its target, here or on another instance. r.From must be
@@ -62,12 +75,20 @@ func (h *Hub) Relay(r *Relay) Outcome {
 	target := h.reachable(r.To)
 	for target != nil {
 		outcome := target.Relay(r)
-		if outcome != NotFound || !target.Gone() {
+		if outcome != NotFound {
 			return outcome
+		}
+		if held := h.holdFor(target); held != nil {
+			if outcome, kept := held.add(r); kept {
+				return outcome
+			}
 		}
 		// The name may have changed hands since it was looked up.
 		next := h.reachable(r.To)
 		if next == target {
+			if !target.Gone() {
+				return NotFound
+			}
 			break
 		}
 		target = next
@@ -76,6 +97,23 @@ func (h *Hub) Relay(r *Relay) Outcome {
 		return NotFound
 	}
 	return h.cluster.Relay(r)
+}
+
+// holdFor returns the hold for u, whose connection took no relay: if it is over, u
+// will be away as soon as the hub is told of that. It is nil where that is not so.
+func (h *Hub) holdFor(u *User) *hold {
+	if h.grace == 0 || !u.over() {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if u.Gone() || h.draining {
+		return nil
+	}
+	if held := u.waiting.Load(); held != nil {
+		return held
+	}
+	return h.newHold(u)
 }
 
 // reachable returns the user that a relay can be handed to at once, or nil.

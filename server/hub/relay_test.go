@@ -35,7 +35,7 @@ func TestRelayFollowsATakeover(t *testing.T) {
 		want Outcome
 	}{
 		"taken over":            {func(_ *Hub, _ *leaving, next *client) { next.register("bob") }, OK},
-		"nobody holds it now":   {func(h *Hub, l *leaving, _ *client) { h.Leave(&l.Member) }, NotFound},
+		"nobody holds it now":   {func(h *Hub, l *leaving, _ *client) { h.Leave(&l.Member, Goodbye, nil) }, NotFound},
 		"it holds it, and ends": {func(*Hub, *leaving, *client) {}, NotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestRelayFollowsATakeover(t *testing.T) {
 			if outcome := h.Relay(&Relay{From: alice.User(), To: []byte("bob"), Payload: []byte("1")}); outcome != tt.want {
 				t.Errorf("outcome %d, want %d", outcome, tt.want)
 			}
-			h.Leave(&l.Member)
+			h.Leave(&l.Member, Goodbye, nil)
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/oodaa/signaling/server/rawjson"
@@ -23,11 +22,19 @@ type User struct {
 
 	key  atomic.Pointer[string]
 	gone atomic.Bool
+	// left: the user said goodbye, or did not come back in time.
+	left atomic.Bool
+	// hidden: the user is away, and that has been announced.
+	hidden atomic.Bool
+	// waiting is not nil while relays to the user are held: it is away, or has not
+	// been told yet that it has the name.
+	waiting atomic.Pointer[hold]
+	// successor is the registration by which the same user goes on, if it does.
+	successor atomic.Pointer[User]
 
-	// arriving is held until the client has been told that it has the name, so
-	// that what others send to it comes behind that.
-	arriving sync.Mutex
-	arrived  atomic.Bool
+	// guarded by Hub.mu
+	away     *absence  // nil: it is not
+	question *Question // whether it is the same user as before; nil: that is settled
 }
 
 // NewUser returns the registration of id by peer. key is the public key of a
@@ -35,7 +42,6 @@ type User struct {
 func NewUser(id, key string, peer Peer) *User {
 	u := &User{ID: id, JSON: rawjson.AppendString(nil, id), Peer: peer}
 	u.SetKey(key)
-	u.arrived.Store(true)
 	return u
 }
 
@@ -48,21 +54,32 @@ func (u *User) SetKey(key string) { u.key.Store(&key) }
 // Gone reports whether the registration has ended.
 func (u *User) Gone() bool { return u.gone.Load() }
 
-// arrive lets relays to the user go on.
-func (u *User) arrive() {
-	u.arrived.Store(true)
-	u.arriving.Unlock()
-}
-
-// Relay puts r on the user's connection, behind what the client is told when it
-// registers.
+// Relay puts r on the user's connection, or holds it.
 func (u *User) Relay(r *Relay) Outcome {
-	if !u.arrived.Load() {
-		u.arriving.Lock()
-		u.arriving.Unlock() //nolint:staticcheck // it is waited for
+	if held := u.waiting.Load(); held != nil {
+		if outcome, kept := held.add(r); kept {
+			return outcome
+		}
 	}
 	return u.Peer.Relay(r)
 }
+
+// over reports whether the user's connection takes nothing any more.
+func (u *User) over() bool { return u.Peer.Over() }
+
+// latest is the registration that the user has now.
+func (u *User) latest() *User {
+	for {
+		next := u.successor.Load()
+		if next == nil {
+			return u
+		}
+		u = next
+	}
+}
+
+// departed reports whether the user has left.
+func (u *User) departed() bool { return u.latest().left.Load() }
 
 // End ends the registration.
 func (u *User) End() { u.gone.Store(true) }

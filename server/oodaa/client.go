@@ -2,6 +2,7 @@ package oodaa
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oodaa/signaling/events"
@@ -16,6 +17,7 @@ type client struct {
 	events.Client
 	gateway *Gateway
 	socket  socketio.Socket
+	over    atomic.Bool // it takes nothing any more
 
 	// owned by the caller of Event
 	known bool   // it has registered

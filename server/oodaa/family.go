@@ -1,6 +1,8 @@
 package oodaa
 
 import (
+	"errors"
+
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/socketio"
@@ -40,7 +42,7 @@ func (c *client) fail(ask events.Ask, outcome hub.Outcome, kind hub.Kind, to []b
 // Failed sends the error of anything else but a relay.
 func (c *client) Failed(ask events.Ask, outcome hub.Outcome) { c.fail(ask, outcome, 0, nil) }
 
-// Registered answers a register, and goes on with the relays that waited for it.
+// Registered answers a register.
 func (c *client) Registered(ask events.Ask, _ string, outcome hub.Outcome) {
 	if outcome != hub.OK {
 		c.fail(ask, outcome, 0, nil)
@@ -49,18 +51,23 @@ func (c *client) Registered(ask events.Ask, _ string, outcome hub.Outcome) {
 	}
 	c.known = true
 	c.ack(ask, hub.OK, "")
-	c.handleEarly(ask.Batch)
 }
+
+// Settled handles the relays that waited for the register.
+func (c *client) Settled(batch *wire.Batch) { c.handleEarly(batch) }
 
 // Replied answers a relay whose outcome was open.
 func (c *client) Replied(r *hub.Reply) {
 	ask := events.Ask{Ack: r.Ack, Batch: r.Batch}
 	c.gateway.Handlers.Counters.Relay(r.Kind, r.Outcome)
-	if r.Outcome == hub.OK {
+	switch {
+	case r.Outcome == hub.OK:
 		c.ack(ask, hub.OK, "")
-		return
+	case r.Quiet:
+		c.ack(ask, r.Outcome, text(r.Outcome, r.Kind, r.To))
+	default:
+		c.fail(ask, r.Outcome, r.Kind, r.To)
 	}
-	c.fail(ask, r.Outcome, r.Kind, r.To)
 }
 
 // ICEServers sends the acknowledgement where one is wanted, else the event.
@@ -85,18 +92,23 @@ var endings = map[events.Ending]string{
 func (c *client) Spell(users *hub.Roster, u *hub.User) []byte { return spellUsers(users, u) }
 
 // Tell queues it.
-func (c *client) Tell(spelled []byte, batch *wire.Batch) { _ = c.socket.Emit(spelled, nil, batch) }
+func (c *client) Tell(spelled []byte, batch *wire.Batch) bool {
+	return !errors.Is(c.socket.Emit(spelled, nil, batch), socketio.ErrSlow)
+}
 
 // Announce queues a change, spelled once for all clients.
-func (c *client) Announce(change *hub.Change, batch *wire.Batch) {
+func (c *client) Announce(change *hub.Change, batch *wire.Batch) bool {
 	spelled := change.Spelled.Load()
 	if spelled == nil {
 		args := spellChange(change)
 		spelled = &args
 		change.Spelled.Store(spelled)
 	}
-	_ = c.socket.Emit(*spelled, nil, batch)
+	return c.Tell(*spelled, batch)
 }
+
+// Busy reports whether something waits for the client.
+func (c *client) Busy() bool { return c.socket.Waiting() > 0 }
 
 // eventNames is more than appendRelay adds to the payload and the sender.
 const eventNames = 64
@@ -111,11 +123,16 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	if len(args) > c.gateway.MaxMessage || !c.fits(args, r.Attachments) {
 		return hub.TooLarge
 	}
+	if c.over.Load() {
+		return hub.NotFound
+	}
 	switch c.socket.Relay(args, r.Attachments, wire.Receipt{From: r.From}, r.Batch) {
 	case nil:
 		return hub.OK
 	case socketio.ErrFull:
 		return hub.NotResponding
+	case socketio.ErrClosed:
+		c.over.Store(true)
 	}
 	return hub.NotFound
 }
@@ -133,4 +150,11 @@ func (c *client) fits(args []byte, attachments [][]byte) bool {
 }
 
 // Replaced disconnects the client, whose name another connection took.
-func (c *client) Replaced() { c.socket.Disconnect() }
+func (c *client) Replaced(*hub.Question) []*hub.Held {
+	c.over.Store(true)
+	c.socket.Disconnect()
+	return nil
+}
+
+// Over reports whether the connection takes nothing any more.
+func (c *client) Over() bool { return c.over.Load() }

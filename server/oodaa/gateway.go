@@ -90,8 +90,8 @@ func (c *client) admit(grant auth.Grant, err error) (socketio.Receiver, error) {
 // Opened makes the client one that is told of the others.
 func (c *client) Opened() {
 	h := c.gateway.Handlers
-	c.Open(h, c, true, c.socket.Opened(), c.socket.Budget())
 	info, _ := c.socket.Info().(Info)
+	c.Open(h, c, true, events.Connection{Opened: c.socket.Opened(), Address: info.Address, Budget: c.socket.Budget()})
 	h.Log.Debug("connected", "connection", c.ID(), "request_id", info.Request)
 }
 
@@ -100,8 +100,20 @@ func (c *client) Closed(reason string) {
 	if c.early != nil {
 		c.gateway.Handlers.Deadlines.Stop(&c.early.deadline)
 	}
-	c.Close()
+	c.over.Store(true)
+	c.Close(endingOf(reason), nil)
 	c.gateway.Handlers.Log.Debug("disconnected", "connection", c.ID(), "reason", reason)
+}
+
+// endingOf is what the end of a socket says of its client.
+func endingOf(reason string) hub.Ending {
+	switch reason {
+	case socketio.ReasonClient, socketio.ReasonServer:
+		return hub.Goodbye
+	case socketio.ReasonPageGone:
+		return hub.PageGone
+	}
+	return hub.Broke
 }
 
 // endForAbuse ends the connection. A client that keeps abusing the server gets a

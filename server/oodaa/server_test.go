@@ -88,6 +88,9 @@ func (s *server) connect(name string, since time.Time) *testClient {
 	return c
 }
 
+// Waiting says that the client takes everything at once.
+func (c *testClient) Waiting() int { return 0 }
+
 // settle waits until the server's goroutines have done what there is to do, and
 // tells receivers of the end of clients that were disconnected, as an engine
 // does.

@@ -120,7 +120,7 @@ func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) erro
 		}
 		return nil
 	case PacketDisconnect:
-		c.leave(s, "client namespace disconnect")
+		c.leave(s, ReasonClient)
 		return nil
 	}
 	return fmt.Errorf("%w: packet type", ErrMalformed)

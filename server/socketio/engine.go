@@ -117,9 +117,18 @@ type Receiver interface {
 	OverRate()
 
 	// Closed is called once, last, when the socket has left its namespace or
-	// its session has ended, by whomever.
+	// its session has ended, by whomever. The reason is one of those below, or any
+	// other for a connection that broke or was closed.
 	Closed(reason string)
 }
+
+// Reasons of Receiver.Closed.
+const (
+	ReasonClient   = "client namespace disconnect" // the client sent a DISCONNECT packet
+	ReasonServer   = "server namespace disconnect" // Socket.Disconnect
+	ReasonPageGone = "page gone"                   // a browser closed the WebSocket with its page
+	reasonTransport = "transport close"
+)
 
 // An Event is one EVENT or BINARY_EVENT packet.
 type Event struct {
@@ -181,6 +190,9 @@ type Socket interface {
 	// Close closes the session's transport once all that was queued has been
 	// written. A stock client reconnects by itself.
 	Close(reason string)
+
+	// Waiting is how many bytes wait to be written to the client.
+	Waiting() int
 }
 
 var (

@@ -156,7 +156,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		case <-p.wake:
 		case <-released:
 		case <-r.Context().Done():
-			s.pollFailed("transport close")
+			s.pollFailed(reasonTransport)
 			return nil
 		}
 		s.mu.Lock()
@@ -354,7 +354,7 @@ func (s *Session) takePayload(w http.ResponseWriter, r *http.Request) *engineErr
 		s.Close("transport error")
 		return errPayloadTooLarge
 	case err != nil:
-		s.abort("transport close")
+		s.abort(reasonTransport)
 		return errBadRequest
 	}
 	return s.receivePayload(r.Context(), toUTF8(body))
@@ -447,7 +447,7 @@ func (s *Session) receiveWith(f func() error) *engineError {
 			return nil
 		}
 		s.closed.Store(true)
-		s.reason, s.code = "transport close", wire.CloseNormal
+		s.reason, s.code = reasonTransport, wire.CloseNormal
 		if conn := s.conn.Load(); conn != nil { // it was upgraded meanwhile
 			s.mu.Unlock()
 			conn.Close(wire.CloseNormal, "")

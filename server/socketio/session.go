@@ -132,6 +132,19 @@ func sendError(err error) error {
 	return ErrClosed
 }
 
+// waiting is how many bytes wait to be written, or fetched.
+func (s *Session) waiting() int {
+	if conn := s.conn.Load(); conn != nil {
+		return conn.Waiting()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.polling == nil {
+		return 0
+	}
+	return s.polling.memory()
+}
+
 // receive handles what arrived on the session's transport: a text packet, or
 // the bytes of a binary message. It is called from one goroutine at a time.
 func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) error {
@@ -264,7 +277,7 @@ func (s *Session) end(reason string, code uint16, flush bool) {
 
 // cut ends the session at once, without a word.
 func (s *Session) cut() {
-	s.abort("transport close")
+	s.abort(reasonTransport)
 	if conn := s.conn.Load(); conn != nil {
 		conn.Cut()
 	}

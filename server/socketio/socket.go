@@ -80,10 +80,12 @@ func (s *socket) Disconnect() {
 	}
 	head := appendPacketHead([]byte(MessagePrefix), PacketDisconnect, 0, s.namespace, NoAck)
 	_ = s.client.session.Send(nil, wire.Message{Prefix: head})
-	s.client.session.Close("server namespace disconnect")
+	s.client.session.Close(ReasonServer)
 }
 
 func (s *socket) Close(reason string) { s.client.session.Close(reason) }
+
+func (s *socket) Waiting() int { return s.client.session.waiting() }
 
 // event hands an event over.
 func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error {

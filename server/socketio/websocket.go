@@ -43,7 +43,7 @@ func (ws *webSocket) Message(payload []byte, binary bool) error {
 	}
 	reason := "parse error"
 	if err == errClientClose {
-		reason = "transport close"
+		reason = reasonTransport
 	}
 	s.abort(reason)
 	return nil
@@ -81,7 +81,11 @@ func (ws *webSocket) Closed(err error) {
 	s.mu.Lock()
 	if !s.closed.Load() {
 		s.closed.Store(true)
-		s.reason = "transport close"
+		s.reason = reasonTransport
+		var end *wire.CloseError
+		if errors.As(err, &end) && end.Remote && end.Code == wire.CloseGoingAway {
+			s.reason = ReasonPageGone
+		}
 	}
 	s.mu.Unlock()
 	if s.polling != nil {

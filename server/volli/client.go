@@ -21,6 +21,7 @@ type client struct {
 	gateway *Gateway
 	conn    *wire.Conn
 	id      string
+	over    atomic.Bool // the connection takes nothing any more
 	heartbeat
 
 	// owned by the connection's reader
@@ -28,14 +29,14 @@ type client struct {
 	challenge *challenge // that waits for its proof
 }
 
-func newClient(g *Gateway, conn *wire.Conn) *client {
+func newClient(g *Gateway, conn *wire.Conn, address string) *client {
 	c := &client{
 		gateway: g,
 		conn:    conn,
 		id:      "v" + strconv.FormatUint(connections.Add(1), 10),
 	}
 	c.heartbeat.start(c)
-	c.Open(g.Handlers, c, false, c.opened, conn.Budget())
+	c.Open(g.Handlers, c, false, events.Connection{Opened: c.opened, Address: address, Budget: conn.Budget()})
 	return c
 }
 

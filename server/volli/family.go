@@ -38,10 +38,19 @@ func (c *client) Registered(ask events.Ask, _ string, outcome hub.Outcome) {
 func (c *client) Spell(_ *hub.Roster, u *hub.User) []byte { return appendRegistered(nil, u.JSON) }
 
 // Tell queues it.
-func (c *client) Tell(spelled []byte, batch *wire.Batch) { c.queue(spelled, batch) }
+func (c *client) Tell(spelled []byte, batch *wire.Batch) bool {
+	c.queue(spelled, batch)
+	return true
+}
 
 // Announce does nothing: this family's clients know no presence.
-func (c *client) Announce(*hub.Change, *wire.Batch) {}
+func (c *client) Announce(*hub.Change, *wire.Batch) bool { return true }
+
+// Busy reports whether something waits for the client.
+func (c *client) Busy() bool { return c.conn.Waiting() > 0 }
+
+// Settled does nothing: this family's clients send nothing before they register.
+func (c *client) Settled(*wire.Batch) {}
 
 // ICEServers sends the ICE servers.
 func (c *client) ICEServers(ask events.Ask, servers []byte) {
@@ -52,7 +61,7 @@ func (c *client) ICEServers(ask events.Ask, servers []byte) {
 // family gets.
 func (c *client) Replied(r *hub.Reply) {
 	c.gateway.Handlers.Counters.Relay(r.Kind, r.Outcome)
-	if r.Outcome != hub.OK {
+	if r.Outcome != hub.OK && !r.Quiet {
 		c.failTo(r.Batch, r.Outcome, r.To)
 	}
 }
@@ -90,17 +99,29 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	if limits := c.gateway.Wire; len(message) > limits.MaxMessage || len(message)+framing > limits.MaxOutbox {
 		return hub.TooLarge
 	}
+	if c.over.Load() {
+		return hub.NotFound
+	}
 	switch c.conn.Relay(r.Batch, wire.Receipt{From: r.From}, wire.Message{Payload: message}) {
 	case nil:
 		return hub.OK
 	case wire.ErrFull:
 		return hub.NotResponding
+	case wire.ErrClosed:
+		c.over.Store(true)
 	}
 	return hub.NotFound
 }
 
 // Replaced closes the client, whose name another connection took.
-func (c *client) Replaced() { c.conn.Close(closeReplaced, "replaced") }
+func (c *client) Replaced(*hub.Question) []*hub.Held {
+	c.over.Store(true)
+	c.conn.Close(closeReplaced, "replaced")
+	return nil
+}
+
+// Over reports whether the connection takes nothing any more.
+func (c *client) Over() bool { return c.over.Load() }
 
 // TooLarge tells the client why it will be closed.
 func (c *client) TooLarge() { c.fail(hub.TooLarge, nil) }
@@ -110,10 +131,29 @@ func (c *client) Closed(err error) {
 	g := c.gateway
 	c.heartbeat.stop()
 	g.remove(c)
-	c.Close()
+	c.over.Store(true)
+	c.Close(endingOf(err), nil)
 	var panicked *wire.PanicError
 	if errors.As(err, &panicked) {
 		g.Panicked(panicked.Value, panicked.Stack)
 	}
 	g.Handlers.Log.Debug("disconnected", "connection", c.id, "reason", err.Error())
+}
+
+// endingOf is what the end of a connection says of its client (contract, section
+// 11). A Close frame that answers ours says nothing.
+func endingOf(err error) hub.Ending {
+	var end *wire.CloseError
+	if !errors.As(err, &end) {
+		return hub.Broke
+	}
+	switch {
+	case end.Code == closeReplaced && !end.Remote:
+		return hub.Goodbye
+	case end.Remote && (end.Code == wire.CloseNormal || end.Code == wire.CloseNoStatus):
+		return hub.Goodbye
+	case end.Remote && end.Code == wire.CloseGoingAway:
+		return hub.PageGone
+	}
+	return hub.Broke
 }

@@ -85,9 +85,10 @@ func (g *Gateway) Connections() int {
 	return len(g.clients)
 }
 
-// Serve takes over the connection of a client that has been admitted. left is
-// called once, at its end.
-func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, left func()) {
+// Serve takes over the connection of a client that has been admitted. address is
+// what counts as one client where clients are limited; left is called once, at the
+// connection's end.
+func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, address string, left func()) {
 	if !g.reserve() {
 		left()
 		g.Refuse(w)
@@ -99,7 +100,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, left func()) {
 		g.ended.Done()
 		return
 	}
-	c := newClient(g, conn)
+	c := newClient(g, conn, address)
 	g.Handlers.Log.Debug("connected", "connection", c.id, "request_id", chimiddleware.GetReqID(r.Context()))
 	if g.Handlers.Tokens != nil {
 		c.bearer = auth.Bearer(r)

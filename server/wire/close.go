@@ -18,8 +18,8 @@ const (
 	CloseTryAgainLater   uint16 = 1013 // IANA WebSocket Close Code Number Registry
 )
 
-// closeNoStatus stands for a Close frame without a body; it is never sent.
-const closeNoStatus uint16 = 1005
+// CloseNoStatus stands for a Close frame without a body; it is never sent.
+const CloseNoStatus uint16 = 1005
 
 var (
 	// ErrClosed says that the connection is closed or closing.

@@ -22,7 +22,7 @@ func TestPeerCloses(t *testing.T) {
 		echo   string // body of the answer
 		reason string
 	}{
-		{"without a body", frame(true, ws.OpClose, ""), closeNoStatus, "", ""},
+		{"without a body", frame(true, ws.OpClose, ""), CloseNoStatus, "", ""},
 		{"1000", closeFrame(1000, ""), 1000, "\x03\xe8", ""},
 		{"1001 and a reason", closeFrame(1001, "navigating away"), 1001, "\x03\xe9navigating away", "navigating away"},
 		{"1011", closeFrame(1011, ""), 1011, "\x03\xf3", ""},

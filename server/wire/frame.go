@@ -171,7 +171,7 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 // returns the end of the connection that it means.
 func closeReceived(body []byte) error {
 	if len(body) == 0 {
-		return &CloseError{Code: closeNoStatus, Remote: true}
+		return &CloseError{Code: CloseNoStatus, Remote: true}
 	}
 	if len(body) == 1 {
 		return protocolError(CloseProtocolError, "truncated close frame")

@@ -329,7 +329,7 @@ func (w *writer) close(end *CloseError) {
 	first := w.state == open
 	if first {
 		var body []byte
-		if end.Code != closeNoStatus {
+		if end.Code != CloseNoStatus {
 			body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
 		}
 		w.queue.begin()

@@ -246,6 +246,9 @@ func (m *member) Disconnect() {
 	s.closeLocked(wire.CloseNormal, reasonServer)
 }
 
+// Waiting implements socketio.Socket.
+func (m *member) Waiting() int { return m.session.transport.waiting() }
+
 // Close implements socketio.Socket.
 func (m *member) Close(reason string) {
 	s := m.session

@@ -1,0 +1,140 @@
+package hub
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A user whose connection broke is away: still there for everybody, for as long as
+// the grace lasts, while relays to it are held. Who registers the name again in
+// that time never left (contract, section 11).
+
+// An Ending is how a member's connection ended.
+type Ending uint8
+
+const (
+	// Broke: without a word. The user is away.
+	Broke Ending = iota
+	// PageGone: a browser closed the page, or loaded it again. That is announced at
+	// once, and relays are held for pageGrace.
+	PageGone
+	// Goodbye: the client said so. Nothing is held.
+	Goodbye
+)
+
+// pageGrace is how long relays are held for a page that may be loading again.
+const pageGrace = 5 * time.Second
+
+// An absence is the time for which a user is away. It belongs to one registration:
+// its end touches no other.
+type absence struct {
+	hub      *Hub
+	user     *User
+	since    time.Time
+	deadline wire.Deadline
+	// announced: everybody has been told that the user left.
+	announced bool
+}
+
+// holdTotals are what all holds have in common.
+type holdTotals struct {
+	limit       int64 // bytes; 0 means no limit
+	bytes       atomic.Int64
+	relays      atomic.Int64
+	redelivered atomic.Uint64
+	expired     atomic.Uint64
+}
+
+// take counts n bytes in, if there is room.
+func (t *holdTotals) take(n int) bool {
+	if size := t.bytes.Add(int64(n)); t.limit > 0 && size > t.limit {
+		t.bytes.Add(int64(-n))
+		return false
+	}
+	return true
+}
+
+// newHold makes u a user whose relays are held. h.mu is held, or nobody else knows
+// of u.
+func (h *Hub) newHold(u *User) *hold {
+	kept := &hold{totals: &h.held}
+	u.waiting.Store(kept)
+	return kept
+}
+
+// leaveAway makes u, whose connection is over, away. h.mu is held.
+func (h *Hub) leaveAway(u *User, ending Ending, unacknowledged []*Held) {
+	kept := u.waiting.Load()
+	if kept == nil {
+		kept = h.newHold(u)
+	}
+	if len(unacknowledged) > 0 {
+		kept.prepend(unacknowledged)
+	}
+	a := &absence{hub: h, user: u, since: time.Now()}
+	u.away = a
+	h.online.Add(-1)
+	h.awayUsers.Add(1)
+	grace := h.grace
+	if ending == PageGone {
+		grace = min(grace, pageGrace)
+		a.announced = true
+		u.hidden.Store(true)
+		if h.presence {
+			h.roster.Remove(u)
+		}
+		h.tell(u, false, u.Peer, nil)
+	}
+	h.deadlines.Set(&a.deadline, a.since.Add(grace), a)
+}
+
+// Expired ends the absence: the user has left.
+func (a *absence) Expired(time.Time) {
+	h := a.hub
+	h.mu.Lock()
+	if a.user.away != a {
+		h.mu.Unlock()
+		return // the user came back meanwhile
+	}
+	failed := h.free(a.user)
+	h.mu.Unlock()
+	h.held.expired.Add(uint64(len(failed)))
+	fail(failed)
+}
+
+// endAbsence takes u, who is away, out of that, and returns what was held. h.mu is
+// held.
+func (h *Hub) endAbsence(u *User) *absence {
+	a := u.away
+	u.away = nil
+	h.awayUsers.Add(-1)
+	h.deadlines.Stop(&a.deadline)
+	return a
+}
+
+// comeBack makes u, which the member registers, the registration of the same user
+// as former, who is away. h.mu is held.
+func (h *Hub) comeBack(m *Member, former, u *User) {
+	absence := h.endAbsence(former)
+	h.absences.observe(time.Since(absence.since))
+	if kept := former.waiting.Swap(nil); kept != nil {
+		u.waiting.Load().prepend(kept.finish())
+	}
+	if !absence.announced {
+		h.succeed(m, former, u)
+		return
+	}
+	former.successor.Store(u)
+	former.End()
+	h.settle(m, u)
+	h.tell(u, true, m.listener, nil)
+}
+
+// sameUser reports whether a claim is by the user who had the name: the same key,
+// where it had one.
+func sameUser(old *User, claim Claim) bool {
+	key := old.Key()
+	return key == "" || key == claim.Key && (claim.Proved || !claim.Guarded)
+}

@@ -1,0 +1,241 @@
+package hub
+
+import (
+	"bytes"
+	"sync"
+	"time"
+)
+
+// Limits of the relays that are held for one name (contract, section 11).
+const (
+	maxHeld          = 256
+	maxHeldSize      = 512 << 10
+	maxHeldOfSender  = 64
+	maxHeldOfAddress = 128
+	// heldOverhead is what a held relay takes beside what it carries.
+	heldOverhead = 256
+	// maxRelayAge is how long after it was accepted a relay is delivered again.
+	maxRelayAge = 60 * time.Second
+)
+
+// A Held relay waits for its target, or has been put on a connection that broke
+// before the device had it. It owns what it points to.
+type Held struct {
+	Relay Relay
+	// Accepted is when the sender sent it.
+	Accepted time.Time
+	// Acknowledged: the sender has been told that it was delivered.
+	Acknowledged bool
+}
+
+func (r *Held) size() int {
+	size := heldOverhead + len(r.Relay.To) + len(r.Relay.Payload)
+	if r.Relay.Message != nil {
+		size += len(r.Relay.Message) // Payload may be a part of it, and may not
+	}
+	for _, a := range r.Relay.Attachments {
+		size += len(a)
+	}
+	return size
+}
+
+// keep returns a Held copy of r.
+func keep(r *Relay) *Held {
+	kept := &Held{Relay: *r, Accepted: time.Now()}
+	kept.Relay.Batch = nil
+	kept.Relay.To = bytes.Clone(r.To)
+	kept.Relay.Payload = bytes.Clone(r.Payload)
+	kept.Relay.Message = bytes.Clone(r.Message)
+	kept.Relay.Attachments = nil
+	for _, a := range r.Attachments {
+		kept.Relay.Attachments = append(kept.Relay.Attachments, bytes.Clone(a))
+	}
+	return kept
+}
+
+// A hold keeps relays to one name, in their order, while its user is away or has
+// just registered.
+type hold struct {
+	totals *holdTotals
+
+	mu        sync.Mutex
+	over      bool // nothing is kept any more
+	queue     []*Held
+	size      int
+	senders   map[string]int      // by user ID
+	addresses map[string]int      // by client address
+	refused   map[string]struct{} // senders of whom a relay found no room
+}
+
+// add keeps r. kept is false where the hold is over, and r goes on to the user's
+// connection. The outcome is Pending, or NotFound where there is no room: for
+// this relay, or for one that the same sender sent before.
+func (h *hold) add(r *Relay) (outcome Outcome, kept bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return OK, false
+	}
+	sender := r.From.ID
+	if _, refused := h.refused[sender]; refused {
+		return NotFound, true
+	}
+	held := keep(r)
+	if len(h.queue) >= maxHeld || h.size+held.size() > maxHeldSize ||
+		h.senders[sender] >= maxHeldOfSender || r.Address != "" && h.addresses[r.Address] >= maxHeldOfAddress ||
+		!h.totals.take(held.size()) {
+		if h.refused == nil {
+			h.refused = make(map[string]struct{})
+		}
+		h.refused[sender] = struct{}{}
+		return NotFound, true
+	}
+	h.queue = append(h.queue, held)
+	h.count(held, 1)
+	return Pending, true
+}
+
+// prepend puts relays in front that were put on a connection before, in their
+// order. They had room there, and are kept whatever there is. It reports false
+// where the hold is over.
+func (h *hold) prepend(relays []*Held) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return false
+	}
+	h.queue = append(append(make([]*Held, 0, len(relays)+len(h.queue)), relays...), h.queue...)
+	for _, r := range relays {
+		h.totals.bytes.Add(int64(r.size()))
+		h.count(r, 1)
+	}
+	return true
+}
+
+// count counts a relay in or out. h.mu is held, and h.totals counted.
+func (h *hold) count(r *Held, n int) {
+	if h.senders == nil {
+		h.senders, h.addresses = make(map[string]int), make(map[string]int)
+	}
+	h.size += n * r.size()
+	h.senders[r.Relay.From.ID] += n
+	h.addresses[r.Relay.Address] += n
+	h.totals.relays.Add(int64(n))
+	if n < 0 {
+		h.totals.bytes.Add(int64(-r.size()))
+	}
+}
+
+// take takes all relays. Where there are none, and end is set, the hold is over.
+func (h *hold) take(end bool) []*Held {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	taken := h.queue
+	h.queue = nil
+	for _, r := range taken {
+		h.count(r, -1)
+	}
+	if end && len(taken) == 0 {
+		h.over = true
+	}
+	return taken
+}
+
+// finish ends the hold, and returns the relays that were in it.
+func (h *hold) finish() []*Held {
+	h.mu.Lock()
+	h.over = true
+	h.mu.Unlock()
+	return h.take(false)
+}
+
+// deliver puts what is held on the user's connection, until there is nothing and
+// relays go there by themselves. It stops where the connection is over: what is
+// left waits for the next one. Nothing of the hub is locked.
+func (u *User) deliver() {
+	h := u.waiting.Load()
+	if h == nil {
+		return
+	}
+	for {
+		relays := h.take(true)
+		if len(relays) == 0 {
+			u.waiting.CompareAndSwap(h, nil)
+			return
+		}
+		for i, r := range relays {
+			if r.dropped() {
+				continue
+			}
+			outcome := NotFound
+			if time.Since(r.Accepted) < maxRelayAge {
+				if outcome = u.Peer.Relay(&r.Relay); outcome == NotFound && u.over() {
+					u.putBack(relays[i:])
+					return
+				}
+			}
+			if outcome == OK && r.Acknowledged {
+				h.totals.redelivered.Add(1)
+			}
+			r.reply(outcome, false)
+		}
+	}
+}
+
+// putBack holds relays again that were taken from the user's hold, or were on its
+// connection, in front of everything else. Where the user has gone, they fail.
+func (u *User) putBack(relays []*Held) {
+	if len(relays) == 0 {
+		return
+	}
+	for ; u != nil; u = u.successor.Load() {
+		if kept := u.waiting.Load(); kept != nil && kept.prepend(relays) {
+			return
+		}
+	}
+	fail(relays)
+}
+
+// dropped reports whether the relay helps nobody any more: its sender has left,
+// and it is part of a call.
+func (r *Held) dropped() bool { return r.Relay.Kind != Custom && r.Relay.From.departed() }
+
+// reply tells the sender what became of the relay; with quiet, only by the
+// acknowledgement. A sender that has moved to another connection is told there.
+func (r *Held) reply(outcome Outcome, quiet bool) {
+	to, ack := r.Relay.Sender, r.Relay.Ack
+	if to == nil {
+		return
+	}
+	if r.Acknowledged {
+		if outcome == OK {
+			return
+		}
+		ack = noAck
+	}
+	if now := r.Relay.From.latest(); now != r.Relay.From && outcome != OK {
+		if s, ok := now.Peer.(Sender); ok {
+			to, ack = s, noAck
+		}
+	}
+	if quiet && ack == noAck {
+		return
+	}
+	to.Replied(&Reply{Kind: r.Relay.Kind, To: r.Relay.To, Ack: ack, Outcome: outcome, Quiet: quiet})
+}
+
+// noAck is the Ack of a relay without an acknowledgement.
+const noAck = -1
+
+// fail tells the senders that nobody came for their relays: each sender one error,
+// and each acknowledgement its own.
+func fail(relays []*Held) {
+	told := make(map[string]bool)
+	for _, r := range relays {
+		if r.dropped() {
+			continue
+		}
+		r.reply(NotFound, told[r.Relay.From.ID])
+		told[r.Relay.From.ID] = true
+	}
+}

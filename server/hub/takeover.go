@@ -1,0 +1,98 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// A phone that changes networks is back before anybody knows that its former
+// connection is dead, and looks like a second device. So a takeover asks the former
+// connection, and only if there is an answer were there two (contract, section 11).
+
+// verdictTime is how long the former connection has to answer.
+const verdictTime = 2 * time.Second
+
+// A Question is whether two connections of one name are two devices.
+type Question struct {
+	hub      *Hub
+	old, new *User
+	deadline wire.Deadline
+	settled  chan struct{} // closed when there is a verdict
+}
+
+// takeOver gives u, which the member registers, the name of former, which has a
+// connection. The result is the question whether they are the same device, or nil
+// where the change has been announced. h.mu is held.
+func (h *Hub) takeOver(m *Member, former, u *User, same bool) *Question {
+	h.takeovers.Add(1)
+	if former.Instance == "" {
+		h.online.Add(-1)
+	}
+	if former.question != nil {
+		former.question.settle(false)
+	}
+	if h.grace == 0 || !same || former.Instance != "" {
+		former.End()
+		if h.presence {
+			h.roster.Remove(former)
+		}
+		h.tell(former, false, m.listener, former.Peer)
+		h.settle(m, u)
+		h.tell(u, true, m.listener, former.Peer)
+		return nil
+	}
+	if kept := former.waiting.Swap(nil); kept != nil { // it was about to be delivered
+		u.waiting.Load().prepend(kept.finish())
+	}
+	h.succeed(m, former, u)
+	q := &Question{hub: h, old: former, new: u, settled: make(chan struct{})}
+	former.question, u.question = q, q
+	h.deadlines.Set(&q.deadline, time.Now().Add(verdictTime), q)
+	return q
+}
+
+// Answered says that the former connection has answered: there are two devices.
+func (q *Question) Answered() {
+	q.hub.mu.Lock()
+	q.settle(true)
+	q.hub.mu.Unlock()
+}
+
+// Expired says that it has not answered in time.
+func (q *Question) Expired(time.Time) {
+	q.hub.mu.Lock()
+	q.settle(false)
+	q.hub.mu.Unlock()
+}
+
+// settle ends the question: there are two devices, of which one has gone and one
+// has come, or there is one, which never left. hub.mu is held.
+func (q *Question) settle(two bool) {
+	if q.new.question != q {
+		return
+	}
+	q.old.question, q.new.question = nil, nil
+	q.hub.deadlines.Stop(&q.deadline)
+	if two {
+		q.hub.tell(q.old, false, q.new.Peer, q.old.Peer)
+		q.hub.tell(q.new, true, q.new.Peer, q.old.Peer)
+	}
+	close(q.settled)
+}
+
+// Verdict is closed once it is settled whether the member's registration is of the
+// same device as the one before it; nil: it is. What the client sends to others is
+// to wait for it, so that no offer comes before the presence that belongs to it.
+func (h *Hub) Verdict(m *Member) <-chan struct{} {
+	u := m.User()
+	if u == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if u.question == nil || u.question.new != u {
+		return nil
+	}
+	return u.question.settled
+}
