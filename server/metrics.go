@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -43,6 +44,12 @@ var (
 	takeoversDesc   = describe("takeovers_total", "Names that another connection took.")
 	limitedDesc     = describe("rate_limited_total", "What was refused for coming too often.", "scope")
 	presenceDesc    = describe("presence_events_total", "Changes of presence that were announced.", "kind")
+	awayDesc        = describe("away_users", "Users whose connection broke less than RECONNECT_GRACE ago.")
+	heldDesc        = describe("held_relays", "Relays held for users who are away.")
+	heldBytesDesc   = describe("held_bytes", "Memory that those relays take.")
+	redeliveredDesc = describe("redelivered_total", "Relays delivered again because the first connection broke before the device had them.")
+	heldExpiredDesc = describe("held_expired_total", "Held relays whose target did not come back in time.")
+	absencesDesc    = describe("away_seconds", "How long users were away when they came back.")
 	drainingDesc    = describe("draining", "1 while the server stops.")
 	expiryDesc      = describe("certificate_expiry_timestamp_seconds", "When the certificate expires.")
 	buildDesc       = describe("build_info", "What is running.", "version", "revision", "go")
@@ -98,6 +105,13 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	count(limitedDesc, s.limiter.Refused()+s.files.Refused(), "request")
 	count(limitedDesc, s.gate.addresses.refused.Load(), "address")
 	count(limitedDesc, s.limits.Refused(), "message")
+	held := s.hub.Held()
+	gauge(awayDesc, float64(held.Away))
+	gauge(heldDesc, float64(held.Relays))
+	gauge(heldBytesDesc, float64(held.Bytes))
+	count(redeliveredDesc, held.Redelivered)
+	count(heldExpiredDesc, held.Expired)
+	out <- absences(s.hub)
 	gauge(drainingDesc, number(s.draining.Load()))
 	b := Build()
 	gauge(buildDesc, 1, b.Version, b.Revision, b.Go)
@@ -164,6 +178,20 @@ func latency(l *wire.Latency) prometheus.Metric {
 		}
 	}
 	return prometheus.MustNewConstHistogram(latencyDesc, total, sum.Seconds(), buckets)
+}
+
+// absences is the histogram of how long users were away.
+func absences(h *hub.Hub) prometheus.Metric {
+	counted, sum := h.Absences()
+	buckets := make(map[float64]uint64, len(hub.AbsenceBounds))
+	var total uint64
+	for i, n := range counted {
+		total += n
+		if i < len(hub.AbsenceBounds) {
+			buckets[hub.AbsenceBounds[i].Seconds()] = total
+		}
+	}
+	return prometheus.MustNewConstHistogram(absencesDesc, total, sum.Seconds(), buckets)
 }
 
 func number(b bool) float64 {

@@ -124,9 +124,9 @@ type Receiver interface {
 
 // Reasons of Receiver.Closed.
 const (
-	ReasonClient   = "client namespace disconnect" // the client sent a DISCONNECT packet
-	ReasonServer   = "server namespace disconnect" // Socket.Disconnect
-	ReasonPageGone = "page gone"                   // a browser closed the WebSocket with its page
+	ReasonClient    = "client namespace disconnect" // the client sent a DISCONNECT packet
+	ReasonServer    = "server namespace disconnect" // Socket.Disconnect
+	ReasonPageGone  = "page gone"                   // a browser closed the WebSocket with its page
 	reasonTransport = "transport close"
 )
 
