@@ -406,12 +406,12 @@ func TestTakeoverAsks(t *testing.T) {
 		told    string
 		verdict bool
 	}{
-		"an answer":          {func(_ *street, q *Question, _ *phone) { q.Answered() }, 0, "-bob +bob", true},
-		"the old one's end":  {func(s *street, _ *Question, old *phone) { s.Leave(&old.Member, Broke, nil) }, 0, "", true},
+		"an answer":          {func(_ *street, q *Question, _ *phone) { q.Answer(true) }, 0, "-bob +bob", true},
+		"the old one's end":  {func(s *street, q *Question, old *phone) { s.Leave(&old.Member, Broke, nil); q.Answer(false) }, 0, "", true},
 		"nothing for 2 s":    {func(*street, *Question, *phone) {}, verdictTime, "", true},
 		"nothing yet":        {func(*street, *Question, *phone) {}, verdictTime - time.Millisecond, "", false},
 		"a further takeover": {func(s *street, _ *Question, _ *phone) { s.again("bob", "") }, 0, "", true},
-		"an answer too late": {func(_ *street, q *Question, _ *phone) { time.Sleep(verdictTime + 1); q.Answered() }, 0, "", true},
+		"an answer too late": {func(_ *street, q *Question, _ *phone) { time.Sleep(verdictTime + 1); q.Answer(true) }, 0, "", true},
 		"its goodbye":        {func(s *street, q *Question, _ *phone) { s.Leave(&q.new.Peer.(*phone).Member, Goodbye, nil) }, 0, "-bob", true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -215,13 +215,8 @@ func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) {
 	m.left = true
 	h.unwatch(m)
 	var failed []*Held
-	if u := m.user.Load(); u != nil {
-		if u.question != nil && u.question.old == u {
-			u.question.settle(false)
-		}
-		if !u.Gone() {
-			failed = h.part(u, ending, unacknowledged)
-		}
+	if u := m.User(); u != nil {
+		failed = h.part(u, ending, unacknowledged)
 	}
 	h.mu.Unlock()
 	fail(failed)

@@ -52,10 +52,11 @@ func (h *Hub) takeOver(m *Member, former, u *User, same bool) *Question {
 	return q
 }
 
-// Answered says that the former connection has answered: there are two devices.
-func (q *Question) Answered() {
+// Answer says whether the former connection has answered, and so there are two
+// devices, or has ended without.
+func (q *Question) Answer(there bool) {
 	q.hub.mu.Lock()
-	q.settle(true)
+	q.settle(there)
 	q.hub.mu.Unlock()
 }
 

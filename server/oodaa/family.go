@@ -150,9 +150,13 @@ func (c *client) fits(args []byte, attachments [][]byte) bool {
 }
 
 // Replaced disconnects the client, whose name another connection took.
-func (c *client) Replaced(*hub.Question) []*hub.Held {
+func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.over.Store(true)
-	c.socket.Disconnect()
+	if q != nil {
+		c.socket.DisconnectAsking(q.Answer)
+	} else {
+		c.socket.Disconnect()
+	}
 	return nil
 }
 

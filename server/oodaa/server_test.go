@@ -88,6 +88,12 @@ func (s *server) connect(name string, since time.Time) *testClient {
 	return c
 }
 
+// DisconnectAsking is of a client that answers.
+func (c *testClient) DisconnectAsking(verdict func(bool)) {
+	c.Disconnect()
+	verdict(true)
+}
+
 // Waiting says that the client takes everything at once.
 func (c *testClient) Waiting() int { return 0 }
 

@@ -187,6 +187,12 @@ type Socket interface {
 	// that was queued has been written. A stock client does not reconnect.
 	Disconnect()
 
+	// DisconnectAsking is Disconnect with a question before the packet: verdict is
+	// called once, with true when the client answers a ping, and with false when
+	// its connection has ended without. Where the transport cannot ask, verdict is
+	// called with false.
+	DisconnectAsking(verdict func(there bool))
+
 	// Close closes the session's transport once all that was queued has been
 	// written. A stock client reconnects by itself.
 	Close(reason string)

@@ -324,14 +324,20 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) *engineError {
 }
 
 // postClosed takes a payload for a session that is over: only whether the
-// client closes it as well matters.
+// client closes it as well, or answers the last ping, matters.
 func (s *Session) postClosed(w http.ResponseWriter, r *http.Request) *engineError {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.engine.opts.MaxPayload)))
 	if err != nil {
 		return errBadRequest
 	}
 	for packet := range bytes.SplitSeq(body, []byte{recordSeparator}) {
-		if len(packet) == 1 && packet[0] == engineClose {
+		switch {
+		case len(packet) != 1:
+		case packet[0] == enginePong:
+			if verdict := s.verdict.Swap(nil); verdict != nil {
+				(*verdict)(true)
+			}
+		case packet[0] == engineClose:
 			s.forget()
 		}
 	}
@@ -461,6 +467,16 @@ func (s *Session) receiveWith(f func() error) *engineError {
 		s.abort("parse error")
 	}
 	return errBadRequest
+}
+
+// closePollingAsking is closeAsking for a session that polls.
+func (s *Session) closePollingAsking(reason string, last wire.Message, verdict func(there bool)) {
+	s.verdict.Store(&verdict)
+	if s.Send(nil, wire.Message{Prefix: []byte{enginePing}}, last) != nil {
+		s.forget()
+		return
+	}
+	s.Close(reason)
 }
 
 // endPolling ends the session's polling with a last packet: for the poll that

@@ -41,6 +41,10 @@ type Session struct {
 	budget    wire.Budget
 	heartbeat wire.Deadline
 
+	// verdict is what closeAsking was given, while the session polls and has not
+	// answered.
+	verdict atomic.Pointer[func(there bool)]
+
 	mu        sync.Mutex
 	awaitPong bool
 	pingedBy  *wire.Conn    // the WebSocket that the ping was left to; nil while polling
@@ -253,6 +257,27 @@ func (s *Session) overRate() {
 // still leaves, and the client is told. It does not wait.
 func (s *Session) Close(reason string) { s.end(reason, wire.CloseNormal, true) }
 
+// closeAsking is Close, with a question and the last packet before; see
+// Socket.DisconnectAsking.
+func (s *Session) closeAsking(reason string, last wire.Message, verdict func(there bool)) {
+	s.mu.Lock()
+	conn := s.conn.Load()
+	if s.closed.Load() {
+		s.mu.Unlock()
+		verdict(false)
+		return
+	}
+	if conn == nil {
+		s.mu.Unlock()
+		s.closePollingAsking(reason, last, verdict)
+		return
+	}
+	s.closed.Store(true)
+	s.reason, s.code = reason, wire.CloseNormal
+	s.mu.Unlock()
+	conn.CloseAsking(wire.CloseNormal, "", s.engine.opts.PingTimeout, verdict, last)
+}
+
 // abort ends a session whose client has failed.
 func (s *Session) abort(reason string) { s.end(reason, wire.CloseNormal, false) }
 
@@ -296,6 +321,9 @@ func (s *Session) finish() {
 
 // forget ends what is left of a session: its id is unknown from now on.
 func (s *Session) forget() {
+	if verdict := s.verdict.Swap(nil); verdict != nil {
+		(*verdict)(false)
+	}
 	s.engine.deadlines.Stop(&s.heartbeat)
 	if s.polling != nil {
 		s.mu.Lock()

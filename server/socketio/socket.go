@@ -83,6 +83,15 @@ func (s *socket) Disconnect() {
 	s.client.session.Close(ReasonServer)
 }
 
+func (s *socket) DisconnectAsking(verdict func(there bool)) {
+	if s.closed.Swap(true) {
+		verdict(false)
+		return
+	}
+	head := appendPacketHead([]byte(MessagePrefix), PacketDisconnect, 0, s.namespace, NoAck)
+	s.client.session.closeAsking(ReasonServer, wire.Message{Prefix: head}, verdict)
+}
+
 func (s *socket) Close(reason string) { s.client.session.Close(reason) }
 
 func (s *socket) Waiting() int { return s.client.session.waiting() }

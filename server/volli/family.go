@@ -114,9 +114,13 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 }
 
 // Replaced closes the client, whose name another connection took.
-func (c *client) Replaced(*hub.Question) []*hub.Held {
+func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.over.Store(true)
-	c.conn.Close(closeReplaced, "replaced")
+	if q != nil {
+		c.conn.CloseAsking(closeReplaced, "replaced", c.gateway.PingTimeout, q.Answer)
+	} else {
+		c.conn.Close(closeReplaced, "replaced")
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -83,6 +84,8 @@ type Conn struct {
 	loop      *loop         // that reads
 	finishing bool          // a goroutine has taken over from the loop, or will
 	awake     chan struct{} // closed when a pause is cut short; nil if nobody waits
+
+	inquiry atomic.Pointer[inquiry] // of CloseAsking
 }
 
 func newConn(nc net.Conn, raw syscall.RawConn, cfg *Config, budget *Budget) *Conn {
@@ -247,6 +250,7 @@ func (c *Conn) finish(h Handler, err error) {
 
 	c.linger()
 	c.writer.cut(nil)
+	c.inquired(false)
 	c.writer.wait()
 	c.forget()
 }
@@ -320,7 +324,7 @@ func (c *Conn) linger() {
 		return
 	}
 	c.lingering = true
-	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.closeTimeout()))
+	_ = c.nc.SetDeadline(time.Now().Add(c.lingerTime()))
 	answered := c.writer.answered()
 	end, _ := why.(*CloseError)
 

@@ -126,6 +126,9 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 		}
 		return nil
 	case ws.OpPong:
+		if string(payload) == inquiryPayload {
+			c.inquired(true)
+		}
 		heartbeat, asked := c.writer.pong(payload)
 		if heartbeat {
 			h.Pong()

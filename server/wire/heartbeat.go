@@ -90,9 +90,9 @@ func (c *Conn) PongDue(timeout time.Duration) time.Time {
 	return later(w.stall.progress, w.ping.left).Add(timeout + c.budget.Paused() - w.ping.paused)
 }
 
-// ask has a ping written, unless one waits already.
+// ask has a ping written. One without a payload is not, where one waits already.
 func (h *heartbeat) ask(op ws.OpCode, payload []byte) {
-	if h.state == pingWaits {
+	if h.state == pingWaits && len(payload) == 0 {
 		return
 	}
 	h.size = uint8(copy(h.frame[:], append(appendHeader(h.frame[:0], op, len(payload)), payload...)))

@@ -246,6 +246,13 @@ func (m *member) Disconnect() {
 	s.closeLocked(wire.CloseNormal, reasonServer)
 }
 
+// DisconnectAsking implements socketio.Socket. The library's transport does not
+// ask: there are two devices, as far as anybody knows.
+func (m *member) DisconnectAsking(verdict func(there bool)) {
+	m.Disconnect()
+	verdict(true)
+}
+
 // Waiting implements socketio.Socket.
 func (m *member) Waiting() int { return m.session.transport.waiting() }
 

@@ -50,7 +50,8 @@ cases('presence', [
     },
   },
   {
-    name: 'a connection that is cut is told too',
+    name: 'a connection that is cut is told at the end of the grace',
+    env: { RECONNECT_GRACE: '500ms' },
     only: ['websocket', 'default', 'zishang'],
     why: 'a long-polling session that is cut ends with its heartbeat',
     async run(stage) {
