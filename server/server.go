@@ -194,6 +194,8 @@ func (s *Server) newHub() {
 			Log:         s.log,
 		})
 		opts.Cluster = s.cluster
+		// The others take a user whose connection broke for gone, so this one does.
+		opts.Grace = 0
 	}
 	s.hub = hub.New(opts)
 	if s.cluster != nil {
