@@ -29,7 +29,8 @@ type Options struct {
 	ByteBurst    int
 
 	MaxMessage     int // bytes of one message, either way
-	MaxOutbox      int // bytes that may wait for one client
+	MaxOutbox      int // memory that may wait for one client
+	MaxHeld        int // memory that is held for and from all clients; 0 no limit
 	MaxConnections int // 0 no limit
 	// MaxConnectionsPerIP is how many one client IP may have; 0 no limit.
 	MaxConnectionsPerIP int

@@ -41,6 +41,7 @@ type Server struct {
 	limiter   *middleware.Limiter
 	files     *middleware.Limiter // of the pages
 	deadlines *wire.Deadlines
+	account   *wire.Account // of what is held for and from clients
 	loops     *wire.Loops
 	limits    *wire.Limits   // of each connection
 	tokens    *auth.Verifier // nil: clients need none
@@ -75,6 +76,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		log:       log,
 		started:   time.Now(),
 		deadlines: wire.NewDeadlines(),
+		account:   wire.NewAccount(opts.MaxHeld),
 		stop:      make(chan struct{}),
 	}
 	if opts.ProxyProtocol {
@@ -206,7 +208,7 @@ func (s *Server) newHub() {
 func (s *Server) newVolli() {
 	s.volli = volli.New(volli.Options{
 		Handlers:     s.handlers,
-		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, StallTimeout: s.opts.PingTimeout, Loops: s.loops, Latency: &s.latency},
+		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, StallTimeout: s.opts.PingTimeout, Account: s.account, Loops: s.loops, Latency: &s.latency},
 		PingInterval: s.opts.PingInterval,
 		PingTimeout:  s.opts.PingTimeout,
 		Proof:        s.opts.KeyProof,
@@ -233,6 +235,7 @@ func (s *Server) newEngine() (err error) {
 		Namespaces:     map[string]socketio.Namespace{"/": s.oodaa},
 		Gate:           &s.gate,
 		Limits:         s.limits,
+		Account:        s.account,
 		Loops:          s.loops,
 		Latency:        &s.latency,
 		Panicked:       s.panicked,
@@ -450,6 +453,7 @@ func (s *Server) close(ctx context.Context) (err error) {
 	if s.hub != nil {
 		s.hub.Close()
 	}
+	s.account.Close()
 	s.deadlines.Close()
 	s.loops.Close()
 	return err

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -140,6 +141,13 @@ var settings = []setting{
 	}},
 	{"MAX_OUTBOX_BYTES", "4194304", "memory that may wait for one client; a relay that does not fit is refused to its sender", func(c *config, v string) error {
 		return setInt(&c.MaxOutbox, v, 1, 1<<30)
+	}},
+	{"MAX_HELD_BYTES", "", "memory for everything that is held for and from clients together: past it, relays to clients that are behind are refused, and the client is disconnected that holds most of what it caused itself; empty means a quarter of the memory that the process may use, 0 means no limit", func(c *config, v string) error {
+		if v == "" {
+			c.MaxHeld = usableMemory() / 4
+			return nil
+		}
+		return setInt(&c.MaxHeld, v, 0, math.MaxInt)
 	}},
 	{"MAX_CONNECTIONS", "", "maximum number of connections, 503 above; empty means nine tenths of the limit of open files, 0 means no limit", func(c *config, v string) error {
 		if v == "" {

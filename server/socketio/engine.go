@@ -242,6 +242,8 @@ type Options struct {
 	Gate Gate
 	// Limits are what each session may send. May be nil: as much as it likes.
 	Limits *wire.Limits
+	// Account is of all that is held for and from clients. May be nil.
+	Account *wire.Account
 	// Loops read the WebSockets; see wire.Config. May be nil.
 	Loops *wire.Loops
 	// Latency is told how long what Batch.CountRelay counted took. May be nil.

@@ -54,7 +54,7 @@ func NewEngineIO(opts Options, open func(*Session) MessageHandler) *EngineIO {
 	return &EngineIO{
 		opts:      opts,
 		open:      open,
-		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, StallTimeout: opts.PingTimeout, Loops: opts.Loops, Latency: opts.Latency},
+		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, StallTimeout: opts.PingTimeout, Account: opts.Account, Loops: opts.Loops, Latency: opts.Latency},
 		deadlines: wire.NewDeadlines(),
 		sessions:  make(map[string]*Session),
 		conns:     make(map[*wire.Conn]struct{}),
@@ -198,7 +198,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 	s.budget.Limits = e.opts.Limits
 	s.textOnly = query.Get("b64") != ""
 	if query.Get("transport") == "polling" {
-		s.polling = newPolling()
+		s.polling = newPolling(e.opts.Account)
 		if e.opts.WebSocket {
 			s.start(nil, "websocket")
 		} else {

@@ -29,6 +29,8 @@ type polling struct {
 	pinged   bool                     // the last one was fetched
 	sending  int                      // memory of the answer that is being written
 	answer   *http.ResponseController // which that is; nil if there is none
+	holder   wire.Holder              // of memory
+	held     int                      // that it was told of
 	waiting  bool                     // a poll waits, or is being answered
 	posting  bool
 	last     byte // the packet that ends the session, 0 while it is open
@@ -51,8 +53,8 @@ const releaseInterval = 100 * time.Millisecond
 // how long the end of a session waits for an upgrade.
 const lateTimeout = time.Second
 
-func newPolling() *polling {
-	return &polling{wake: make(chan struct{}, 1)}
+func newPolling(account *wire.Account) *polling {
+	return &polling{wake: make(chan struct{}, 1), holder: account.Open(nil)}
 }
 
 const recordSeparator = 0x1e
@@ -77,7 +79,9 @@ func (s *Session) sendPolling(batch *wire.Batch, receipt wire.Receipt, packets [
 	if receipt.From != nil {
 		most -= most / 4 // which is for what the server itself has to say
 	}
-	switch full := p.memory() > 0 && p.sending+p.queue.MemoryWith(size) > most; {
+	full := p.memory() > 0 && (p.sending+p.queue.MemoryWith(size) > most ||
+		receipt.From != nil && s.engine.opts.Account.Full())
+	switch {
 	case full && receipt.From != nil:
 		s.mu.Unlock()
 		return ErrFull
@@ -90,6 +94,7 @@ func (s *Session) sendPolling(batch *wire.Batch, receipt wire.Receipt, packets [
 	for i := range packets {
 		p.queue.Put(&packets[i])
 	}
+	p.account()
 	p.wakePoll()
 	s.mu.Unlock()
 	return nil
@@ -97,6 +102,14 @@ func (s *Session) sendPolling(batch *wire.Batch, receipt wire.Receipt, packets [
 
 // memory is how much memory waits for the client. Session.mu is held.
 func (p *polling) memory() int { return p.sending + p.queue.Memory() }
+
+// account accounts for it. What waits is taken for others': it has a bound of its
+// own. Session.mu is held.
+func (p *polling) account() {
+	n := p.memory()
+	p.holder.Add(0, n-p.held)
+	p.held = n
+}
 
 // wakePoll lets a waiting poll fetch. Session.mu is held.
 func (p *polling) wakePoll() {
@@ -175,11 +188,13 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(wire.DefaultCloseTimeout), s)
 	}
 	p.sending, p.answer = cap(payload), http.NewResponseController(w)
+	p.account()
 	s.mu.Unlock()
 	err := s.respond(w, "text/plain; charset=UTF-8", payload, func() {
 		s.mu.Lock()
 		p.waiting = false
 		p.sending, p.answer = 0, nil
+		p.account()
 		s.mu.Unlock()
 		if last {
 			s.forget()
@@ -491,6 +506,7 @@ func (s *Session) endPolling(flush bool, last byte) {
 	keep := flush || p.waiting || last == engineNoop
 	if !flush && !p.waiting {
 		p.queue.Drop()
+		p.account()
 		p.ping = false
 	}
 	if !flush && p.answer != nil {
@@ -628,7 +644,9 @@ func (s *Session) upgrade(conn *wire.Conn) bool {
 	if p.probe != conn || !p.probed {
 		return false
 	}
-	if err := s.sendWebSocket(conn, conn.Batch(), wire.Receipt{}, p.takeAll()); err != nil {
+	packets := p.takeAll()
+	p.account()
+	if err := s.sendWebSocket(conn, conn.Batch(), wire.Receipt{}, packets); err != nil {
 		return false
 	}
 	if s.closed.Load() { // the client had stopped polling; now it has the rest

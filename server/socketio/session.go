@@ -328,6 +328,8 @@ func (s *Session) forget() {
 	if s.polling != nil {
 		s.mu.Lock()
 		probe := s.polling.probe
+		s.polling.queue.Drop()
+		s.polling.account()
 		s.mu.Unlock()
 		if probe != nil {
 			probe.Close(wire.CloseNormal, "")

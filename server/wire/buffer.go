@@ -79,6 +79,14 @@ func (b *Buffer) grow(n int) {
 	larger.Free()
 }
 
+// cap is how much memory a buffer has that may be nil.
+func (b *Buffer) cap() int {
+	if b == nil {
+		return 0
+	}
+	return cap(b.B)
+}
+
 // len is how many bytes a buffer holds that may be nil.
 func (b *Buffer) len() int {
 	if b == nil {

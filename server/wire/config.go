@@ -20,6 +20,8 @@ type Config struct {
 	// CloseTimeout bounds how long a closed connection may still flush and
 	// wait for the peer's Close frame; 0 means DefaultCloseTimeout.
 	CloseTimeout time.Duration
+	// Account is of all that is held, by whichever connections. May be nil.
+	Account *Account
 	// Loops read the connections that Start starts, where they can. Nil: each
 	// connection has a goroutine that reads it.
 	Loops *Loops

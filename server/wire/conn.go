@@ -61,11 +61,13 @@ type Conn struct {
 	raw    syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
 	budget *Budget         // nil: the peer may send as much as it likes
 	writer writer
+	holder Holder // static
 
 	// owned by whoever reads
 	in         *Buffer // an incomplete frame, between reads; nil if none
 	message    *Buffer // the fragments of an incomplete message; nil if none
 	batch      *Batch  // the reader's
+	incomplete int     // memory that the account has of these
 	fragmented bool
 	binary     bool
 	lingering  bool // what is read does not matter any more
@@ -90,6 +92,7 @@ type Conn struct {
 
 func newConn(nc net.Conn, raw syscall.RawConn, cfg *Config, budget *Budget) *Conn {
 	c := &Conn{cfg: cfg, nc: nc, raw: raw, budget: budget}
+	c.holder = cfg.Account.Open(func() { c.writer.cut(ErrHeld) })
 	c.writer = writer{cfg: cfg, nc: nc, raw: raw, conn: c}
 	return c
 }
@@ -235,7 +238,7 @@ func (c *Conn) finish(h Handler, err error) {
 			_ = guard(func() error { h.TooLarge(); return nil })
 		}
 		c.close(end)
-	case errors.Is(err, ErrClosed), errors.Is(err, ErrSlow):
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrSlow), errors.Is(err, ErrHeld):
 	case isPanic(err):
 		c.forget() // some of it has been handled
 		c.close(&CloseError{Code: CloseInternalError})
@@ -260,6 +263,7 @@ func (c *Conn) forget() {
 	c.in.Free()
 	c.message.Free()
 	c.in, c.message = nil, nil
+	c.accountIncomplete()
 }
 
 // serve handles what arrives until the connection is over.
@@ -299,6 +303,20 @@ func (c *Conn) handleEarly(h Handler) error {
 // are any, and keeps what is left: an incomplete one, or all that follow the one
 // that failed.
 func (c *Conn) handle(p []byte, h Handler) error {
+	err := c.handleFrames(p, h)
+	c.accountIncomplete()
+	return err
+}
+
+// accountIncomplete accounts for what is held of incomplete messages.
+func (c *Conn) accountIncomplete() {
+	if n := c.in.cap() + c.message.cap(); n != c.incomplete {
+		c.holder.Add(n-c.incomplete, 0)
+		c.incomplete = n
+	}
+}
+
+func (c *Conn) handleFrames(p []byte, h Handler) error {
 	consumed, need, err := c.frames(p, h)
 	had, rest := c.in, p[consumed:]
 	if had != nil && consumed == 0 && &p[0] == &had.B[0] {

@@ -91,6 +91,9 @@ func (w *writer) fits(size int, receipt *Receipt) bool {
 	if receipt == nil {
 		return used+w.queue.growth(size) <= most
 	}
+	if w.cfg.Account.Full() {
+		return false
+	}
 	if used+size <= most/4 {
 		return true
 	}

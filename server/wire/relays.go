@@ -22,6 +22,7 @@ type Receipt struct {
 type relays struct {
 	room    *relayRoom // nil if there are none
 	written int        // how many of them have been written
+	waiting int        // bytes of those that have not
 	// shares is how many bytes of each sender's wait; nil while so little waits
 	// that nobody has more than is due.
 	shares map[any]int
@@ -55,6 +56,7 @@ func (r *relays) add(e relayEntry) {
 		r.room = relayRooms.Get().(*relayRoom)
 	}
 	r.room.list = append(r.room.list, e)
+	r.waiting += e.size
 	if r.shares != nil {
 		r.shares[e.receipt.From] += e.size
 	}
@@ -75,7 +77,9 @@ func (r *relays) share(from any) int {
 func (r *relays) wrote(position int64) {
 	list := r.all()
 	for ; r.written < len(list) && list[r.written].end <= position; r.written++ {
-		if e := &list[r.written]; r.shares != nil {
+		e := &list[r.written]
+		r.waiting -= e.size
+		if r.shares != nil {
 			if r.shares[e.receipt.From] -= e.size; r.shares[e.receipt.From] <= 0 {
 				delete(r.shares, e.receipt.From)
 			}

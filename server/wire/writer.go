@@ -45,10 +45,11 @@ type writer struct {
 	kernel           int64 // bytes that the kernel was given, heartbeats too
 	overtakers       overtakers
 
-	accounted int           // bytes that Config.waiting counts
-	idle      chan struct{} // closed when writing ends; nil if nobody waits
-	stall     stall
-	drains    sync.WaitGroup
+	own, others int // memory that is accounted for
+
+	idle   chan struct{} // closed when writing ends; nil if nobody waits
+	stall  stall
+	drains sync.WaitGroup
 }
 
 // A flight is the chunk that is being written.
@@ -306,20 +307,25 @@ func (w *writer) pushSome(p []byte) (n int, err error) {
 	return n, err
 }
 
-// account keeps Config.waiting: the memory of what waits for a peer that does
-// not take it. mu is held.
+// account keeps Config.waiting and Config.Account: the memory of what waits for a
+// peer that does not take it, and of what is kept. What waits besides relays, the peer caused
+// itself. mu is held.
 func (w *writer) account() {
-	n := 0
+	own, others := 0, 0
 	if w.activity == stalled && w.state != cut {
-		n = w.used()
+		own = max(int(w.queued-w.position)-w.relays.waiting, 0)
+		others = w.used() - own
 	}
 	if w.keep != nil {
-		n += w.keep.kept.Memory()
+		others += w.keep.kept.Memory()
 	}
-	if n != w.accounted {
-		w.cfg.waiting.Add(int64(n - w.accounted))
-		w.accounted = n
+	if own == w.own && others == w.others {
+		return
 	}
+	own, w.own = own-w.own, own
+	others, w.others = others-w.others, others
+	w.cfg.waiting.Add(int64(own + others))
+	w.conn.holder.Add(own, others)
 }
 
 // close queues a Close frame behind what is queued already, and writes it. It

@@ -60,7 +60,7 @@ func (s *session) sendLocked(p []byte, attachments [][]byte, relay bool) error {
 	}
 	if most := s.engine.opts.MaxOutbox; relay {
 		// A quarter is for what the server itself has to say.
-		if waiting := s.transport.waiting(); waiting > 0 && waiting+size > most-most/4 {
+		if waiting := s.transport.waiting(); waiting > 0 && (waiting+size > most-most/4 || s.engine.opts.Account.Full()) {
 			return socketio.ErrFull
 		}
 	} else if err := s.admit(size); err != nil {
