@@ -42,17 +42,17 @@ type Budget struct {
 
 	paused time.Duration // all pauses together
 	until  time.Time     // the end of the last pause
-	row    time.Time     // the start of the row of seconds that each had a pause
-	second int           // the last of them, counted from row
+	since  time.Time     // from when on there was a pause in each second
 }
 
 const (
 	// maxPause is how long a connection is not read at a time. What is left of
 	// its debt then is forgiven.
 	maxPause = time.Second
-	// overPatience is how many seconds in a row a connection may be paused in
-	// before it is ended.
-	overPatience = 10
+	// overPatience is for how long there may be a pause in each second before the
+	// connection is ended, and respite how long a time without one counts as a second.
+	overPatience = 10 * time.Second
+	respite      = 900 * time.Millisecond
 	// newNameCost is how many packets a connection pays to change its name.
 	newNameCost = 10
 )
@@ -134,17 +134,14 @@ func pay(tokens *float64, rate int) time.Duration {
 
 // pause takes note of a pause, and reports whether it is one too many. mu is held.
 func (b *Budget) pause(from, until time.Time) (over bool) {
+	if from.Sub(b.until) >= respite {
+		b.since = from
+	}
 	if until.After(b.until) {
 		b.paused += until.Sub(later(from, b.until))
 		b.until = until
 	}
-	first := int(from.Sub(b.row) / time.Second)
-	if b.row.IsZero() || first > b.second+1 {
-		b.row, first = from, 0
-	}
-	// A second that is paused for less than half of it counts if a pause began in it.
-	b.second = max(first, int((until.Sub(b.row)-time.Second/2)/time.Second))
-	return first >= overPatience
+	return from.Sub(b.since) >= overPatience
 }
 
 func later(a, b time.Time) time.Time {
