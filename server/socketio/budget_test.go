@@ -174,3 +174,22 @@ func TestClocksStandStillInPauses(t *testing.T) {
 		}
 	})
 }
+
+// What clients post and have not finished counts into the account, and past its
+// limit the one that has posted most is ended, though it sends nothing more.
+func TestHeldPosts(t *testing.T) {
+	account := wire.NewAccount(10_000)
+	defer account.Close()
+	b := bare(t, loopback{}, func(o *Options) { o.Account = account }, nil)
+	const headers = "Content-Length: 9000\r\n\r\n"
+	little, small := b.polled()
+	b.Raw("POST", little.Query, headers+strings.Repeat("4", 3000))
+	within(t, "the first body in the account", func() bool { return account.Held() >= 3000 })
+	much, large := b.polled()
+	b.Raw("POST", much.Query, headers+strings.Repeat("4", 8900))
+	ended(t, large.end, "transport close")
+	within(t, "its memory is given back", func() bool { return account.Held() < 10_000 })
+	if small.over.Load() {
+		t.Error("the other one was ended too")
+	}
+}

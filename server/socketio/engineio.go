@@ -198,7 +198,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 	s.budget.Limits = e.opts.Limits
 	s.textOnly = query.Get("b64") != ""
 	if query.Get("transport") == "polling" {
-		s.polling = newPolling(e.opts.Account)
+		s.polling = newPolling(e.opts.Account, s.relieve)
 		if e.opts.WebSocket {
 			s.start(nil, "websocket")
 		} else {

@@ -33,8 +33,9 @@ type polling struct {
 	held     int                      // that it was told of
 	waiting  bool                     // a poll waits, or is being answered
 	posting  bool
-	last     byte // the packet that ends the session, 0 while it is open
-	lastHeld bool // last waits until the upgrade under way is over
+	body     *http.ResponseController // of the request that posts; nil if there is none
+	last     byte                     // the packet that ends the session, 0 while it is open
+	lastHeld bool                     // last waits until the upgrade under way is over
 	// probing is there while a WebSocket is about to be, or is, probe, and closed
 	// when it has become the transport or given up. There is one at a time.
 	probing  chan struct{}
@@ -53,8 +54,8 @@ const releaseInterval = 100 * time.Millisecond
 // how long the end of a session waits for an upgrade.
 const lateTimeout = time.Second
 
-func newPolling(account *wire.Account) *polling {
-	return &polling{wake: make(chan struct{}, 1), holder: account.Open(nil)}
+func newPolling(account *wire.Account, end func()) *polling {
+	return &polling{wake: make(chan struct{}, 1), holder: account.Open(end)}
 }
 
 const recordSeparator = 0x1e
@@ -323,11 +324,12 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) *engineError {
 		return errBadRequest
 	}
 	p.posting = true
+	p.body = http.NewResponseController(w)
 	s.mu.Unlock()
 
 	failure := s.takePayload(w, r)
 	s.mu.Lock()
-	p.posting = false
+	p.posting, p.body = false, nil
 	s.mu.Unlock()
 	if failure != nil {
 		return failure
@@ -367,7 +369,9 @@ func (s *Session) takePayload(w http.ResponseWriter, r *http.Request) *engineErr
 		s.abort("transport error")
 		return errBadRequest
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.engine.opts.MaxPayload)))
+	own := &ownBody{ReadCloser: r.Body, session: s}
+	defer own.forget()
+	body, err := io.ReadAll(http.MaxBytesReader(w, own, int64(s.engine.opts.MaxPayload)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -379,6 +383,37 @@ func (s *Session) takePayload(w http.ResponseWriter, r *http.Request) *engineErr
 		return errBadRequest
 	}
 	return s.receivePayload(r.Context(), toUTF8(body))
+}
+
+// An ownBody is a request's body, whose bytes its session caused itself.
+type ownBody struct {
+	io.ReadCloser
+	session *Session
+	held    int
+}
+
+func (b *ownBody) Read(p []byte) (int, error) {
+	if b.session.closed.Load() {
+		return 0, ErrClosed
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.held += n
+	b.session.polling.holder.Add(n, 0)
+	return n, err
+}
+
+// forget is called when the body has been handled.
+func (b *ownBody) forget() { b.session.polling.holder.Add(-b.held, 0) }
+
+// relieve ends the session for what its client has made it hold: a body that is
+// being read, however slowly it comes.
+func (s *Session) relieve() {
+	s.cut()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if body := s.polling.body; body != nil {
+		_ = body.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // readSize is how much of a payload is handled before its sender's budget is
