@@ -211,6 +211,7 @@ func (s *Server) newVolli() {
 		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, StallTimeout: s.opts.PingTimeout, Account: s.account, Loops: s.loops, Latency: &s.latency},
 		PingInterval: s.opts.PingInterval,
 		PingTimeout:  s.opts.PingTimeout,
+		Proxied:      s.proxied(),
 		Proof:        s.opts.KeyProof,
 		Refuse:       refusal(http.StatusServiceUnavailable, events.Text(hub.Unavailable)).Write,
 		Panicked:     s.panicked,
@@ -234,6 +235,7 @@ func (s *Server) newEngine() (err error) {
 		Polling:        s.opts.Polling,
 		Namespaces:     map[string]socketio.Namespace{"/": s.oodaa},
 		Gate:           &s.gate,
+		Proxied:        s.proxied(),
 		Limits:         s.limits,
 		Account:        s.account,
 		Loops:          s.loops,
@@ -244,6 +246,18 @@ func (s *Server) newEngine() (err error) {
 		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
+}
+
+// proxied tells whether a request came by a proxy, which would acknowledge relays
+// that its client does not have; nil: nothing is delivered again.
+func (s *Server) proxied() func(*http.Request) bool {
+	if s.hub.Grace() == 0 {
+		return nil
+	}
+	proxied := s.opts.Proxies.String() != ""
+	return func(r *http.Request) bool {
+		return proxied || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Via") != ""
+	}
 }
 
 // errors are the errors that clients were answered with, by text.

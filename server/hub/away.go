@@ -24,6 +24,9 @@ const (
 	Goodbye
 )
 
+// Grace is how long a user whose connection broke is away; 0: not at all.
+func (h *Hub) Grace() time.Duration { return h.grace }
+
 // pageGrace is how long relays are held for a page that may be loading again.
 const pageGrace = 5 * time.Second
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/socketio"
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -126,7 +127,7 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	if c.over.Load() {
 		return hub.NotFound
 	}
-	switch c.socket.Relay(args, r.Attachments, wire.Receipt{From: r.From}, r.Batch) {
+	switch c.socket.Relay(args, r.Attachments, r.Receipt(), r.Batch) {
 	case nil:
 		return hub.OK
 	case socketio.ErrFull:
@@ -152,12 +153,30 @@ func (c *client) fits(args []byte, attachments [][]byte) bool {
 // Replaced disconnects the client, whose name another connection took.
 func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.over.Store(true)
+	unacknowledged := c.unacknowledged()
 	if q != nil {
 		c.socket.DisconnectAsking(q.Answer)
 	} else {
 		c.socket.Disconnect()
 	}
-	return nil
+	// What was on its way to the connection when it was marked.
+	return append(unacknowledged, c.unacknowledged()...)
+}
+
+// unacknowledged takes back the relays that the client has not acknowledged.
+func (c *client) unacknowledged() (relays []*hub.Held) {
+	u := c.Registration()
+	if u == nil {
+		return nil
+	}
+	c.socket.Unacknowledged(func(receipt wire.Receipt, args []byte, attachments [][]byte) {
+		_, rest, _ := rawjson.SkipValue(args[1:]) // behind the event's name
+		var payload [1][]byte
+		if scanArguments(rest, []string{hub.Kind(receipt.Kind).Payload()}, payload[:]) {
+			relays = append(relays, u.Unacknowledged(receipt, payload[0], attachments, nil))
+		}
+	})
+	return relays
 }
 
 // Over reports whether the connection takes nothing any more.

@@ -101,7 +101,7 @@ func (c *client) Closed(reason string) {
 		c.gateway.Handlers.Deadlines.Stop(&c.early.deadline)
 	}
 	c.over.Store(true)
-	c.Close(endingOf(reason), nil)
+	c.Close(endingOf(reason), c.unacknowledged())
 	c.gateway.Handlers.Log.Debug("disconnected", "connection", c.ID(), "reason", reason)
 }
 

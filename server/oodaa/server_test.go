@@ -88,6 +88,9 @@ func (s *server) connect(name string, since time.Time) *testClient {
 	return c
 }
 
+// Unacknowledged says that the client has acknowledged everything.
+func (c *testClient) Unacknowledged(func(wire.Receipt, []byte, [][]byte)) {}
+
 // DisconnectAsking is of a client that answers.
 func (c *testClient) DisconnectAsking(verdict func(bool)) {
 	c.Disconnect()

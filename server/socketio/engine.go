@@ -180,6 +180,12 @@ type Socket interface {
 	// whose it is.
 	Relay(args []byte, attachments [][]byte, receipt wire.Receipt, batch *wire.Batch) error
 
+	// Unacknowledged calls f with each relay that the client has not acknowledged,
+	// oldest first, and forgets them. It is for when the socket is replaced, and for
+	// Receiver.Closed. There are none without Options.Proxied, or while the client
+	// polls.
+	Unacknowledged(f func(receipt wire.Receipt, args []byte, attachments [][]byte))
+
 	// Ack queues an ACK or BINARY_ACK packet with the JSON array args. See Emit.
 	Ack(id int64, args []byte, attachments [][]byte, batch *wire.Batch) error
 
@@ -244,6 +250,9 @@ type Options struct {
 	Limits *wire.Limits
 	// Account is of all that is held for and from clients. May be nil.
 	Account *wire.Account
+	// Proxied, where not nil, has relays kept until the client has acknowledged them,
+	// and tells whether a request came by a proxy; see wire.Conn.Keep.
+	Proxied func(r *http.Request) bool
 	// Loops read the WebSockets; see wire.Config. May be nil.
 	Loops *wire.Loops
 	// Latency is told how long what Batch.CountRelay counted took. May be nil.

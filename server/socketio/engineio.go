@@ -207,7 +207,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 		e.insert(s)
 		return s.servePolling(w, r)
 	}
-	conn, err := wire.Upgrade(w, r, &e.wire, &s.budget)
+	conn, err := e.upgrade(w, r, s)
 	if err != nil {
 		e.release(admission)
 		e.ended.Done()
@@ -221,6 +221,15 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 	batch.Flush() // a client that has its id is known by it
 	e.run(conn, (*webSocket)(s))
 	return nil
+}
+
+// upgrade makes the request a WebSocket for the session.
+func (e *EngineIO) upgrade(w http.ResponseWriter, r *http.Request, s *Session) (*wire.Conn, error) {
+	conn, err := wire.Upgrade(w, r, &e.wire, &s.budget)
+	if err == nil && e.opts.Proxied != nil {
+		conn.Keep(e.opts.Proxied(r), e.deadlines)
+	}
+	return conn, err
 }
 
 // run has a connection read, for which one ended.Done is owed.

@@ -83,6 +83,30 @@ func (s *socket) Disconnect() {
 	s.client.session.Close(ReasonServer)
 }
 
+func (s *socket) Unacknowledged(f func(receipt wire.Receipt, args []byte, attachments [][]byte)) {
+	conn := s.client.session.conn.Load()
+	if conn == nil {
+		return
+	}
+	conn.Unacknowledged(func(receipt wire.Receipt, messages []wire.Message) {
+		if len(messages) == 0 || len(messages[0].Payload) == 0 {
+			return
+		}
+		p, err := DecodePacket(messages[0].Payload[len(MessagePrefix):])
+		if err != nil {
+			return // not what Relay has sent
+		}
+		var attachments [][]byte
+		for _, m := range messages[1:] {
+			if !m.Binary { // in base64
+				m.Payload = DecodeBase64(m.Payload[1:])
+			}
+			attachments = append(attachments, m.Payload)
+		}
+		f(receipt, p.Data, attachments)
+	})
+}
+
 func (s *socket) DisconnectAsking(verdict func(there bool)) {
 	if s.closed.Swap(true) {
 		verdict(false)

@@ -136,7 +136,7 @@ func (s *Session) accept(w http.ResponseWriter, r *http.Request) (*wire.Conn, Ad
 		s.engine.release(admission)
 		return nil, Admission{}, errSessionUnknown
 	}
-	conn, err := wire.Upgrade(w, r, &s.engine.wire, &s.budget)
+	conn, err := s.engine.upgrade(w, r, s)
 	if err != nil {
 		s.engine.release(admission)
 		s.engine.ended.Done()

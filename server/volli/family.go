@@ -5,6 +5,7 @@ import (
 
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -102,7 +103,7 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	if c.over.Load() {
 		return hub.NotFound
 	}
-	switch c.conn.Relay(r.Batch, wire.Receipt{From: r.From}, wire.Message{Payload: message}) {
+	switch c.conn.Relay(r.Batch, r.Receipt(), wire.Message{Payload: message}) {
 	case nil:
 		return hub.OK
 	case wire.ErrFull:
@@ -116,12 +117,31 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 // Replaced closes the client, whose name another connection took.
 func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.over.Store(true)
+	unacknowledged := c.unacknowledged()
 	if q != nil {
 		c.conn.CloseAsking(closeReplaced, "replaced", c.gateway.PingTimeout, q.Answer)
 	} else {
 		c.conn.Close(closeReplaced, "replaced")
 	}
-	return nil
+	// What was on its way to the connection when it was marked.
+	return append(unacknowledged, c.unacknowledged()...)
+}
+
+// unacknowledged takes back the relays that the client has not acknowledged.
+func (c *client) unacknowledged() (relays []*hub.Held) {
+	u := c.Registration()
+	if u == nil {
+		return nil
+	}
+	c.conn.Unacknowledged(func(receipt wire.Receipt, messages []wire.Message) {
+		for _, m := range messages { // one
+			var payload [1][]byte
+			if _, ok := rawjson.ScanObject(m.Payload, []string{hub.Kind(receipt.Kind).Payload()}, payload[:]); ok {
+				relays = append(relays, u.Unacknowledged(receipt, payload[0], nil, m.Payload))
+			}
+		}
+	})
+	return relays
 }
 
 // Over reports whether the connection takes nothing any more.
@@ -136,7 +156,7 @@ func (c *client) Closed(err error) {
 	c.heartbeat.stop()
 	g.remove(c)
 	c.over.Store(true)
-	c.Close(endingOf(err), nil)
+	c.Close(endingOf(err), c.unacknowledged())
 	var panicked *wire.PanicError
 	if errors.As(err, &panicked) {
 		g.Panicked(panicked.Value, panicked.Stack)

@@ -30,6 +30,9 @@ type Options struct {
 	// Proof is when clients have to prove that they hold their key.
 	Proof Proof
 
+	// Proxied, where not nil, has relays kept until the client has acknowledged them,
+	// and tells whether a request came by a proxy; see wire.Conn.Keep.
+	Proxied func(r *http.Request) bool
 	// Refuse answers a request that comes after the server began to stop.
 	Refuse func(http.ResponseWriter)
 	// Panicked is told of a panic while a message was handled; its connection
@@ -99,6 +102,9 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, address string, 
 		left()
 		g.ended.Done()
 		return
+	}
+	if g.Proxied != nil {
+		conn.Keep(g.Proxied(r), g.Handlers.Deadlines)
 	}
 	c := newClient(g, conn, address)
 	g.Handlers.Log.Debug("connected", "connection", c.id, "request_id", chimiddleware.GetReqID(r.Context()))

@@ -246,6 +246,9 @@ func (m *member) Disconnect() {
 	s.closeLocked(wire.CloseNormal, reasonServer)
 }
 
+// Unacknowledged implements socketio.Socket. The library's transport keeps nothing.
+func (m *member) Unacknowledged(func(wire.Receipt, []byte, [][]byte)) {}
+
 // DisconnectAsking implements socketio.Socket. The library's transport does not
 // ask: there are two devices, as far as anybody knows.
 func (m *member) DisconnectAsking(verdict func(there bool)) {

@@ -1,0 +1,43 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/oodaa/signaling/server/wire"
+)
+
+// Receipt is what a connection keeps of r, so that Unacknowledged can make a Held
+// of it again.
+func (r *Relay) Receipt() wire.Receipt {
+	return wire.Receipt{
+		From:     r.From,
+		Kind:     uint8(r.Kind),
+		Accepted: r.Batch.Begun(),
+		Urgent:   r.Kind == Offer || r.Kind == Answer,
+	}
+}
+
+// Unacknowledged is a relay to u that was put on its connection, and that the
+// device has not acknowledged. The sender has been told that it was delivered.
+// payload, attachments and message are as in Relay.
+func (u *User) Unacknowledged(receipt wire.Receipt, payload []byte, attachments [][]byte, message []byte) *Held {
+	from, _ := receipt.From.(*User)
+	sender, _ := from.Peer.(Sender)
+	return &Held{
+		Relay: Relay{
+			Kind:        Kind(receipt.Kind),
+			From:        from,
+			To:          []byte(u.ID),
+			Payload:     payload,
+			Attachments: attachments,
+			Message:     message,
+			Sender:      sender,
+			Ack:         noAck,
+		},
+		Accepted:     time.Time(receipt.Accepted),
+		Acknowledged: true,
+	}
+}
+
+// Registration is the member's last one, even if it has ended; nil: there was none.
+func (m *Member) Registration() *User { return m.user.Load() }
