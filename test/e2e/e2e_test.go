@@ -35,7 +35,7 @@ func TestContract(t *testing.T) {
 				env = append(env, "REDIS_URL="+rig.StartRedis(t).URL())
 				cases = clustered
 			}
-			node.Run(t, 4, env, cases...)
+			node.RunTogether(t, 3, env, cases...)
 		})
 	}
 }
