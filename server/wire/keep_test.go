@@ -419,17 +419,31 @@ func TestTakenBackAlive(t *testing.T) {
 	})
 }
 
-// Keeping costs nothing but the memory.
-func TestKeepAllocations(t *testing.T) {
+// A relay allocates nothing, kept or not.
+func TestRelayAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("pools forget under the race detector")
 	}
-	linuxOnly(t)
-	k := keeping(t, epoll, false, nil)
-	go func() { _, _ = io.Copy(io.Discard, k.peer.nc) }()
+	for name, byPong := range map[string]bool{"by TCP": false, "by pong": true} {
+		t.Run(name, func(t *testing.T) {
+			k := keeping(t, epoll, byPong, nil)
+			relayAllocations(t, k.link)
+		})
+	}
+	t.Run("not kept", func(t *testing.T) { relayAllocations(t, connect(t, limits(), epoll)) })
+}
+
+func relayAllocations(t *testing.T, l *link) {
+	t.Helper()
+	go func() { _, _ = io.Copy(io.Discard, l.peer.nc) }()
 	payload := []byte(letters(300))
-	r := Receipt{From: k}
-	if got := testing.AllocsPerRun(2000, func() { _ = k.Relay(nil, r, Message{Payload: payload}) }); got > 0 {
+	r := Receipt{From: l}
+	var batch Batch
+	if got := testing.AllocsPerRun(1000, func() {
+		batch.Begin()
+		_ = l.Relay(&batch, r, Message{Payload: payload})
+		batch.Flush()
+	}); got > 0 {
 		t.Errorf("%v allocations", got)
 	}
 }
