@@ -262,6 +262,7 @@ cases([
   },
   {
     name: 'the browser of one side crashes in a call: it has ended within seconds, and is not waited for',
+    env: { RECONNECT_GRACE: '0' },
     async run(stage) {
       const [a, b] = await pair(stage);
       await Promise.all([flows(a.page), flows(b.page)]);

@@ -130,7 +130,7 @@ cases('limits', [
   },
   {
     name: 'relays to a client for which more than MAX_OUTBOX_BYTES wait fail; it is disconnected if it takes nothing',
-    env: { MAX_MESSAGE_BYTES: '150000', MAX_OUTBOX_BYTES: '200000', PING_INTERVAL: '1s', PING_TIMEOUT: '5s' },
+    env: { MAX_MESSAGE_BYTES: '150000', MAX_OUTBOX_BYTES: '200000', PING_INTERVAL: '1s', PING_TIMEOUT: '5s', RECONNECT_GRACE: '0' },
     async run(stage) {
       const [a, b] = await stage.room('a', 'b');
       await a.upgraded();
