@@ -33,7 +33,6 @@ func TestOneBudget(t *testing.T) {
 		{"what is ignored", []string{"0", "5", "6", `42["a"]`}, 3, []string{`limited -1 ["a"]`}},
 		{"binary event", []string{`451-["a"]`, "b:x", `42["b"]`}, 1, []string{`["a"] b:x`, `limited -1 ["b"]`}},
 		{"binary event over it", []string{`42["a"]`, `452-["b"]`, "b:x", "b:y"}, 1, []string{`["a"]`, `limited -1 ["b"]`}},
-		{"a namespace that it has no budget for", []string{"40/other,", `42/other,["a"]`, `42["b"]`}, 0, []string{`limited -1 ["b"]`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -50,6 +49,23 @@ func TestOneBudget(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What is for a namespace that there was no budget to join is no fault of the
+// client's.
+func TestNoBudgetToJoin(t *testing.T) {
+	inBubble(t, func(t *testing.T, w watch) { noBudgetToJoin(t, sockets(t, pipes{}, limitedTo(1))) })
+}
+
+func noBudgetToJoin(t *testing.T, s *socketSite) {
+	p, m := s.connectedPolling()
+	p.PostMessages("40/other,", `42/other,["a"]`, `42["b"]`)
+	if got := receive(t, "event", m.events); got != `limited -1 ["b"]` {
+		t.Errorf("got %s", got)
+	}
+	if m.over.Load() {
+		t.Error("the session has ended")
 	}
 }
 
