@@ -35,10 +35,11 @@ func scaled(n, underRace int) int {
 }
 
 // start starts a server. What the rig's Start says of settings holds, but that
-// the log is short, and that the race detector does not sleep before the exit.
+// the log is short, that the race detector does not sleep before the exit, and
+// that a connection's end is announced at once, unless env has RECONNECT_GRACE.
 func start(t *testing.T, engine string, env ...string) *rig.Server {
 	t.Helper()
-	settings := []string{"ENGINE=" + engine, "LOG_LEVEL=info", "GORACE=halt_on_error=1 atexit_sleep_ms=0"}
+	settings := []string{"ENGINE=" + engine, "LOG_LEVEL=info", "GORACE=halt_on_error=1 atexit_sleep_ms=0", "RECONNECT_GRACE=0"}
 	return rig.Start(t, append(settings, env...)...)
 }
 
