@@ -17,6 +17,7 @@ type Change struct {
 
 	except [2]Peer // whom it concerns, and is not told
 
+	begin  int64         // position of the change in the log, in bytes
 	undone atomic.Uint64 // of an arrival: position behind the entry that undoes it, or 0
 	undoes uint64        // of a departure: position behind the entry that it undoes, or 0
 }
@@ -33,13 +34,14 @@ type log struct {
 	base    uint64        // position of entries[0]
 	entries []*Change
 	size    int              // bytes of entries
+	written int64            // bytes of all entries that there ever were
 	arrived map[*User]uint64 // positions of the arrivals in entries
 }
 
 const (
 	maxLogSize = 1 << 20
-	// crowdedSize is the backlog, in bytes, above which a user who joined and
-	// left within it is not announced.
+	// crowdedSize is the backlog of a member, in bytes, above which a user who
+	// joined and left within it is not announced to that member.
 	crowdedSize = maxLogSize / 4
 	// maxUnflushed is how many bytes of changes a member is sent before they are
 	// written.
@@ -69,13 +71,15 @@ func (l *log) append(a *Change) {
 			l.arrived = make(map[*User]uint64)
 		}
 		l.arrived[a.User] = at
-	} else if came, ok := l.arrived[a.User]; ok && l.size >= crowdedSize {
+	} else if came, ok := l.arrived[a.User]; ok {
 		l.entries[came-l.base].undone.Store(at + 1)
 		a.undoes = came + 1
 		delete(l.arrived, a.User)
 	}
 	l.entries = append(l.entries, a)
+	a.begin = l.written
 	l.size += a.size()
+	l.written += int64(a.size())
 	l.head.Add(1)
 	for l.size > maxLogSize {
 		l.drop(l.base + 1)
@@ -121,8 +125,9 @@ func (m *Member) hear(news []*Change, limit int, batch *wire.Batch) bool {
 	from := m.cursor.Load()
 	to := from + uint64(len(news))
 	size := 0
+	crowded := len(news) > 0 && news[len(news)-1].begin-news[0].begin >= crowdedSize
 	for i, a := range news {
-		if undone := a.undone.Load(); undone != 0 && undone <= to || a.undoes > from {
+		if undone := a.undone.Load(); crowded && (undone != 0 && undone <= to || a.undoes > from) {
 			continue
 		}
 		if a.except[0] == m.listener || a.except[1] == m.listener {

@@ -159,8 +159,7 @@ func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	} else {
 		c.socket.Disconnect()
 	}
-	// What was on its way to the connection when it was marked.
-	return append(unacknowledged, c.unacknowledged()...)
+	return unacknowledged
 }
 
 // unacknowledged takes back the relays that the client has not acknowledged.

@@ -292,7 +292,11 @@ func TestStopWithDeafClients(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if m, err := caller.Await(ack); err != nil || string(m.Args) != `{"ok":true}` {
+					m, err := caller.Await(ack)
+					if strings.Contains(fmt.Sprint(err), "is not responding") {
+						break // as much as one sender may leave there
+					}
+					if err != nil || string(m.Args) != `{"ok":true}` {
 						t.Fatalf("%s: %s, %v", name, m.Args, err)
 					}
 				}
