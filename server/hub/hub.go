@@ -217,9 +217,11 @@ func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) {
 	var failed []*Held
 	if u := m.User(); u != nil {
 		failed = h.part(u, ending, unacknowledged)
+		unacknowledged = nil
 	}
 	h.mu.Unlock()
 	fail(failed)
+	m.Registration().putBack(unacknowledged) // another connection took the name meanwhile
 }
 
 // unwatch takes m out of those that are told of others. h.mu is held.

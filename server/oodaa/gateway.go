@@ -101,7 +101,9 @@ func (c *client) Closed(reason string) {
 		c.gateway.Handlers.Deadlines.Stop(&c.early.deadline)
 	}
 	c.over.Store(true)
+	c.handing.Lock()
 	c.Close(endingOf(reason), c.unacknowledged())
+	c.handing.Unlock()
 	c.gateway.Handlers.Log.Debug("disconnected", "connection", c.ID(), "reason", reason)
 }
 

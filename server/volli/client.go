@@ -2,6 +2,7 @@ package volli
 
 import (
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/oodaa/signaling/events"
@@ -22,6 +23,7 @@ type client struct {
 	conn    *wire.Conn
 	id      string
 	over    atomic.Bool // the connection takes nothing any more
+	handing sync.Mutex  // held from when relays are taken back until the hub has them
 	heartbeat
 
 	// owned by the connection's reader
