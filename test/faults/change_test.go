@@ -1,0 +1,184 @@
+package faults
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+
+	"github.com/oodaa/signaling/test/rig"
+)
+
+// A departure is how a phone's connection breaks.
+type departure struct {
+	name string
+	// proxied: the server takes pongs for acknowledgements, not TCP's, which here
+	// the network between acknowledges itself.
+	proxied bool
+	leave   func(n *network, old client) error
+}
+
+var departures = []departure{
+	{"link cut", true, func(n *network, _ client) error {
+		n.blackhole()
+		return nil
+	}},
+	{"reset", false, func(_ *network, old client) error {
+		c, ok := old.(*rig.Client).Conn().NetConn().(*net.TCPConn)
+		if !ok {
+			return errors.New("not a TCP connection")
+		}
+		return errors.Join(c.SetLinger(0), c.Close())
+	}},
+	{"client killed", false, func(_ *network, old client) error {
+		old.Close()
+		return nil
+	}},
+}
+
+const (
+	callRelays = 21 // an offer and 20 candidates
+	before     = 8  // of these, that arrive before the connection breaks
+)
+
+// TestChangeOfNetwork breaks a user's connection while the user is being called,
+// and has the user register on another one: nothing is lost, and nobody is told.
+func TestChangeOfNetwork(t *testing.T) {
+	verifyNoLeaks(t)
+	servers := map[bool]*rig.Server{
+		false: start(t, "native", "RECONNECT_GRACE=20s"),
+		true:  start(t, "native", "RECONNECT_GRACE=20s", "TRUSTED_PROXIES=1"),
+	}
+	t.Run("all", func(t *testing.T) {
+		for _, d := range departures {
+			for _, k := range []kind{oodaa, volli} {
+				t.Run(fmt.Sprint(d.name, ", ", k), func(t *testing.T) {
+					t.Parallel()
+					if err := changeNetwork(t, servers[d.proxied], d, k); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+	})
+}
+
+func changeNetwork(t *testing.T, s *rig.Server, d departure, k kind) error {
+	name := fmt.Sprint(d.name, " ", k)
+	addr, way := s.Addr, (*network)(nil)
+	if d.proxied {
+		way = newNetwork(t, s.Addr)
+		addr = way.addr()
+	}
+	old := join(t, addr, k, name)
+	caller := rig.MustDial(t, s.Addr, rig.Oodaa)
+	if err := caller.Register(name + ", caller"); err != nil {
+		return err
+	}
+	observer := join(t, s.Addr, oodaa, name+", observer")
+
+	if err := sendCall(caller, name, 1, before); err != nil {
+		return err
+	}
+	if err := awaitCall(old, 1, before); err != nil {
+		return fmt.Errorf("before: %w", err)
+	}
+	if err := d.leave(way, old); err != nil {
+		return err
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- sendCall(caller, name, before+1, callRelays) }()
+	now := join(t, s.Addr, k, name)
+	if err := <-sent; err != nil {
+		return err
+	}
+	if err := awaitCall(now, before+1, callRelays); err != nil {
+		return fmt.Errorf("after: %w", err)
+	}
+	if err := awaitAcknowledgements(caller, name); err != nil {
+		return err
+	}
+	// This comes behind all presence that there is.
+	if _, err := now.Send(observer.(*rig.Client).ID, `{"n":0}`, false); err != nil {
+		return err
+	}
+	_, err := awaitMessage(observer, name, "ice-candidate")
+	return err
+}
+
+// sendCall sends the relays first to last of a call: the first is the offer.
+func sendCall(caller *rig.Client, to string, first, last int) error {
+	for n := first; n <= last; n++ {
+		event, payload := "ice-candidate", "candidate"
+		if n == 1 {
+			event, payload = "offer", "offer"
+		}
+		if err := caller.SendRaw(fmt.Sprintf(`42%d[%q,{"to":%q,"from":%q,%q:{"n":%d}}]`, n, event, to, caller.ID, payload, n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitCall waits for the relays first to last, in their order. Those before them
+// may come again, without a gap: their acknowledgement may have been lost.
+func awaitCall(c client, first, last int) error {
+	next := first
+	for begun := false; next <= last; begun = true {
+		m, err := c.Await("offer", "ice-candidate")
+		if err != nil {
+			return fmt.Errorf("relay %d: %w", next, err)
+		}
+		var relay struct{ Offer, Candidate struct{ N int } }
+		if err := json.Unmarshal(m.Args, &relay); err != nil {
+			return err
+		}
+		n := max(relay.Offer.N, relay.Candidate.N)
+		if !begun && 0 < n && n < first {
+			next = n
+		}
+		if n != next {
+			return fmt.Errorf("relay %d arrived in place of %d", n, next)
+		}
+		next++
+	}
+	return nil
+}
+
+// awaitAcknowledgements waits until all relays are acknowledged with ok.
+func awaitAcknowledgements(caller *rig.Client, callee string) error {
+	var events []string
+	for n := 1; n <= callRelays; n++ {
+		events = append(events, fmt.Sprint("ack:", n))
+	}
+	for len(events) > 0 {
+		m, err := awaitMessage(caller, callee, events...)
+		if err != nil {
+			return err
+		}
+		if string(m.Args) != `{"ok":true}` {
+			return fmt.Errorf("%s: %s", m.Event, m.Args)
+		}
+		events = slices.DeleteFunc(events, func(e string) bool { return e == m.Event })
+	}
+	return nil
+}
+
+// awaitMessage is Await, but that presence of name is a failure.
+func awaitMessage(c client, name string, events ...string) (rig.Message, error) {
+	for {
+		m, err := c.Await(append(slices.Clone(events), "peer-connected", "peer-disconnected")...)
+		if err != nil || slices.Contains(events, m.Event) {
+			return m, err
+		}
+		var peer struct{ PeerID string }
+		if err := json.Unmarshal(m.Args, &peer); err != nil {
+			return m, err
+		}
+		if peer.PeerID == name {
+			return m, fmt.Errorf("%s of %s", m.Event, name)
+		}
+	}
+}
