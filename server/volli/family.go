@@ -163,8 +163,13 @@ func (c *client) Closed(err error) {
 	c.heartbeat.stop()
 	g.remove(c)
 	c.over.Store(true)
+	ending := endingOf(err)
 	c.handing.Lock()
-	c.Close(endingOf(err), c.unacknowledged())
+	var unacknowledged []*hub.Held
+	if ending != hub.Goodbye {
+		unacknowledged = c.unacknowledged()
+	}
+	c.Close(ending, unacknowledged)
 	c.handing.Unlock()
 	var panicked *wire.PanicError
 	if errors.As(err, &panicked) {

@@ -243,7 +243,11 @@ func (w *writer) surrender() []unacknowledged {
 	if w.state == cut {
 		w.queue.Drop()
 	} else {
-		w.queued -= int64(w.queue.truncate())
+		dropped := w.queue.truncate()
+		w.queued -= int64(dropped)
+		if end, closed := w.err.(*CloseError); closed && w.state == closing && dropped > 0 {
+			w.putClose(end) // which was the last of what was dropped
+		}
 	}
 	k.kept.Drop()
 	w.relays = relays{}

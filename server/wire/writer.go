@@ -334,12 +334,7 @@ func (w *writer) close(end *CloseError) {
 	w.mu.Lock()
 	first := w.state == open
 	if first {
-		var body []byte
-		if end.Code != CloseNoStatus {
-			body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
-		}
-		w.queue.begin()
-		w.put(&Message{control: ws.OpClose, Payload: body})
+		w.putClose(end)
 		w.state, w.err = closing, end
 		w.conn.interrupt()
 	}
@@ -350,6 +345,16 @@ func (w *writer) close(end *CloseError) {
 		w.conn.over()
 		w.flush()
 	}
+}
+
+// putClose queues a Close frame. mu is held.
+func (w *writer) putClose(end *CloseError) {
+	var body []byte
+	if end.Code != CloseNoStatus {
+		body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
+	}
+	w.queue.begin()
+	w.put(&Message{control: ws.OpClose, Payload: body})
 }
 
 // cut closes the network connection; what is queued is dropped.
