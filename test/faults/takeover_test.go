@@ -163,7 +163,7 @@ func TestTakeoverStorm(t *testing.T) {
 	verifyNoLeaks(t)
 	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {
-			s := &storm{Server: start(t, engine, "RECONNECT_GRACE=0")}
+			s := &storm{Server: start(t, engine)}
 			b := measureBase(t, s.Server)
 			for range 2 {
 				s.observers = append(s.observers, &observer{Client: rig.MustDial(t, s.Addr, rig.Oodaa)})
