@@ -33,8 +33,8 @@ UNIT := go test -p 4
 # The tests cover the engine that users have to ask for, too.
 TAGGED := -tags zishang
 
-# The tests that start real servers. Some wait most of the time, others keep the
-# processors busy: one of these runs beside two of those.
+# The tests that start real servers. Some wait most of the time, so two of them run
+# side by side; others keep the processors busy, and run one by one.
 WAITING := ./test/faults ./test/cluster ./test/hostile ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/rig
 BUSY := ./test/browser ./test/e2e
 
@@ -55,7 +55,7 @@ built:
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
 live: setup built ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
-	$(MAKE) -j 2 live-waiting live-busy
+	$(MAKE) live-waiting live-busy
 
 live-waiting:
 	go test -p 2 -count=1 -timeout 20m $(WAITING)

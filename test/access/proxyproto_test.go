@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -89,7 +90,7 @@ func TestProxyProtocol(t *testing.T) {
 					}
 					s := rig.Start(t, env...)
 					client := &http.Client{Timeout: rig.Patience, Transport: &http.Transport{
-						Dial: dialFrom, TLSClientConfig: a.trusting(), DisableKeepAlives: true,
+						DialContext: func(_ context.Context, network, addr string) (net.Conn, error) { return dialFrom(network, addr) }, TLSClientConfig: a.trusting(), DisableKeepAlives: true,
 					}}
 					addr := start(t, s.Addr)
 					request, err := http.NewRequest(http.MethodGet, scheme+"://"+addr+"/stats", nil)
