@@ -2,6 +2,7 @@ package events
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ type Client struct {
 	budget   *wire.Budget // of the connection
 
 	address  string        // what counts as one client where clients are limited
+	handing  sync.Mutex    // held from when relays are taken back until the hub has them
 	deadline wire.Deadline // for registering; then, that of the token
 	ends     atomic.Int64  // Unix nanoseconds of when the token ends the registration; 0: never
 	grant    *auth.Grant   // of the token that the client has shown; nil: of none
@@ -45,12 +47,27 @@ func (c *Client) Open(h *Handlers, family Family, watches bool, conn Connection)
 	}
 }
 
-// Close ends the client, whose connection has ended so. unacknowledged are the
-// relays that the connection was given and the device has not acknowledged.
-func (c *Client) Close(ending hub.Ending, unacknowledged []*hub.Held) {
+// Close ends the client, whose connection has ended so. take takes back the relays
+// that the connection was given and the device has not acknowledged.
+func (c *Client) Close(ending hub.Ending, take func() []*hub.Held) {
 	c.handlers.Deadlines.Stop(&c.deadline)
 	c.renewal.Stop()
-	c.handlers.Hub.Leave(&c.Member, ending, unacknowledged)
+	c.handing.Lock()
+	var unacknowledged []*hub.Held
+	if ending != hub.Goodbye {
+		unacknowledged = take()
+	}
+	failed := c.handlers.Hub.Leave(&c.Member, ending, unacknowledged)
+	c.handing.Unlock()
+	hub.Fail(failed)
+}
+
+// HandOver calls take for the connection that takes the name. What Close takes at
+// the same time is with the hub then.
+func (c *Client) HandOver(take func() []*hub.Held) []*hub.Held {
+	c.handing.Lock()
+	defer c.handing.Unlock()
+	return take()
 }
 
 // Expired ends the connection of a client that has not registered in time, or

@@ -104,7 +104,7 @@ func (a *absence) Expired(time.Time) {
 	failed := h.free(a.user)
 	h.mu.Unlock()
 	h.held.expired.Add(uint64(len(failed)))
-	fail(failed)
+	Fail(failed)
 }
 
 // endAbsence takes u, who is away, out of that, and returns what was held. h.mu is

@@ -22,6 +22,7 @@ type phone struct {
 	takes    int // relays until the connection breaks; -1: any number
 	question *Question
 	unacked  []*Held
+	breaks   func() // called when another connection takes the name; may be nil
 
 	mu  sync.Mutex
 	got []string
@@ -83,6 +84,9 @@ func (p *phone) Tell([]byte, *wire.Batch) bool { p.note("list"); return true }
 func (p *phone) Replaced(q *Question) []*Held {
 	p.end()
 	p.question = q
+	if p.breaks != nil {
+		p.breaks()
+	}
 	return p.unacked
 }
 
@@ -147,7 +151,7 @@ func (s *street) again(name, key string) *phone {
 
 func (s *street) breaks(p *phone, unacked ...*Held) {
 	p.end()
-	s.Leave(&p.Member, Broke, unacked)
+	Fail(s.Leave(&p.Member, Broke, unacked))
 }
 
 // send sends a custom message.
@@ -231,7 +235,7 @@ func TestGraceEnds(t *testing.T) {
 func TestGoodbye(t *testing.T) {
 	onStreet(t, testGrace, func(s *street) {
 		alice, bob := s.phone("alice", ""), s.phone("bob", "")
-		s.Leave(&bob.Member, Goodbye, nil)
+		Fail(s.Leave(&bob.Member, Goodbye, nil))
 		s.told("-bob")
 		if o := s.send(alice, "bob", "a", 1); o != NotFound {
 			t.Errorf("outcome %d", o)
@@ -256,7 +260,7 @@ func TestNoGrace(t *testing.T) {
 func TestPageGone(t *testing.T) {
 	onStreet(t, testGrace, func(s *street) {
 		alice, bob := s.phone("alice", ""), s.phone("bob", "")
-		s.Leave(&bob.Member, PageGone, nil)
+		Fail(s.Leave(&bob.Member, PageGone, nil))
 		s.told("-bob")
 		if u, known := s.Lookup("bob"); u != nil || !known {
 			t.Errorf("bob is %v", u)
@@ -267,7 +271,7 @@ func TestPageGone(t *testing.T) {
 		bob.expect(t, "list, a")
 		s.told("+bob")
 
-		s.Leave(&bob.Member, PageGone, nil)
+		Fail(s.Leave(&bob.Member, PageGone, nil))
 		s.told("-bob")
 		alice.heard()
 		s.pending(s.send(alice, "bob", "b", 2))
@@ -357,7 +361,7 @@ func TestSenderLeaves(t *testing.T) {
 		s.pending(s.sendKind(Offer, alice, "bob", "offer", noAck), s.sendKind(Custom, alice, "bob", "custom", noAck), s.sendKind(Candidate, alice, "bob", "candidate", noAck))
 		s.breaks(alice)
 		alice = s.again("alice", "") // the same user as before
-		s.Leave(&alice.Member, Goodbye, nil)
+		Fail(s.Leave(&alice.Member, Goodbye, nil))
 		s.again("bob", "").expect(t, "list, custom")
 	})
 }
@@ -407,12 +411,12 @@ func TestTakeoverAsks(t *testing.T) {
 		verdict bool
 	}{
 		"an answer":          {func(_ *street, q *Question, _ *phone) { q.Answer(true) }, 0, "-bob +bob", true},
-		"the old one's end":  {func(s *street, q *Question, old *phone) { s.Leave(&old.Member, Broke, nil); q.Answer(false) }, 0, "", true},
+		"the old one's end":  {func(s *street, q *Question, old *phone) { Fail(s.Leave(&old.Member, Broke, nil)); q.Answer(false) }, 0, "", true},
 		"nothing for 2 s":    {func(*street, *Question, *phone) {}, verdictTime, "", true},
 		"nothing yet":        {func(*street, *Question, *phone) {}, verdictTime - time.Millisecond, "", false},
 		"a further takeover": {func(s *street, _ *Question, _ *phone) { s.again("bob", "") }, 0, "", true},
 		"an answer too late": {func(_ *street, q *Question, _ *phone) { time.Sleep(verdictTime + 1); q.Answer(true) }, 0, "", true},
-		"its goodbye":        {func(s *street, q *Question, _ *phone) { s.Leave(&q.new.Peer.(*phone).Member, Goodbye, nil) }, 0, "-bob", true},
+		"its goodbye":        {func(s *street, q *Question, _ *phone) { Fail(s.Leave(&q.new.Peer.(*phone).Member, Goodbye, nil)) }, 0, "-bob", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStreet(t, testGrace, func(s *street) {
@@ -450,6 +454,18 @@ func TestTakeoverAsks(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A connection breaks, and its name is taken over before the hub hears of that.
+func TestTakeoverAtTheMomentOfABreak(t *testing.T) {
+	onStreet(t, testGrace, func(s *street) {
+		alice, old := s.phone("alice", ""), s.phone("bob", "")
+		lost := keep(&Relay{Kind: Offer, From: alice.User(), To: []byte("bob"), Payload: []byte("lost"), Sender: alice})
+		lost.Acknowledged = true
+		old.breaks = func() { Fail(s.Leave(&old.Member, Broke, []*Held{lost})) }
+		s.again("bob", "").expect(t, "list, lost")
+		alice.expect(t, "")
+	})
 }
 
 func TestDeliveredAgain(t *testing.T) {

@@ -105,7 +105,7 @@ func (h *Hub) BindRemote(u *User, quiet bool) {
 	if same {
 		h.forward(held)
 	} else {
-		fail(held)
+		Fail(held)
 	}
 }
 

@@ -170,7 +170,7 @@ func (u *User) deliver() {
 			outcome := NotFound
 			if time.Since(r.Accepted) < maxRelayAge {
 				if outcome = u.Peer.Relay(&r.Relay); outcome == NotFound && u.over() {
-					u.putBack(relays[i:])
+					Fail(u.putBack(relays[i:]))
 					return
 				}
 			}
@@ -183,17 +183,18 @@ func (u *User) deliver() {
 }
 
 // putBack holds relays again that were taken from the user's hold, or were on its
-// connection, in front of everything else. Where the user has gone, they fail.
-func (u *User) putBack(relays []*Held) {
+// connection, in front of everything else. Where the user has gone, it returns
+// them.
+func (u *User) putBack(relays []*Held) (failed []*Held) {
 	if len(relays) == 0 {
-		return
+		return nil
 	}
 	for ; u != nil; u = u.successor.Load() {
 		if kept := u.waiting.Load(); kept != nil && kept.prepend(relays) {
-			return
+			return nil
 		}
 	}
-	fail(relays)
+	return relays
 }
 
 // dropped reports whether the relay helps nobody any more: its sender has left,
@@ -227,9 +228,9 @@ func (r *Held) reply(outcome Outcome, quiet bool) {
 // noAck is the Ack of a relay without an acknowledgement.
 const noAck = -1
 
-// fail tells the senders that nobody came for their relays: each sender one error,
+// Fail tells the senders that nobody came for their relays: each sender one error,
 // and each acknowledgement its own.
-func fail(relays []*Held) {
+func Fail(relays []*Held) {
 	told := make(map[string]bool)
 	for _, r := range relays {
 		if r.dropped() {

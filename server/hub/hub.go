@@ -143,7 +143,7 @@ func (h *Hub) Drain() {
 		failed = append(failed, h.free(u)...)
 	}
 	h.mu.Unlock()
-	fail(failed)
+	Fail(failed)
 }
 
 // Close ends the hub's goroutine and waits for it.
@@ -205,23 +205,24 @@ func (h *Hub) Join(m *Member, listener Listener, watches bool) {
 
 // Leave ends the membership, and the registration if the member still has one.
 // unacknowledged are relays that its connection was given and the device has not
-// acknowledged.
-func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) {
+// acknowledged. The caller must Fail the result, with nothing locked.
+func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) (failed []*Held) {
 	h.mu.Lock()
 	if m.left {
 		h.mu.Unlock()
-		return
+		return nil
 	}
 	m.left = true
 	h.unwatch(m)
-	var failed []*Held
-	if u := m.User(); u != nil {
+	u := m.User()
+	if u != nil {
 		failed = h.part(u, ending, unacknowledged)
-		unacknowledged = nil
 	}
 	h.mu.Unlock()
-	fail(failed)
-	m.Registration().putBack(unacknowledged) // another connection took the name meanwhile
+	if u == nil { // another connection took the name meanwhile
+		failed = m.Registration().putBack(unacknowledged)
+	}
+	return failed
 }
 
 // unwatch takes m out of those that are told of others. h.mu is held.
@@ -257,7 +258,7 @@ func (h *Hub) Release(m *Member) {
 		failed = h.part(u, Broke, nil)
 	}
 	h.mu.Unlock()
-	fail(failed)
+	Fail(failed)
 }
 
 // free ends a registration of ours, and frees its name. It returns the relays that

@@ -46,7 +46,7 @@ func (h *Hub) Bind(m *Member, claim Claim, batch *wire.Batch) Outcome {
 	if e.replaced != nil {
 		unacknowledged := e.replaced.Replaced(e.question)
 		if e.same {
-			e.user.putBack(unacknowledged)
+			e.failed = append(e.failed, e.user.putBack(unacknowledged)...)
 		} else {
 			e.failed = append(unacknowledged, e.failed...)
 		}
@@ -55,7 +55,7 @@ func (h *Hub) Bind(m *Member, claim Claim, batch *wire.Batch) Outcome {
 		e.user.deliver()
 	}
 	own.Flush()
-	fail(e.failed)
+	Fail(e.failed)
 	return OK
 }
 

@@ -18,7 +18,6 @@ type client struct {
 	gateway *Gateway
 	socket  socketio.Socket
 	over    atomic.Bool // it takes nothing any more
-	handing sync.Mutex  // held from when relays are taken back until the hub has them
 
 	// owned by the caller of Event
 	known bool   // it has registered

@@ -153,21 +153,13 @@ func (c *client) fits(args []byte, attachments [][]byte) bool {
 // Replaced disconnects the client, whose name another connection took.
 func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.over.Store(true)
-	unacknowledged := c.handOver()
+	unacknowledged := c.HandOver(c.unacknowledged)
 	if q != nil {
 		c.socket.DisconnectAsking(q.Answer)
 	} else {
 		c.socket.Disconnect()
 	}
 	return unacknowledged
-}
-
-// handOver is unacknowledged for the connection that takes the name. What Closed
-// takes at the same time is with the hub then.
-func (c *client) handOver() []*hub.Held {
-	c.handing.Lock()
-	defer c.handing.Unlock()
-	return c.unacknowledged()
 }
 
 // unacknowledged takes back the relays that the client has not acknowledged.

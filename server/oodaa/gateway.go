@@ -101,14 +101,7 @@ func (c *client) Closed(reason string) {
 		c.gateway.Handlers.Deadlines.Stop(&c.early.deadline)
 	}
 	c.over.Store(true)
-	ending := endingOf(reason)
-	c.handing.Lock()
-	var unacknowledged []*hub.Held
-	if ending != hub.Goodbye {
-		unacknowledged = c.unacknowledged()
-	}
-	c.Close(ending, unacknowledged)
-	c.handing.Unlock()
+	c.Close(endingOf(reason), c.unacknowledged)
 	c.gateway.Handlers.Log.Debug("disconnected", "connection", c.ID(), "reason", reason)
 }
 

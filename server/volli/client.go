@@ -2,7 +2,6 @@ package volli
 
 import (
 	"strconv"
-	"sync"
 	"sync/atomic"
 
 	"github.com/oodaa/signaling/events"
@@ -23,7 +22,6 @@ type client struct {
 	conn    *wire.Conn
 	id      string
 	over    atomic.Bool // the connection takes nothing any more
-	handing sync.Mutex  // held from when relays are taken back until the hub has them
 	heartbeat
 
 	// owned by the connection's reader

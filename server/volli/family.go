@@ -117,21 +117,13 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 // Replaced closes the client, whose name another connection took.
 func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.over.Store(true)
-	unacknowledged := c.handOver()
+	unacknowledged := c.HandOver(c.unacknowledged)
 	if q != nil {
 		c.conn.CloseAsking(closeReplaced, "replaced", c.gateway.PingTimeout, q.Answer)
 	} else {
 		c.conn.Close(closeReplaced, "replaced")
 	}
 	return unacknowledged
-}
-
-// handOver is unacknowledged for the connection that takes the name. What Closed
-// takes at the same time is with the hub then.
-func (c *client) handOver() []*hub.Held {
-	c.handing.Lock()
-	defer c.handing.Unlock()
-	return c.unacknowledged()
 }
 
 // unacknowledged takes back the relays that the client has not acknowledged.
@@ -163,14 +155,7 @@ func (c *client) Closed(err error) {
 	c.heartbeat.stop()
 	g.remove(c)
 	c.over.Store(true)
-	ending := endingOf(err)
-	c.handing.Lock()
-	var unacknowledged []*hub.Held
-	if ending != hub.Goodbye {
-		unacknowledged = c.unacknowledged()
-	}
-	c.Close(ending, unacknowledged)
-	c.handing.Unlock()
+	c.Close(endingOf(err), c.unacknowledged)
 	var panicked *wire.PanicError
 	if errors.As(err, &panicked) {
 		g.Panicked(panicked.Value, panicked.Stack)
