@@ -335,12 +335,16 @@ func TestSecondSignal(t *testing.T) {
 			if !answers("/health", http.StatusOK) {
 				t.Fatal("it did not wait")
 			}
-			s.Signal(syscall.SIGINT)
-			select {
-			case <-s.Exited():
-			case <-time.After(rig.Patience):
-				t.Fatal("it goes on")
-			}
+			// Two that come before the process looks are one.
+			rig.Eventually(t, "the end", func() bool {
+				select {
+				case <-s.Exited():
+					return true
+				default:
+					s.Signal(syscall.SIGINT)
+					return false
+				}
+			})
 			if s.Log.Has(`"msg":"stopped"`) {
 				t.Error("it ended in good order, not at once")
 			}

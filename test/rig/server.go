@@ -88,7 +88,7 @@ func (s *Server) PID() int { return s.cmd.Process.Pid }
 // Signal sends the process a signal.
 func (s *Server) Signal(sig syscall.Signal) {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.t.Fatalf("%v: %v", sig, err)
 	}
 }
