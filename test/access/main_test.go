@@ -36,7 +36,8 @@ func verifyNoLeaks(t *testing.T) {
 // the race detector does not sleep before the exit.
 func start(t *testing.T, env ...string) *rig.Server {
 	t.Helper()
-	return rig.Start(t, append([]string{"GORACE=halt_on_error=1 atexit_sleep_ms=0"}, env...)...)
+	// Names change hands at once here: what happens within the grace is test/faults'.
+	return rig.Start(t, append([]string{"GORACE=halt_on_error=1 atexit_sleep_ms=0", "RECONNECT_GRACE=0"}, env...)...)
 }
 
 // engines are those that ENGINE names.
