@@ -67,12 +67,20 @@ func (h *Hub) newHold(u *User) *hold {
 	return kept
 }
 
+// leave says that the user is not there any more.
+func (h *hold) leave() {
+	h.mu.Lock()
+	h.away = true
+	h.mu.Unlock()
+}
+
 // leaveAway makes u, whose connection is over, away. h.mu is held.
 func (h *Hub) leaveAway(u *User, ending Ending, unacknowledged []*Held) {
 	kept := u.waiting.Load()
 	if kept == nil {
 		kept = h.newHold(u)
 	}
+	kept.leave()
 	if len(unacknowledged) > 0 {
 		kept.prepend(unacknowledged)
 	}

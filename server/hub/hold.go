@@ -60,6 +60,7 @@ type hold struct {
 
 	mu        sync.Mutex
 	over      bool // nothing is kept any more
+	away      bool // the user is, or its connection is over
 	queue     []*Held
 	size      int
 	senders   map[string]int      // by user ID
@@ -81,9 +82,7 @@ func (h *hold) add(r *Relay) (outcome Outcome, kept bool) {
 		return NotFound, true
 	}
 	held := keep(r)
-	if len(h.queue) >= maxHeld || h.size+held.size() > maxHeldSize ||
-		h.senders[sender] >= maxHeldOfSender || r.Address != "" && h.addresses[r.Address] >= maxHeldOfAddress ||
-		!h.totals.take(held.size()) {
+	if h.full(held) || !h.totals.take(held.size()) {
 		if h.refused == nil {
 			h.refused = make(map[string]struct{})
 		}
@@ -93,6 +92,18 @@ func (h *hold) add(r *Relay) (outcome Outcome, kept bool) {
 	h.queue = append(h.queue, held)
 	h.count(held, 1)
 	return Pending, true
+}
+
+// full reports whether there is no room for a relay. Where the user is there, and
+// only about to be told that it has the name, the size is all that counts. h.mu is
+// held.
+func (h *hold) full(r *Held) bool {
+	if h.size+r.size() > maxHeldSize {
+		return true
+	}
+	address := r.Relay.Address
+	return h.away && (len(h.queue) >= maxHeld || h.senders[r.Relay.From.ID] >= maxHeldOfSender ||
+		address != "" && h.addresses[address] >= maxHeldOfAddress)
 }
 
 // prepend puts relays in front that were put on a connection before, in their

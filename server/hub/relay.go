@@ -113,7 +113,9 @@ func (h *Hub) holdFor(u *User) *hold {
 	if held := u.waiting.Load(); held != nil {
 		return held
 	}
-	return h.newHold(u)
+	held := h.newHold(u)
+	held.leave()
+	return held
 }
 
 // reachable returns the user that a relay can be handed to at once, or nil.

@@ -22,7 +22,8 @@ type heartbeat struct {
 	position int64
 	left     time.Time // when it was handed to the kernel, for the last time
 
-	paused time.Duration // of the connection's budget, by then
+	paused  time.Duration // of the connection's budget, by then
+	inquiry bool          // its payload is an inquiry's, and stays as it is
 }
 
 const maxHeartbeat = 16
@@ -96,7 +97,7 @@ func (h *heartbeat) ask(op ws.OpCode, payload []byte) {
 		return
 	}
 	h.size = uint8(copy(h.frame[:], append(appendHeader(h.frame[:0], op, len(payload)), payload...)))
-	h.state, h.op = pingWaits, op
+	h.state, h.op, h.inquiry = pingWaits, op, op == ws.OpPing && len(payload) > 0
 }
 
 // before returns what to write before, or with, the first chunk of q: a ping
@@ -111,7 +112,7 @@ func (h *heartbeat) before(q *Queue, position int64, keeps bool) *Buffer {
 	}
 	h.state = pingLeaves
 	h.position = position + int64(len(part.B))
-	if keeps && h.op == ws.OpPing { // its pong says so itself
+	if keeps && h.op == ws.OpPing && !h.inquiry { // its pong says so itself
 		frame := appendHeader(h.frame[:0], ws.OpPing, positionSize)
 		h.size = uint8(len(binary.BigEndian.AppendUint64(frame, uint64(h.position))))
 	}

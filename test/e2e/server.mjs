@@ -5,7 +5,8 @@ import { launch, Signald } from '../node/signald.mjs';
 import { within } from './deadline.mjs';
 import { mode } from './modes.mjs';
 
-const settings = (env) => ({ MESSAGE_RATE: '0', ...mode.env, ...env });
+// Ends of connections are announced at once, except where a case is about the grace.
+const settings = (env) => ({ MESSAGE_RATE: '0', RECONNECT_GRACE: '0', ...mode.env, ...env });
 
 // run runs the binary to its end, as for -version, -check and a configuration
 // that is refused.

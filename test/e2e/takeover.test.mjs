@@ -83,6 +83,7 @@ cases('takeover', [
   },
   {
     name: 'a client that lost its connection comes back and takes its name, as if it had never left',
+    env: { RECONNECT_GRACE: '20s' },
     only: oneInstance,
     why: 'several instances announce who breaks off at once',
     async run(stage) {
@@ -97,6 +98,19 @@ cases('takeover', [
       b.send('offer', { to: 'a', from: 'b', offer: 1 });
       await a.untilEvent('offer', { from: 'b', offer: 1 });
       await b.settle(); // and has seen nothing of it
+    },
+  },
+  {
+    name: 'with a grace, a holder that answers is another device: others see it go and come',
+    env: { RECONNECT_GRACE: '20s' },
+    async run(stage) {
+      const [b, old] = await stage.room('b', 'a');
+      const newcomer = await stage.join('a');
+      assert.equal(await old.gone(), 'io server disconnect');
+      await b.expect('peer-disconnected', { peerId: 'a' });
+      await b.expect('peer-connected', { peerId: 'a' });
+      assert.deepEqual(await b.ask('offer', { to: 'a', from: 'b', offer: 1 }), [ok]);
+      await newcomer.expect('offer', { from: 'b', offer: 1 });
     },
   },
   {

@@ -87,7 +87,11 @@ func overWebSocket() []*row {
 }
 
 // greeters are the rows that call on peer-connected.
-func greeters() []*row { return filter(func(r *row) bool { return r.Greets }) }
+func greeters() []*row {
+	// A page that polls says nothing when it is closed. When it is back, it looks like
+	// a device that has changed networks, and nobody is told (contract, section 11).
+	return filter(func(r *row) bool { return r.Greets && !slices.Equal(r.Transports, []string{"polling"}) })
+}
 
 func filter(wanted func(*row) bool) []*row {
 	var some []*row

@@ -16,7 +16,7 @@ func TestPresenceThatIsNotRead(t *testing.T) {
 		const (
 			outbox   = 256 << 10
 			atOnce   = 20
-			maxJoins = 100_000
+			maxJoins = 1_000_000
 		)
 		n := crowd
 		if engine == "zishang" {
