@@ -118,8 +118,8 @@ func TestRelayThatNoOutboxTakes(t *testing.T) {
 	offer := `{"type":"offer","from":"a","to":"b","offer":"%s"}`
 	a.send(padded(offer, 4000))
 	a.expect(tooLarge)
-	a.send(padded(offer, 3900))
-	b.expect(padded(offer, 3900))
+	a.send(padded(offer, 1500))
+	b.expect(padded(offer, 1500))
 	b.settle()
 }
 
