@@ -113,13 +113,13 @@ func TestDefaultMaxMessage(t *testing.T) {
 
 // TestRelayThatNoOutboxTakes: the sender is told, and the target goes on.
 func TestRelayThatNoOutboxTakes(t *testing.T) {
-	s := start(t, change(options(), func(o *server.Options) { o.MaxMessage, o.MaxOutbox = 5000, 4000 }))
+	s := start(t, change(options(), func(o *server.Options) { o.MaxMessage, o.MaxOutbox = 50_000, 40_000 }))
 	a, b := s.join("a"), s.join("b")
 	offer := `{"type":"offer","from":"a","to":"b","offer":"%s"}`
-	a.send(padded(offer, 4000))
+	a.send(padded(offer, 40_000))
 	a.expect(tooLarge)
-	a.send(padded(offer, 1500))
-	b.expect(padded(offer, 1500))
+	a.send(padded(offer, 10_000))
+	b.expect(padded(offer, 10_000))
 	b.settle()
 }
 
