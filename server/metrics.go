@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -171,29 +172,26 @@ func (f figures) collectTURN(gauge gaugeFunc, count countFunc) {
 // latency is the histogram of a wire.Latency.
 func latency(l *wire.Latency) prometheus.Metric {
 	counted, sum := l.Read()
-	buckets := make(map[float64]uint64, len(wire.LatencyBounds))
-	var total uint64
-	for i, n := range counted {
-		total += n
-		if i < len(wire.LatencyBounds) {
-			buckets[wire.LatencyBounds[i].Seconds()] = total
-		}
-	}
-	return prometheus.MustNewConstHistogram(latencyDesc, total, sum.Seconds(), buckets)
+	return histogram(latencyDesc, wire.LatencyBounds[:], counted[:], sum)
 }
 
 // absences is the histogram of how long users were away.
 func absences(h *hub.Hub) prometheus.Metric {
 	counted, sum := h.Absences()
-	buckets := make(map[float64]uint64, len(hub.AbsenceBounds))
+	return histogram(absencesDesc, hub.AbsenceBounds[:], counted[:], sum)
+}
+
+// histogram is what was counted up to each of the bounds, and above the last.
+func histogram(d *prometheus.Desc, bounds []time.Duration, counted []uint64, sum time.Duration) prometheus.Metric {
+	buckets := make(map[float64]uint64, len(bounds))
 	var total uint64
 	for i, n := range counted {
 		total += n
-		if i < len(hub.AbsenceBounds) {
-			buckets[hub.AbsenceBounds[i].Seconds()] = total
+		if i < len(bounds) {
+			buckets[bounds[i].Seconds()] = total
 		}
 	}
-	return prometheus.MustNewConstHistogram(absencesDesc, total, sum.Seconds(), buckets)
+	return prometheus.MustNewConstHistogram(d, total, sum.Seconds(), buckets)
 }
 
 func number(b bool) float64 {

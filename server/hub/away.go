@@ -115,8 +115,7 @@ func (a *absence) Expired(time.Time) {
 	Fail(failed)
 }
 
-// endAbsence takes u, who is away, out of that, and returns what was held. h.mu is
-// held.
+// endAbsence ends the absence of u without announcing anything. h.mu is held.
 func (h *Hub) endAbsence(u *User) *absence {
 	a := u.away
 	u.away = nil

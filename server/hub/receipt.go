@@ -1,8 +1,6 @@
 package hub
 
 import (
-	"time"
-
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -34,7 +32,7 @@ func (u *User) Unacknowledged(receipt wire.Receipt, payload []byte, attachments 
 			Sender:      sender,
 			Ack:         noAck,
 		},
-		Accepted:     time.Time(receipt.Accepted),
+		Accepted:     receipt.Accepted,
 		Acknowledged: true,
 	}
 }
