@@ -44,7 +44,7 @@ type Ask struct {
 }
 
 // NoAck is the Ack of an event without an acknowledgement.
-const NoAck = -1
+const NoAck = hub.NoAck
 
 // A Family spells answers for one family's clients, on one client's connection.
 // A send that fails is the connection's end, of which the gateway is told anyway,

@@ -66,7 +66,7 @@ func (p *phone) Replied(r *Reply) {
 	if r.Outcome == OK {
 		what = "ok"
 	}
-	if r.Ack != noAck {
+	if r.Ack != NoAck {
 		what += fmt.Sprint(" ", r.Ack)
 	} else {
 		what += " " + string(r.To)
@@ -189,7 +189,7 @@ func TestWhoIsBackNeverLeft(t *testing.T) {
 	onStreet(t, testGrace, func(s *street) {
 		alice, bob := s.phone("alice", ""), s.phone("bob", "")
 		s.breaks(bob)
-		s.pending(s.send(alice, "bob", "offer", 1), s.send(alice, "bob", "candidate", noAck))
+		s.pending(s.send(alice, "bob", "offer", 1), s.send(alice, "bob", "candidate", NoAck))
 		if u, _ := s.Lookup("bob"); u == nil || s.Online() != 1 {
 			t.Errorf("bob is %v, %d online", u, s.Online())
 		}
@@ -215,7 +215,7 @@ func TestGraceEnds(t *testing.T) {
 	onStreet(t, testGrace, func(s *street) {
 		alice, bob, carol := s.phone("alice", ""), s.phone("bob", ""), s.phone("carol", "")
 		s.breaks(bob)
-		s.pending(s.send(alice, "bob", "a", 1), s.send(alice, "bob", "b", noAck), s.send(carol, "bob", "c", noAck), s.send(alice, "bob", "d", 2))
+		s.pending(s.send(alice, "bob", "a", 1), s.send(alice, "bob", "b", NoAck), s.send(carol, "bob", "c", NoAck), s.send(alice, "bob", "d", 2))
 		time.Sleep(testGrace - time.Millisecond)
 		s.told("")
 		alice.expect(t, "")
@@ -295,7 +295,7 @@ func TestHoldLimits(t *testing.T) {
 				want = 0 // the name has all that it may have
 			}
 			for n := range maxHeldOfSender + 1 {
-				if o := s.send(p, "bob", "x", noAck); (o == Pending) != (n < want) {
+				if o := s.send(p, "bob", "x", NoAck); (o == Pending) != (n < want) {
 					t.Fatalf("sender %d, relay %d: outcome %d", i, n, o)
 				}
 			}
@@ -305,16 +305,16 @@ func TestHoldLimits(t *testing.T) {
 			t.Errorf("delivered %d", strings.Count(got, "x"))
 		}
 		s.breaks(bob)
-		s.pending(s.send(senders[4], "bob", "y", noAck)) // refused no more
+		s.pending(s.send(senders[4], "bob", "y", NoAck)) // refused no more
 
 		large := strings.Repeat("l", maxHeldSize/2)
-		if a, b := s.send(senders[0], "bob", large, noAck), s.send(senders[0], "bob", large, noAck); a != Pending || b != NotFound {
+		if a, b := s.send(senders[0], "bob", large, NoAck), s.send(senders[0], "bob", large, NoAck); a != Pending || b != NotFound {
 			t.Errorf("outcomes %d and %d", a, b)
 		}
-		if o := s.send(senders[0], "bob", "small", noAck); o != NotFound {
+		if o := s.send(senders[0], "bob", "small", NoAck); o != NotFound {
 			t.Errorf("what follows a relay that had no room: outcome %d", o)
 		}
-		s.pending(s.send(senders[1], "bob", "small", noAck))
+		s.pending(s.send(senders[1], "bob", "small", NoAck))
 	})
 }
 
@@ -325,7 +325,7 @@ func TestHeldOfOneAddress(t *testing.T) {
 		for i := range 4 {
 			p := s.phone(fmt.Sprint("sender", i), "")
 			for range maxHeldOfSender {
-				r := &Relay{Kind: Custom, From: p.User(), To: []byte("bob"), Payload: []byte("x"), Sender: p, Ack: noAck, Address: "192.0.2.7"}
+				r := &Relay{Kind: Custom, From: p.User(), To: []byte("bob"), Payload: []byte("x"), Sender: p, Ack: NoAck, Address: "192.0.2.7"}
 				if s.Relay(r) == Pending {
 					n++
 				}
@@ -358,7 +358,7 @@ func TestSenderLeaves(t *testing.T) {
 	onStreet(t, testGrace, func(s *street) {
 		alice, bob := s.phone("alice", ""), s.phone("bob", "")
 		s.breaks(bob)
-		s.pending(s.sendKind(Offer, alice, "bob", "offer", noAck), s.sendKind(Custom, alice, "bob", "custom", noAck), s.sendKind(Candidate, alice, "bob", "candidate", noAck))
+		s.pending(s.sendKind(Offer, alice, "bob", "offer", NoAck), s.sendKind(Custom, alice, "bob", "custom", NoAck), s.sendKind(Candidate, alice, "bob", "candidate", NoAck))
 		s.breaks(alice)
 		alice = s.again("alice", "") // the same user as before
 		Fail(s.Leave(&alice.Member, Goodbye, nil))
@@ -427,7 +427,7 @@ func TestTakeoverAsks(t *testing.T) {
 				now.expect(t, "list, unacknowledged")
 				old.expect(t, "")
 				s.told("")
-				if o := s.send(alice, "bob", "new", noAck); o != OK {
+				if o := s.send(alice, "bob", "new", NoAck); o != OK {
 					t.Errorf("outcome %d", o)
 				}
 				now.expect(t, "new")
@@ -489,7 +489,7 @@ func TestDeliveredAgain(t *testing.T) {
 		s.Join(&weak.Member, weak, false)
 		s.Bind(&weak.Member, Claim{ID: "bob"}, nil)
 		weak.expect(t, "list, 4")
-		s.pending(s.send(alice, "bob", "7", noAck))
+		s.pending(s.send(alice, "bob", "7", NoAck))
 		s.breaks(weak)
 		bob = s.again("bob", "")
 		bob.expect(t, "list, 5, 6, 7")
@@ -549,7 +549,7 @@ func TestRelaysWhileArriving(t *testing.T) {
 		p := newPhone(fmt.Sprint("sender", i))
 		wg.Go(func() {
 			for n := range relays {
-				if o := s.send(p, "bob", fmt.Sprintf("%d:%d", i, n), noAck); o != OK && o != Pending {
+				if o := s.send(p, "bob", fmt.Sprintf("%d:%d", i, n), NoAck); o != OK && o != Pending {
 					t.Errorf("outcome %d", o)
 				}
 			}

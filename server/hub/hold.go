@@ -223,21 +223,21 @@ func (r *Held) reply(outcome Outcome, quiet bool) {
 		if outcome == OK {
 			return
 		}
-		ack = noAck
+		ack = NoAck
 	}
 	if now := r.Relay.From.latest(); now != r.Relay.From && outcome != OK {
 		if s, ok := now.Peer.(Sender); ok {
-			to, ack = s, noAck
+			to, ack = s, NoAck
 		}
 	}
-	if quiet && ack == noAck {
+	if quiet && ack == NoAck {
 		return
 	}
 	to.Replied(&Reply{Kind: r.Relay.Kind, To: r.Relay.To, Ack: ack, Outcome: outcome, Quiet: quiet})
 }
 
-// noAck is the Ack of a relay without an acknowledgement.
-const noAck = -1
+// NoAck is the Ack of an event without an acknowledgement.
+const NoAck = -1
 
 // Fail tells the senders that nobody came for their relays: each sender one error,
 // and each acknowledgement its own.

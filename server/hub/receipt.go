@@ -30,7 +30,7 @@ func (u *User) Unacknowledged(receipt wire.Receipt, payload []byte, attachments 
 			Attachments: attachments,
 			Message:     message,
 			Sender:      sender,
-			Ack:         noAck,
+			Ack:         NoAck,
 		},
 		Accepted:     receipt.Accepted,
 		Acknowledged: true,
