@@ -37,11 +37,11 @@ type Connection struct {
 	Budget  *wire.Budget
 }
 
-// Open makes the client a member of the hub; with watches, one that is told who
+// Open makes the client a member of the hub; with hears, one that is told who
 // comes and goes.
-func (c *Client) Open(h *Handlers, family Family, watches bool, conn Connection) {
+func (c *Client) Open(h *Handlers, family Family, hears bool, conn Connection) {
 	c.handlers, c.family, c.budget, c.address = h, family, conn.Budget, conn.Address
-	h.Hub.Join(&c.Member, family, watches)
+	h.Hub.Join(&c.Member, family, hears)
 	if h.RegisterTimeout > 0 {
 		h.Deadlines.Set(&c.deadline, conn.Opened.Add(h.RegisterTimeout), c)
 	}

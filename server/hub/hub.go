@@ -39,7 +39,7 @@ type Hub struct {
 
 	mu       sync.Mutex // orders all changes; guards what follows
 	roster   Roster
-	watching []*Member
+	audience []*Member // those that are told of everybody
 	draining bool
 	log      log
 
@@ -59,12 +59,12 @@ type shard struct {
 // leaves it alone.
 type Member struct {
 	listener Listener
-	watches  bool // it is told who comes and goes
+	hears    bool // it is told of everybody who comes and goes
 
 	user atomic.Pointer[User]
 
 	// guarded by Hub.mu
-	index int // in Hub.watching, counted from 1
+	index int // in Hub.audience, counted from 1
 	left  bool
 
 	// telling is held while the member is told of changes, so that it hears of
@@ -189,18 +189,18 @@ func (h *Hub) bind(id string, u *User) {
 	s.mu.Unlock()
 }
 
-// Join makes a connection a member. With watches it is told who comes and goes.
-func (h *Hub) Join(m *Member, listener Listener, watches bool) {
+// Join makes a connection a member. With hears it is told who comes and goes.
+func (h *Hub) Join(m *Member, listener Listener, hears bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m.listener = listener
-	if !watches || !h.presence {
+	if !hears || !h.presence {
 		return
 	}
-	m.watches = true
+	m.hears = true
 	m.cursor.Store(h.log.head.Load())
-	h.watching = append(h.watching, m)
-	m.index = len(h.watching)
+	h.audience = append(h.audience, m)
+	m.index = len(h.audience)
 }
 
 // Leave ends the membership, and the registration if the member still has one.
@@ -213,7 +213,7 @@ func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) (failed []
 		return nil
 	}
 	m.left = true
-	h.unwatch(m)
+	h.unhear(m)
 	u := m.User()
 	if u != nil {
 		failed = h.part(u, ending, unacknowledged)
@@ -225,16 +225,16 @@ func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) (failed []
 	return failed
 }
 
-// unwatch takes m out of those that are told of others. h.mu is held.
-func (h *Hub) unwatch(m *Member) {
+// unhear takes m out of the audience. h.mu is held.
+func (h *Hub) unhear(m *Member) {
 	if m.index == 0 {
 		return
 	}
-	last := len(h.watching) - 1
-	h.watching[m.index-1] = h.watching[last]
-	h.watching[m.index-1].index = m.index
-	h.watching[last] = nil
-	h.watching = h.watching[:last]
+	last := len(h.audience) - 1
+	h.audience[m.index-1] = h.audience[last]
+	h.audience[m.index-1].index = m.index
+	h.audience[last] = nil
+	h.audience = h.audience[:last]
 	m.index = 0
 }
 

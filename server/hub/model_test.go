@@ -365,8 +365,8 @@ func TestAtRandom(t *testing.T) {
 		for _, v := range all {
 			h.Leave(&v.Member, Goodbye, nil)
 		}
-		if h.Online() != 0 || h.roster.Len() != 0 || len(h.watching) != 0 {
-			t.Errorf("when all have left: %d online, %d listed, %d watching", h.Online(), h.roster.Len(), len(h.watching))
+		if h.Online() != 0 || h.roster.Len() != 0 || len(h.audience) != 0 {
+			t.Errorf("when all have left: %d online, %d listed, %d told", h.Online(), h.roster.Len(), len(h.audience))
 		}
 		if t.Failed() {
 			return

@@ -146,7 +146,7 @@ func (m *Member) hear(news []*Change, limit int, batch *wire.Batch) bool {
 // CatchUp tells m what has changed up to now, so that what is sent to it next
 // comes after that.
 func (h *Hub) CatchUp(m *Member, batch *wire.Batch) {
-	if !m.watches || m.cursor.Load() == h.log.head.Load() {
+	if !m.hears || m.cursor.Load() == h.log.head.Load() {
 		return
 	}
 	var own wire.Batch
@@ -210,7 +210,7 @@ func (h *Hub) announce() {
 			return
 		}
 		h.mu.Lock()
-		members = append(members[:0], h.watching...)
+		members = append(members[:0], h.audience...)
 		head := h.log.head.Load()
 		h.mu.Unlock()
 

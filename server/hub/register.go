@@ -154,11 +154,11 @@ func (h *Hub) list(m *Member, batch *wire.Batch) {
 	spelled := m.listener.Spell(roster, m.User())
 	var news []*Change
 	head := h.log.head.Load()
-	if m.watches {
+	if m.hears {
 		news, _ = h.log.since(m.cursor.Load())
 	}
 	h.mu.Unlock()
-	if m.watches {
+	if m.hears {
 		m.hear(news, maxLogSize, batch)
 		m.cursor.Store(head) // the list has it all
 	}
