@@ -533,6 +533,26 @@ func StringField(object []byte, key string) string {
 	return DecodeString(values[0])
 }
 
+// EachString calls f with the elements of an array of strings, as Decode returns
+// them, until f returns false. raw must be valid JSON. It reports whether raw is an
+// array, all its elements are strings, and f returned true for each.
+func EachString(raw []byte, f func([]byte) bool) bool {
+	if len(raw) == 0 || raw[0] != '[' {
+		return false
+	}
+	i := space(raw, 1)
+	for raw[i] == '"' {
+		start := i
+		if i = skipString(raw, i); !f(Decode(raw[start:i])) {
+			return false
+		}
+		if i = space(raw, i); raw[i] == ',' {
+			i = space(raw, i+1)
+		}
+	}
+	return raw[i] == ']'
+}
+
 // Falsy reports whether a raw JSON value, or its absence, is false to
 // JavaScript: null, false, "" and every number that JavaScript reads as 0.
 func Falsy(raw []byte) bool {

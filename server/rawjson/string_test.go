@@ -127,3 +127,33 @@ func TestAppendStringOfAllRunes(t *testing.T) {
 		t.Fatalf("UTF16Len is %d, want %d", n, want)
 	}
 }
+
+func TestEachString(t *testing.T) {
+	for _, tt := range []struct {
+		raw  string
+		want []string
+		ok   bool
+	}{
+		{`[]`, nil, true},
+		{"[ \n]", nil, true},
+		{`["a"]`, []string{"a"}, true},
+		{"[ \"a\" ,\t\"\\u0062,]\\\"\" , \"\" ]", []string{"a", `b,]"`, ""}, true},
+		{`["a",1]`, []string{"a"}, false},
+		{`["a",["b"],"c"]`, []string{"a"}, false},
+		{`[null]`, nil, false},
+		{`{"a":"b"}`, nil, false},
+		{`"a"`, nil, false},
+		{`5`, nil, false},
+		{``, nil, false},
+		{`["a","stop","b"]`, []string{"a", "stop"}, false},
+	} {
+		var got []string
+		ok := EachString([]byte(tt.raw), func(s []byte) bool {
+			got = append(got, string(s))
+			return string(s) != "stop"
+		})
+		if !slices.Equal(got, tt.want) || ok != tt.ok {
+			t.Errorf("%s: %q, %v", tt.raw, got, ok)
+		}
+	}
+}
