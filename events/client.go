@@ -26,6 +26,7 @@ type Client struct {
 	ends     atomic.Int64  // Unix nanoseconds of when the token ends the registration; 0: never
 	grant    *auth.Grant   // of the token that the client has shown; nil: of none
 	renewal  *wire.Repeat  // of ICE servers; nil: the client has not asked for any
+	watching *wire.Holder  // of the list of users that the client watches; nil: there was none
 }
 
 // A Connection is what a gateway knows of a client's connection.

@@ -12,6 +12,7 @@ type Request uint8
 const (
 	Register Request = iota
 	GetUsers
+	WatchUsers
 	Ping
 	Discover
 	GetICEServers
@@ -20,7 +21,7 @@ const (
 	requests
 )
 
-var requestNames = [requests]string{"register", "get-users", "ping", "discover", "get-ice-servers", "proof", "other"}
+var requestNames = [requests]string{"register", "get-users", "watch-users", "ping", "discover", "get-ice-servers", "proof", "other"}
 
 // results name outcomes of relays for the metrics.
 var results = [hub.Outcomes]string{

@@ -31,6 +31,8 @@ type Handlers struct {
 	// RegisterTimeout is how long a client may go without having registered; 0
 	// means forever.
 	RegisterTimeout time.Duration
+	// Account, where not nil, accounts for what is held for clients.
+	Account *wire.Account
 	// Limits are what each connection may send. May be nil: as much as it likes.
 	Limits *wire.Limits
 }
@@ -45,6 +47,12 @@ type Ask struct {
 
 // NoAck is the Ack of an event without an acknowledgement.
 const NoAck = hub.NoAck
+
+// The forms in which the families spell changes of presence (hub.Change.Spelled).
+const (
+	OodaaForm = iota
+	VolliForm
+)
 
 // A Family spells answers for one family's clients, on one client's connection.
 // A send that fails is the connection's end, of which the gateway is told anyway,

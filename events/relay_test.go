@@ -28,6 +28,7 @@ func (i *inbox) Over() bool                             { return false }
 func (i *inbox) Busy() bool                             { return false }
 func (i *inbox) Settled(*wire.Batch)                    {}
 func (i *inbox) Spell(*hub.Roster, *hub.User) []byte    { return nil }
+func (i *inbox) SpellWatched(*hub.Roster) []byte        { return nil }
 func (i *inbox) Tell([]byte, *wire.Batch) bool          { return true }
 func (i *inbox) Announce(*hub.Change, *wire.Batch) bool { return true }
 func (i *inbox) Replied(*hub.Reply)                     {}

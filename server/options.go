@@ -45,7 +45,8 @@ type Options struct {
 	// 0: not at all.
 	ReconnectGrace time.Duration
 
-	Presence           bool
+	Presence           bool // see hub.Options
+	Watched            bool
 	Engine             func(socketio.Options) (socketio.Engine, error)
 	WebSocket, Polling bool // Socket.IO transports that are offered
 

@@ -109,6 +109,7 @@ func (s *Server) build() error {
 		Tokens:          s.tokens,
 		Guarded:         s.opts.KeyProof != volli.ProofOff,
 		RegisterTimeout: s.opts.RegisterTimeout,
+		Account:         s.account,
 		Limits:          s.limits,
 	}
 	var counters func(time.Duration) httprate.LimitCounter
@@ -185,7 +186,7 @@ func (s *Server) newTokens() (err error) {
 
 // newHub starts the hub, and joins the other instances where there may be any.
 func (s *Server) newHub() {
-	opts := hub.Options{Presence: s.opts.Presence, Grace: s.opts.ReconnectGrace, Deadlines: s.deadlines}
+	opts := hub.Options{Presence: s.opts.Presence, Watched: s.opts.Watched, Grace: s.opts.ReconnectGrace, Deadlines: s.deadlines}
 	if s.opts.Redis != nil {
 		s.cluster = cluster.NewMember(cluster.Options{
 			Redis:       s.opts.Redis,

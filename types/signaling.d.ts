@@ -25,6 +25,7 @@ export type ErrorCode =
   | "user_not_allowed"
   | "unauthorized"
   | "unavailable"
+  | "invalid_user_list"
   | "not_responding";
 
 export type ErrorText =
@@ -40,6 +41,7 @@ export type ErrorText =
   | "User ID not allowed"
   | "Unauthorized"
   | "Server unavailable"
+  | "Invalid user list"
   | `User ${string} not found`
   | `User ${string} is not responding`;
 
@@ -61,6 +63,11 @@ export interface ClientToServerEvents {
   "ice-candidate": (data: { to: UserId; from: UserId; candidate: unknown }, acknowledge?: Acknowledge) => void;
   "custom-message": (data: { to: UserId; from: UserId; message: unknown }, acknowledge?: Acknowledge) => void;
   "get-users": (acknowledge?: Acknowledge) => void;
+  /** `users` replaces the list of watched users, `add` and `remove` change it. */
+  "watch-users": (
+    data: { users: UserId[] } | { add: UserId[] } | { remove: UserId[] },
+    acknowledge?: Acknowledge,
+  ) => void;
   ping: (acknowledge?: Acknowledge) => void;
   "get-ice-servers": (acknowledge?: (servers: IceServers) => void) => void;
 }

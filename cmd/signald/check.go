@@ -78,7 +78,14 @@ func (c *config) describe() (lines [][2]string) {
 		add("stop", "up to %s", c.shutdownTimeout)
 	}
 	add("heartbeat", "every %s, %s to answer; %s to register", c.PingInterval, c.PingTimeout, register)
-	add("presence", "%s", map[bool]string{true: "everybody is told of everybody", false: "nobody is told of anybody"}[c.Presence])
+	presence := "nobody is told of anybody"
+	switch {
+	case c.Watched:
+		presence = "clients are told of the users that they watch"
+	case c.Presence:
+		presence = "everybody is told of everybody"
+	}
+	add("presence", "%s", presence)
 	add("tokens", "%s", c.describeTokens())
 	add("key proof", "%s", [...]string{"never", "for names that are held", "always"}[c.KeyProof])
 	if c.Redis == nil {

@@ -174,9 +174,9 @@ var settings = []setting{
 	{"RECONNECT_GRACE", "20s", "time for which a user whose connection broke counts as online, and relays to it are held; 0 turns that off", func(c *config, v string) error {
 		return setDurationOrZero(&c.ReconnectGrace, v)
 	}},
-	{"PRESENCE", "all", "users to notify when another user joins or leaves: all, or none, which also leaves user lists empty", func(c *config, v string) error {
-		c.Presence = v == "all"
-		return oneOf(v, "all", "none")
+	{"PRESENCE", "all", "users to notify when another user joins or leaves: all, watched (only those who watch that user), or none, which also leaves user lists empty", func(c *config, v string) error {
+		c.Presence, c.Watched = v != "none", v == "watched"
+		return oneOf(v, "all", "watched", "none")
 	}},
 	{"TRANSPORTS", "websocket,polling", "Socket.IO transports to offer", func(c *config, v string) error {
 		c.WebSocket, c.Polling = false, false

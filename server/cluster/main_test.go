@@ -57,6 +57,7 @@ func (c *client) Over() bool { return false }
 func (c *client) Busy() bool { return false }
 
 func (c *client) Spell(*hub.Roster, *hub.User) []byte    { return nil }
+func (c *client) SpellWatched(*hub.Roster) []byte        { return nil }
 func (c *client) Tell([]byte, *wire.Batch) bool          { return true }
 func (c *client) Announce(*hub.Change, *wire.Batch) bool { return true }
 

@@ -72,6 +72,7 @@ var outcomeNumbers = []struct {
 	// 15 was never sent.
 	{codeMoved, 16},
 	{hub.NotResponding, 17},
+	{hub.InvalidList, 19},
 }
 
 // noNumber is sent for a kind or outcome without a number: every instance takes it

@@ -31,6 +31,7 @@ func version1() map[string]item {
 		hub.RateLimited: "rate limited", hub.UserNotAllowed: "user not allowed", hub.Unauthorized: "unauthorized",
 		hub.Unavailable: "unavailable", hub.InvalidFormat: "invalid format", hub.UnknownType: "unknown type",
 		hub.MissingFields: "missing fields", hub.InvalidProof: "invalid proof", codeMoved: "moved", hub.NotResponding: "not responding",
+		hub.InvalidList: "invalid list",
 	} {
 		all["answered "+name] = item{answer: code}
 	}

@@ -69,6 +69,7 @@ func (c *counter) Over() bool                 { return false }
 func (c *counter) Busy() bool                 { return false }
 
 func (c *counter) Spell(*Roster, *User) []byte   { return nil }
+func (c *counter) SpellWatched(*Roster) []byte   { return nil }
 func (c *counter) Tell([]byte, *wire.Batch) bool { return true }
 
 func (c *counter) Announce(*Change, *wire.Batch) bool {

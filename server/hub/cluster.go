@@ -169,5 +169,5 @@ func (h *Hub) Users() (ours, others []*User) {
 func (h *Hub) Others() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return max(0, h.roster.Len()-h.Online()-int(h.awayUsers.Load()))
+	return h.others
 }

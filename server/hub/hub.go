@@ -21,11 +21,12 @@ import (
 
 // A Hub is the directory of one server. Make it with New.
 type Hub struct {
-	presence bool
-	cluster  Cluster // nil: there is one instance
-	seed     maphash.Seed
-	shards   [shards]shard
-	online   atomic.Int64
+	presence  bool    // everybody is told of everybody
+	watchable bool    // users can be watched
+	cluster   Cluster // nil: there is one instance
+	seed      maphash.Seed
+	shards    [shards]shard
+	online    atomic.Int64
 
 	grace     time.Duration
 	deadlines *wire.Deadlines
@@ -40,6 +41,9 @@ type Hub struct {
 	mu       sync.Mutex // orders all changes; guards what follows
 	roster   Roster
 	audience []*Member // those that are told of everybody
+	watched  watchIndex
+	due      []*Member // watchers that are to be told something
+	others   int       // users of other instances
 	draining bool
 	log      log
 
@@ -61,7 +65,8 @@ type Member struct {
 	listener Listener
 	hears    bool // it is told of everybody who comes and goes
 
-	user atomic.Pointer[User]
+	user  atomic.Pointer[User]
+	watch atomic.Pointer[watch] // nil: it has watched nobody yet
 
 	// guarded by Hub.mu
 	index int // in Hub.audience, counted from 1
@@ -82,7 +87,10 @@ type Listener interface {
 	// when it has registered as u, or asked for the list of users. u may be nil.
 	// The hub is locked meanwhile.
 	Spell(users *Roster, u *User) []byte
-	// Tell queues what Spell returned, and reports whether there was room.
+	// SpellWatched is Spell for the list of the users that the client watches and that
+	// are online.
+	SpellWatched(online *Roster) []byte
+	// Tell queues what Spell or SpellWatched returned, and reports whether there was room.
 	Tell(spelled []byte, batch *wire.Batch) bool
 	// Announce queues a change, and reports whether there was room.
 	Announce(c *Change, batch *wire.Batch) bool
@@ -102,6 +110,9 @@ func (m *Member) User() *User {
 type Options struct {
 	// Presence: everybody is told of everybody. Without it lists are empty.
 	Presence bool
+	// Watched, with Presence: clients are told of the users that they watch, and of
+	// nobody else.
+	Watched bool
 	// Cluster are the other instances; nil: there is one.
 	Cluster Cluster
 	// Grace is how long a user whose connection broke is away; 0: it has left.
@@ -115,7 +126,8 @@ type Options struct {
 // New starts a hub. Close ends it.
 func New(opts Options) *Hub {
 	h := &Hub{
-		presence:  opts.Presence,
+		presence:  opts.Presence && !opts.Watched,
+		watchable: opts.Presence,
 		cluster:   opts.Cluster,
 		grace:     opts.Grace,
 		deadlines: opts.Deadlines,
@@ -180,6 +192,12 @@ func (h *Hub) Find(id []byte) *User {
 // bind sets who holds the name; nil frees it. h.mu is held.
 func (h *Hub) bind(id string, u *User) {
 	s := &h.shards[maphash.String(h.seed, id)%shards]
+	if former := s.users[id]; former != nil && former.Instance != "" {
+		h.others--
+	}
+	if u != nil && u.Instance != "" {
+		h.others++
+	}
 	s.mu.Lock()
 	if u != nil {
 		s.users[id] = u
@@ -214,6 +232,7 @@ func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) (failed []
 	}
 	m.left = true
 	h.unhear(m)
+	h.endWatch(m)
 	u := m.User()
 	if u != nil {
 		failed = h.part(u, ending, unacknowledged)

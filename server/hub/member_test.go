@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A client is a connection that writes down what it is told: "+a" and "-a" for
-// announcements, "[a b]" for a list.
+// announcements, "[a b]" for a list, "{a b}" for one of the watched.
 type client struct {
 	Member
 	hub *Hub
@@ -62,6 +62,12 @@ func (c *client) Spell(users *Roster, u *User) []byte {
 	return spellList(users, u)
 }
 
+func (c *client) SpellWatched(online *Roster) []byte {
+	list := spellList(online, nil)
+	list[0], list[len(list)-1] = '{', '}'
+	return list
+}
+
 func (c *client) Tell(spelled []byte, _ *wire.Batch) bool {
 	if c.told != nil {
 		c.told()
@@ -102,6 +108,15 @@ func (c *client) register(name string) Outcome {
 	return code
 }
 
+// watch changes what the client watches, and writes down a refusal.
+func (c *client) watch(how WatchHow, ids ...string) Outcome {
+	code := c.hub.Watch(&c.Member, WatchList{how, ids}, new(wire.Holder), nil)
+	if code != OK {
+		c.hear(fmt.Sprint("refused:", code))
+	}
+	return code
+}
+
 // short is a change as a client writes it down.
 func short(c *Change) string {
 	if c.Online {
@@ -113,8 +128,11 @@ func short(c *Change) string {
 // spellList is a list of users as a client writes it down. Names are plain letters
 // and digits.
 func spellList(users *Roster, except *User) []byte {
-	names := string(users.AppendNames(nil, except))
-	return []byte("[" + strings.ReplaceAll(strings.ReplaceAll(names, `"`, ""), ",", " ") + "]")
+	names := strings.Split(strings.ReplaceAll(string(users.AppendNames(nil, except)), `"`, ""), ",")
+	if users != nil && users.at == nil {
+		slices.Sort(names) // of the watched, which have no order
+	}
+	return []byte("[" + strings.Join(names, " ") + "]")
 }
 
 // join makes a new client a member that is told of the others.

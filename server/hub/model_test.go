@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -16,7 +17,9 @@ import (
 // A model is a hub without goroutines and shards: what must be, and who must
 // hear what.
 type model struct {
-	names   []string // in the order of their registration
+	watched bool                        // nobody is told of whom it does not watch
+	watches map[*client]map[string]bool // of clients that watch
+	names   []string                    // in the order of their registration
 	holders map[string]*client
 	members []*client
 	heard   map[*client][]string
@@ -25,10 +28,30 @@ type model struct {
 // tell has everybody hear of a change but those it concerns.
 func (m *model) tell(sign, name string, concerned ...*client) {
 	for _, c := range m.members {
-		if !slices.Contains(concerned, c) {
+		if !slices.Contains(concerned, c) && m.sees(c, name) {
 			m.heard[c] = append(m.heard[c], sign+name)
 		}
 	}
+}
+
+// sees reports whether c is told of a name.
+func (m *model) sees(c *client, name string) bool {
+	if names, watches := m.watches[c]; watches {
+		return names[name]
+	}
+	return !m.watched
+}
+
+func (m *model) watch(c *client, how WatchHow, ids []string) {
+	if m.watches[c] == nil || how == WatchOnly {
+		m.watches[c] = make(map[string]bool)
+	}
+	for _, id := range ids {
+		m.watches[c][id] = how != WatchNever
+	}
+	m.list(c)
+	last := &m.heard[c][len(m.heard[c])-1]
+	*last = "{" + (*last)[1:len(*last)-1] + "}"
 }
 
 // release ends the name's registration.
@@ -71,7 +94,10 @@ func (m *model) register(c *client, name string) {
 }
 
 func (m *model) list(c *client) {
-	others := slices.DeleteFunc(slices.Clone(m.names), func(n string) bool { return m.holders[n] == c })
+	others := slices.DeleteFunc(slices.Clone(m.names), func(n string) bool { return m.holders[n] == c || !m.sees(c, n) })
+	if m.watches[c] != nil {
+		slices.Sort(others)
+	}
 	m.heard[c] = append(m.heard[c], "["+strings.Join(others, " ")+"]")
 }
 
@@ -85,11 +111,13 @@ func (m *model) leave(c *client) {
 // TestAgainstModel does things at random, one after the other, and compares
 // what everybody heard. When the hub's goroutine speaks is left to chance.
 func TestAgainstModel(t *testing.T) {
-	for seed := range 100 {
+	for seed := range 200 {
+		watched := seed%2 > 0
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(seed), 1))
-			h := start(t, true)
-			m := &model{holders: make(map[string]*client), heard: make(map[*client][]string)}
+			h := New(Options{Presence: true, Watched: watched})
+			defer h.Close()
+			m := &model{watched: watched, watches: make(map[*client]map[string]bool), holders: make(map[string]*client), heard: make(map[*client][]string)}
 			var all []*client
 			for step := range 300 {
 				if len(m.members) < 3 || rng.IntN(10) == 0 {
@@ -99,7 +127,20 @@ func TestAgainstModel(t *testing.T) {
 					continue
 				}
 				c := m.members[rng.IntN(len(m.members))]
-				switch rng.IntN(8) {
+				switch rng.IntN(10) {
+				case 8, 9:
+					var ids []string
+					for range rng.IntN(4) {
+						ids = append(ids, string(rune('a'+rng.IntN(5))))
+					}
+					how := WatchHow(rng.IntN(3))
+					_, registered := m.name(c)
+					switch code := h.Watch(&c.Member, WatchList{how, ids}, new(wire.Holder), nil); {
+					case registered && code == OK:
+						m.watch(c, how, ids)
+					case registered || code != NotRegistered:
+						t.Fatalf("step %d: watch: %d", step, code)
+					}
 				case 0:
 					h.Leave(&c.Member, Goodbye, nil)
 					m.leave(c)
@@ -125,6 +166,11 @@ func TestAgainstModel(t *testing.T) {
 						t.Fatalf("step %d: refused: %d", step, code)
 					}
 					m.register(c, name)
+				}
+				if step%4 == 3 { // before so much waits that a list is told instead
+					for c := range m.watches {
+						h.CatchUp(&c.Member, nil)
+					}
 				}
 				if h.Online() != len(m.holders) {
 					t.Fatalf("step %d: %d online, want %d", step, h.Online(), len(m.holders))
@@ -164,6 +210,7 @@ func (c *client) words() []string {
 type viewer struct {
 	Member
 	hub      *Hub
+	watches  map[string]bool // nil: it is told of everybody; set by its own goroutine
 	replaced atomic.Int32
 
 	mu    sync.Mutex
@@ -203,6 +250,8 @@ func (v *viewer) Announce(change *Change, _ *wire.Batch) bool {
 }
 
 func (v *viewer) Spell(users *Roster, u *User) []byte { return spellList(users, u) }
+
+func (v *viewer) SpellWatched(online *Roster) []byte { return spellList(online, nil) }
 
 func (v *viewer) Tell(spelled []byte, _ *wire.Batch) bool {
 	s := string(spelled)
@@ -246,13 +295,19 @@ func checkViews(t *testing.T, h *Hub, viewers []*viewer) {
 		t.Errorf("%d online, want %d", h.Online(), len(truth))
 	}
 	asker := joinViewer(h)
-	if !maps.Equal(asker.view, truth) {
+	if h.presence && !maps.Equal(asker.view, truth) {
 		t.Errorf("listed %v, want %v", asker.view, truth)
 	}
 	for _, v := range viewers {
+		v.telling.Lock()
+		v.listed = time.Time{} // a list that is due is told at once
+		v.telling.Unlock()
 		h.CatchUp(&v.Member, nil)
 		v.mu.Lock()
 		want := maps.Clone(truth)
+		if v.watches != nil || !h.presence {
+			maps.DeleteFunc(want, func(name string, _ bool) bool { return !v.watches[name] })
+		}
 		for name, holder := range holders {
 			if holder == v {
 				delete(want, name)
@@ -329,7 +384,8 @@ func TestAtRandom(t *testing.T) {
 	}
 	const workers, steps = 16, 100
 	for round := range rounds {
-		h := start(t, true)
+		h := New(Options{Presence: true, Watched: round%2 > 0})
+		t.Cleanup(h.Close)
 		viewers := make([][]*viewer, workers)
 		var wg sync.WaitGroup
 		for w := range workers {
@@ -339,7 +395,16 @@ func TestAtRandom(t *testing.T) {
 				viewers[w] = append(viewers[w], v)
 				for range steps {
 					name := string(rune('a' + rng.IntN(6)))
-					switch rng.IntN(12) {
+					switch rng.IntN(14) {
+					case 12, 13:
+						how, other := WatchHow(rng.IntN(3)), string(rune('a'+rng.IntN(6)))
+						if h.Watch(&v.Member, WatchList{how, []string{name, other, name}}, new(wire.Holder), nil) != OK {
+							continue
+						}
+						if v.watches == nil || how == WatchOnly {
+							v.watches = make(map[string]bool)
+						}
+						v.watches[name], v.watches[other] = how != WatchNever, how != WatchNever
 					case 0:
 						h.Leave(&v.Member, Goodbye, nil)
 					case 1:
@@ -365,8 +430,8 @@ func TestAtRandom(t *testing.T) {
 		for _, v := range all {
 			h.Leave(&v.Member, Goodbye, nil)
 		}
-		if h.Online() != 0 || h.roster.Len() != 0 || len(h.audience) != 0 {
-			t.Errorf("when all have left: %d online, %d listed, %d told", h.Online(), h.roster.Len(), len(h.audience))
+		if h.Online() != 0 || h.roster.Len() != 0 || len(h.audience) != 0 || len(h.watched.names) != 0 {
+			t.Errorf("when all have left: %d online, %d listed, %d told, %d watched", h.Online(), h.roster.Len(), len(h.audience), len(h.watched.names))
 		}
 		if t.Failed() {
 			return

@@ -20,6 +20,8 @@ const (
 	// much of the sender's waits for it; nothing was delivered.
 	NotResponding
 
+	InvalidList // of users to watch
+
 	// Of Volli's family only.
 	InvalidFormat
 	UnknownType

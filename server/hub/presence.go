@@ -11,15 +11,33 @@ import (
 type Change struct {
 	User   *User
 	Online bool // the user came
-	// Spelled is what a family sends for it, made once for everybody; nil: nobody
-	// has made it yet.
-	Spelled atomic.Pointer[[]byte]
 
-	except [2]Peer // whom it concerns, and is not told
+	spelled [Forms]atomic.Pointer[[]byte] // nil: nobody has made it yet
+	except  [2]Peer                       // whom it concerns, and is not told
 
 	begin  int64         // position of the change in the log, in bytes
 	undone atomic.Uint64 // of an arrival: position behind the entry that undoes it, or 0
 	undoes uint64        // of a departure: position behind the entry that it undoes, or 0
+}
+
+// Forms is how many families there are that spell changes, each in a form of its own.
+const Forms = 2
+
+// Spelled is what a family sends for the change in the form that it uses. spell makes
+// it, once for everybody.
+func (c *Change) Spelled(form int, spell func(*Change) []byte) []byte {
+	spelled := c.spelled[form].Load()
+	if spelled == nil {
+		made := spell(c)
+		spelled = &made
+		c.spelled[form].Store(spelled)
+	}
+	return *spelled
+}
+
+// spares reports whether m is not told of the change, because it concerns m.
+func (c *Change) spares(m *Member) bool {
+	return c.except[0] == m.listener || c.except[1] == m.listener
 }
 
 // size is about what the change takes when it is sent.
@@ -104,7 +122,7 @@ func (l *log) drop(position uint64) {
 
 // tell appends a change. h.mu is held.
 func (h *Hub) tell(u *User, online bool, except1, except2 Peer) {
-	if !h.presence {
+	if !h.watchable {
 		return
 	}
 	if online {
@@ -112,7 +130,13 @@ func (h *Hub) tell(u *User, online bool, except1, except2 Peer) {
 	} else {
 		h.goings.Add(1)
 	}
-	h.log.append(&Change{User: u, Online: online, except: [2]Peer{except1, except2}})
+	c := &Change{User: u, Online: online, except: [2]Peer{except1, except2}}
+	if h.presence {
+		h.log.append(c)
+	}
+	if !h.notify(c) && !h.presence {
+		return // nobody is to be told
+	}
 	select {
 	case h.wake <- struct{}{}:
 	default:
@@ -130,7 +154,7 @@ func (m *Member) hear(news []*Change, limit int, batch *wire.Batch) bool {
 		if undone := a.undone.Load(); crowded && (undone != 0 && undone <= to || a.undoes > from) {
 			continue
 		}
-		if a.except[0] == m.listener || a.except[1] == m.listener {
+		if a.spares(m) {
 			continue
 		}
 		if size >= limit || !m.listener.Announce(a, batch) {
@@ -146,7 +170,7 @@ func (m *Member) hear(news []*Change, limit int, batch *wire.Batch) bool {
 // CatchUp tells m what has changed up to now, so that what is sent to it next
 // comes after that.
 func (h *Hub) CatchUp(m *Member, batch *wire.Batch) {
-	if !m.hears || m.cursor.Load() == h.log.head.Load() {
+	if !h.behind(m) {
 		return
 	}
 	var own wire.Batch
@@ -154,6 +178,14 @@ func (h *Hub) CatchUp(m *Member, batch *wire.Batch) {
 	h.catchUp(m, maxLogSize, batched(batch, &own))
 	m.telling.Unlock()
 	own.Flush()
+}
+
+// behind reports whether there are changes that m has not been told.
+func (h *Hub) behind(m *Member) bool {
+	if w := m.watch.Load(); w != nil {
+		return w.told.Load() != w.changes.Load()
+	}
+	return m.hears && m.cursor.Load() != h.log.head.Load()
 }
 
 // batched is batch, or own where there is none, so that nothing is written while
@@ -170,10 +202,18 @@ func batched(batch, own *wire.Batch) *wire.Batch {
 // nothing any more.
 func (h *Hub) catchUp(m *Member, limit int, batch *wire.Batch) bool {
 	h.mu.Lock()
-	if m.left {
+	w := m.watch.Load()
+	switch {
+	case m.left && w != nil:
+		w.told.Store(w.changes.Load())
+		h.mu.Unlock()
+		return true
+	case m.left:
 		m.cursor.Store(h.log.head.Load())
 		h.mu.Unlock()
 		return true
+	case w != nil:
+		return h.catchUpWatch(m, w, limit, batch)
 	}
 	news, all := h.log.since(m.cursor.Load())
 	if all {
@@ -214,7 +254,7 @@ func (h *Hub) announce() {
 		head := h.log.head.Load()
 		h.mu.Unlock()
 
-		behind := false
+		behind := h.tellWatchers(&batch)
 		for _, m := range members {
 			for m.cursor.Load() < head {
 				if m.listener.Busy() {

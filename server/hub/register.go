@@ -147,11 +147,22 @@ func (h *Hub) List(m *Member, batch *wire.Batch) {
 // list tells m all that has changed so far, and then the list. m.telling and h.mu
 // are held, and released.
 func (h *Hub) list(m *Member, batch *wire.Batch) {
+	if w := m.watch.Load(); w != nil {
+		h.listWatched(m, w, m.listener.Spell(h.onlineOf(m, w), m.User()), batch)
+		m.telling.Unlock()
+		return
+	}
 	roster := &h.roster
 	if !h.presence {
 		roster = nil
 	}
-	spelled := m.listener.Spell(roster, m.User())
+	h.listHeard(m, m.listener.Spell(roster, m.User()), batch)
+	m.telling.Unlock()
+}
+
+// listHeard tells m what it has not been told of everybody, and then spelled.
+// m.telling and h.mu are held; h.mu is released.
+func (h *Hub) listHeard(m *Member, spelled []byte, batch *wire.Batch) {
 	var news []*Change
 	head := h.log.head.Load()
 	if m.hears {
@@ -163,5 +174,4 @@ func (h *Hub) list(m *Member, batch *wire.Batch) {
 		m.cursor.Store(head) // the list has it all
 	}
 	m.listener.Tell(spelled, batch)
-	m.telling.Unlock()
 }

@@ -174,6 +174,12 @@ func play(t *testing.T, h *Hub, clients []*client, i int, line string) {
 			c.register(words[2])
 		case "list":
 			h.List(&c.Member, nil)
+		case "watch":
+			c.watch(WatchOnly, words[2:]...)
+		case "add":
+			c.watch(WatchAlso, words[2:]...)
+		case "remove":
+			c.watch(WatchNever, words[2:]...)
 		case "leave":
 			h.Leave(&c.Member, Goodbye, nil)
 		}

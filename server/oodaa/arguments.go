@@ -11,6 +11,7 @@ import (
 
 var (
 	registerKeys = []string{"userId"}
+	watchKeys    = []string{"users", "add", "remove"}
 	relayKeys    = func() (keys [hub.Kinds][]string) {
 		for k := range hub.Kinds {
 			keys[k] = []string{"to", "from", k.Payload()}
@@ -55,6 +56,14 @@ func readRegister(rest []byte) (userID string, outcome hub.Outcome, ok bool) {
 		return "", hub.InvalidUserID, true
 	}
 	return string(id), hub.OK, true
+}
+
+// readWatch reads the arguments of a watch-users. ok tells whether they are JSON at
+// all.
+func readWatch(rest []byte) (asked events.Watching, ok bool) {
+	var values [3][]byte
+	ok = scanArguments(rest, watchKeys, values[:])
+	return events.Watching{Users: values[0], Add: values[1], Remove: values[2]}, ok
 }
 
 // readRelay reads the arguments of a relay into r: To and Payload. from is the

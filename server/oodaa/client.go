@@ -49,8 +49,11 @@ func (c *client) Event(e *socketio.Event) error {
 	if relayed {
 		return c.relay(e, kind)
 	}
-	if string(e.Name) == "register" {
+	switch string(e.Name) {
+	case "register":
 		return c.register(e)
+	case "watch-users":
+		return c.watch(e)
 	}
 	if !rawjson.ValidTail(e.Rest) {
 		return socketio.ErrMalformed
@@ -83,6 +86,19 @@ func (c *client) register(e *socketio.Event) error {
 		return nil
 	}
 	return c.HandleRegister(asked(e), id, "", false)
+}
+
+func (c *client) watch(e *socketio.Event) error {
+	watching, ok := readWatch(e.Rest)
+	if !ok {
+		return socketio.ErrMalformed
+	}
+	if outcome := c.HandleWatch(asked(e), watching); outcome != hub.OK {
+		c.Failed(asked(e), outcome)
+	} else {
+		c.ack(asked(e), hub.OK, "")
+	}
+	return nil
 }
 
 // relays lends what a relay needs while it is handled.

@@ -92,20 +92,17 @@ var endings = map[events.Ending]string{
 // Spell spells the list of users.
 func (c *client) Spell(users *hub.Roster, u *hub.User) []byte { return spellUsers(users, u) }
 
-// Tell queues it.
+// SpellWatched spells the list of those who are watched.
+func (c *client) SpellWatched(online *hub.Roster) []byte { return spellUsers(online, nil) }
+
+// Tell queues what was spelled.
 func (c *client) Tell(spelled []byte, batch *wire.Batch) bool {
 	return !errors.Is(c.socket.Emit(spelled, nil, batch), socketio.ErrSlow)
 }
 
 // Announce queues a change, spelled once for all clients.
 func (c *client) Announce(change *hub.Change, batch *wire.Batch) bool {
-	spelled := change.Spelled.Load()
-	if spelled == nil {
-		args := spellChange(change)
-		spelled = &args
-		change.Spelled.Store(spelled)
-	}
-	return c.Tell(*spelled, batch)
+	return c.Tell(change.Spelled(events.OodaaForm, spellChange), batch)
 }
 
 // Busy reports whether something waits for the client.

@@ -2,6 +2,7 @@ package oodaa
 
 import (
 	"maps"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,4 +99,29 @@ func TestOverTheRate(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 	})
+}
+
+// Each 100 IDs in a list of users to watch cost a packet, of which the engine has
+// charged the first.
+func TestWatchedUsersCost(t *testing.T) {
+	for _, tt := range []struct{ ids, cost int }{{0, 0}, {1, 0}, {100, 0}, {101, 1}, {1000, 9}, {1001, 9}, {100_000, 9}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t)
+			const burst = 50
+			alice := s.connect("A", time.Now())
+			alice.budget.Limits = &wire.Limits{Packets: 1, PacketBurst: burst}
+			alice.register("alice")
+			list := strings.TrimSuffix(strings.Repeat(`"bob",`, tt.ids), ",")
+			if err := alice.send(`["watch-users",{"users":[`+list+`]}]`, socketio.NoAck, nil); err != nil {
+				t.Fatal(err)
+			}
+			left := 0
+			for alice.budget.Packet(time.Now()) {
+				left++
+			}
+			if cost := burst - left; cost != tt.cost {
+				t.Errorf("%d IDs cost %d packets, want %d", tt.ids, cost, tt.cost)
+			}
+		})
+	}
 }

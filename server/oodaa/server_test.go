@@ -24,6 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type server struct {
 	t        testing.TB
 	presence bool
+	watched  bool
 	gateway  Gateway
 	handlers events.Handlers
 	hub      *hub.Hub
@@ -32,7 +33,7 @@ type server struct {
 
 // start fills in what the gateway lacks. It ends with the test.
 func (s *server) start() {
-	s.hub = hub.New(hub.Options{Presence: s.presence})
+	s.hub = hub.New(hub.Options{Presence: s.presence, Watched: s.watched})
 	deadlines := wire.NewDeadlines()
 	s.t.Cleanup(s.hub.Close)
 	s.t.Cleanup(deadlines.Close)

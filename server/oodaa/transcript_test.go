@@ -34,7 +34,7 @@ import (
 //	A malformed           A's connection is closed for what it sent
 //	with name=value       the server's options
 func TestTranscripts(t *testing.T) {
-	for _, name := range []string{"register", "relay", "other"} {
+	for _, name := range []string{"register", "relay", "other", "watch"} {
 		text, err := os.ReadFile("testdata/" + name + ".txt")
 		if err != nil {
 			t.Fatal(err)
@@ -84,7 +84,7 @@ func play(t *testing.T, script string) {
 			option, value, _ := strings.Cut(what, "=")
 			switch option {
 			case "presence":
-				s.presence = value != "none"
+				s.presence, s.watched = value != "none", value == "watched"
 			case "max-message":
 				s.gateway.MaxMessage, _ = strconv.Atoi(value)
 			case "max-outbox":

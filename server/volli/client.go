@@ -81,6 +81,11 @@ func (c *client) Message(payload []byte, binary bool) error {
 	case "discover":
 		h.Counters.Event(events.Discover)
 		return c.discover(&m)
+	case "watch":
+		asked := events.Watching{Users: m[fieldUserIDs], Add: m[fieldAdd], Remove: m[fieldRemove]}
+		if outcome := c.HandleWatch(c.ask(), asked); outcome != hub.OK {
+			c.fail(outcome, nil)
+		}
 	case "get-ice-servers":
 		h.Counters.Event(events.GetICEServers)
 		return c.ifAdmitted(func() error { c.HandleICEServers(c.ask()); return nil })

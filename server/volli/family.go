@@ -38,14 +38,19 @@ func (c *client) Registered(ask events.Ask, _ string, outcome hub.Outcome) {
 // Spell spells the answer to a register.
 func (c *client) Spell(_ *hub.Roster, u *hub.User) []byte { return appendRegistered(nil, u.JSON) }
 
-// Tell queues it.
+// SpellWatched spells the list of those who are watched.
+func (c *client) SpellWatched(online *hub.Roster) []byte { return spellPresenceList(online) }
+
+// Tell queues what was spelled.
 func (c *client) Tell(spelled []byte, batch *wire.Batch) bool {
-	c.queue(spelled, batch)
-	return true
+	return !errors.Is(c.conn.Send(batch, wire.Message{Payload: spelled}), wire.ErrSlow)
 }
 
-// Announce does nothing: this family's clients know no presence.
-func (c *client) Announce(*hub.Change, *wire.Batch) bool { return true }
+// Announce queues a change, spelled once for all clients. This family's clients are
+// told of the users that they watch only.
+func (c *client) Announce(change *hub.Change, batch *wire.Batch) bool {
+	return c.Tell(change.Spelled(events.VolliForm, spellPresence), batch)
+}
 
 // Busy reports whether something waits for the client.
 func (c *client) Busy() bool { return c.conn.Waiting() > 0 }

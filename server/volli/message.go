@@ -12,12 +12,15 @@ const (
 	fieldPublicKey
 	fieldFrom
 	fieldTo
+	fieldUserIDs
+	fieldAdd
+	fieldRemove
 	fieldPayload // first of the payloads, in the order of hub.Kind
 	fields       = fieldPayload + int(hub.Custom)
 )
 
 var fieldNames = func() []string {
-	names := []string{"type", "userId", "publicKey", "from", "to"}
+	names := []string{"type", "userId", "publicKey", "from", "to", "userIds", "add", "remove"}
 	for k := range hub.Custom {
 		names = append(names, k.Payload())
 	}

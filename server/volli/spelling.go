@@ -1,6 +1,8 @@
 package volli
 
 import (
+	"strconv"
+
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/rawjson"
@@ -45,6 +47,18 @@ func appendRelay(dst []byte, r *hub.Relay) []byte {
 	dst = append(dst, `":`...)
 	dst = append(dst, r.Payload...)
 	return append(dst, '}')
+}
+
+// spellPresence is the message about a change of presence.
+func spellPresence(c *hub.Change) []byte {
+	dst := append([]byte(`{"type":"presence","userId":`), c.User.JSON...)
+	return append(strconv.AppendBool(append(dst, `,"online":`...), c.Online), '}')
+}
+
+// spellPresenceList is the message with the watched users who are online.
+func spellPresenceList(online *hub.Roster) []byte {
+	dst := online.AppendNames([]byte(`{"type":"presence-list","online":[`), nil)
+	return append(dst, `]}`...)
 }
 
 func appendError(dst []byte, text string) []byte {

@@ -21,6 +21,7 @@ const codes = [
   [/^User ID not allowed$/, 'user_not_allowed'],
   [/^Unauthorized$/, 'unauthorized'],
   [/^Server unavailable$/, 'unavailable'],
+  [/^Invalid user list$/, 'invalid_user_list'],
 ];
 
 export const headers = {

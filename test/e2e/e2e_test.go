@@ -18,7 +18,7 @@ var modes = []string{"websocket", "polling", "default", "zishang", "cluster"}
 var clustered = []string{
 	"ack.test.mjs", "binary.test.mjs", "bytes.test.mjs", "order.test.mjs", "presence.test.mjs",
 	"register.test.mjs", "relay.test.mjs", "takeover.test.mjs",
-	"volli.test.mjs", "volli-families.test.mjs", "volli-mixed.test.mjs",
+	"volli.test.mjs", "volli-families.test.mjs", "volli-mixed.test.mjs", "watch.test.mjs",
 }
 
 func TestMain(m *testing.M) { rig.Main(m) }

@@ -15,6 +15,8 @@ socket.on("user-list", ({ users: [to] }) => {
 socket.on("answer", ({ from, answer }) => console.log(from.length, answer.sdp));
 socket.on("error", (text) => console.log(text === "Not registered", text.startsWith("User ")));
 socket.emit("get-users");
+socket.emit("watch-users", { users: ["bob"] });
+socket.emit("watch-users", { add: ["carol"] }, (result) => console.log(result.ok));
 socket.emit("get-ice-servers", ({ iceServers }) => console.log(iceServers[0]?.urls));
 
 async function acknowledged(): Promise<boolean> {
@@ -24,6 +26,8 @@ void acknowledged();
 
 // @ts-expect-error: the server does not know this event.
 socket.emit("call", {});
+// @ts-expect-error: user IDs are strings.
+socket.emit("watch-users", { remove: [5] });
 // @ts-expect-error: the payload is missing.
 socket.emit("answer", { to: "bob", from: "alice" });
 // @ts-expect-error: this event has the key users.
