@@ -127,5 +127,10 @@ func (c *Client) Admit(ask Ask, token string, then func(*auth.Grant) error) erro
 // Grant is what the client's token allows; nil: it has shown none.
 func (c *Client) Grant() *auth.Grant { return c.grant }
 
-// SetGrant sets that.
-func (c *Client) SetGrant(grant *auth.Grant) { c.grant = grant }
+// SetGrant sets that. The client no longer watches users whom it does not allow.
+func (c *Client) SetGrant(grant *auth.Grant) {
+	c.grant = grant
+	if grant != nil && c.watching != nil {
+		c.handlers.Hub.Unwatch(&c.Member, func(id string) bool { return !grant.MayWatch(id) })
+	}
+}

@@ -1,6 +1,8 @@
 package events
 
 import (
+	"slices"
+
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/wire"
@@ -30,6 +32,9 @@ func (c *Client) HandleWatch(ask Ask, asked Watching) hub.Outcome {
 	c.budget.Charge((len(list.IDs)-1)/idsPerPacket, ask.Batch.Begun()) // the packet itself was charged
 	if !ok {
 		return hub.InvalidList
+	}
+	if c.grant != nil { // other users look as if they were offline
+		list.IDs = slices.DeleteFunc(list.IDs, func(id string) bool { return !c.grant.MayWatch(id) })
 	}
 	if c.watching == nil {
 		holder := h.Account.Open(func() { c.family.End(Unserviceable) })

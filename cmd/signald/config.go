@@ -284,6 +284,10 @@ var settings = []setting{
 		c.Tokens.Claim = v
 		return nil
 	}},
+	{"WATCH_CLAIM", "", "claim of a token that lists the user IDs which its bearer may watch; tokens without the claim, or an empty setting, allow any", func(c *config, v string) error {
+		c.Tokens.WatchClaim = v
+		return nil
+	}},
 	{"KEY_PROOF", "off", "when a Volli client has to prove that it holds its private key: off, takeover or always", func(c *config, v string) error {
 		c.KeyProof = map[string]volli.Proof{"takeover": volli.ProofTakeover, "always": volli.ProofAlways}[v]
 		return oneOf(v, "off", "takeover", "always")

@@ -34,6 +34,9 @@ type Options struct {
 	Issuer, Audience string
 	// Claim names the user. Empty: sub.
 	Claim string
+	// WatchClaim names the claim with the users whom the bearer may watch. Empty:
+	// anybody.
+	WatchClaim string
 	// Log gets no token, no key and no user id. Nil: nothing is logged.
 	Log *slog.Logger
 }
@@ -44,6 +47,7 @@ type Verifier struct {
 	secrets jwt.VerificationKeySet
 	source  *keySource // nil without a key set
 	claim   string
+	watch   string // a claim; may be empty
 }
 
 // New makes a Verifier, which the caller must Close. A key set's URL is asked
@@ -59,7 +63,7 @@ func newVerifier(opts Options, fetch, file pace) (*Verifier, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	v := &Verifier{claim: opts.Claim}
+	v := &Verifier{claim: opts.Claim, watch: opts.WatchClaim}
 	if v.claim == "" {
 		v.claim = "sub"
 	}
@@ -114,6 +118,8 @@ func (v *Verifier) Close() {
 // A Grant is what a token allows: to be registered as UserID until Expires.
 type Grant struct {
 	UserID string
+	// watch are the users whom the bearer may watch; nil: anybody.
+	watch map[string]struct{}
 	// Expires is the token's exp plus the leeway of 30 s: when Verify begins to
 	// refuse the token, and when a registration made with it ends. Zero: never.
 	Expires time.Time
@@ -126,6 +132,12 @@ func (g *Grant) Ends(now time.Time) time.Time {
 		return exp
 	}
 	return g.Expires
+}
+
+// MayWatch reports whether the bearer may watch the user.
+func (g *Grant) MayWatch(id string) bool {
+	_, listed := g.watch[id]
+	return g.watch == nil || listed
 }
 
 // Over reports whether the grant has expired.
@@ -206,7 +218,25 @@ func (v *Verifier) Verify(token string) (Grant, error) {
 	if strings.ContainsRune(grant.UserID, utf8.RuneError) {
 		return Grant{}, fmt.Errorf("claim %q is not all Unicode", v.claim)
 	}
+	grant.watch = watchable(claims, v.watch)
 	return grant, nil
+}
+
+// watchable reads the claim with the users whom a token allows to watch: a list, of
+// which all that is not a string allows nobody. Without the claim the result is nil.
+func watchable(claims jwt.MapClaims, claim string) map[string]struct{} {
+	value, ok := claims[claim]
+	if claim == "" || !ok {
+		return nil
+	}
+	ids := make(map[string]struct{})
+	list, _ := value.([]any)
+	for _, id := range list {
+		if id, ok := id.(string); ok {
+			ids[id] = struct{}{}
+		}
+	}
+	return ids
 }
 
 // maxTime is the end of the year 9999 in seconds.

@@ -261,7 +261,7 @@ func TestVerifyRefuses(t *testing.T) {
 			if err == nil {
 				t.Fatalf("accepted, for %+v", grant)
 			}
-			if grant != (Grant{}) {
+			if grant.UserID != "" || !grant.Expires.IsZero() {
 				t.Errorf("the error comes with %+v", grant)
 			}
 			if !strings.Contains(err.Error(), test.why) {
@@ -351,6 +351,39 @@ func TestClaim(t *testing.T) {
 	}
 	if _, err := v.Verify(sign("HS256", []byte(secret), claims())); err == nil {
 		t.Error("sub was taken for the claim")
+	}
+}
+
+func TestWatchClaim(t *testing.T) {
+	const claim = "contacts"
+	for _, tt := range []struct {
+		name     string
+		setting  string
+		value    any // nil: the token does not have the claim
+		bob, eve bool
+	}{
+		{"no setting", "", []string{"bob"}, true, true},
+		{"no claim", claim, nil, true, true},
+		{"a list", claim, []string{"alice", "bob"}, true, false},
+		{"an empty list", claim, []string{}, false, false},
+		{"other things in the list", claim, []any{5, nil, []string{"eve"}, "bob"}, true, false},
+		{"not a list", claim, "bob", false, false},
+		{"an object", claim, map[string]any{"bob": true}, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := verifier(t, Options{Secrets: []string{secret}, WatchClaim: tt.setting})
+			c := claims()
+			if tt.value != nil {
+				c = claims(claim, tt.value)
+			}
+			grant, err := v.Verify(sign("HS256", []byte(secret), c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bob, eve := grant.MayWatch("bob"), grant.MayWatch("eve"); bob != tt.bob || eve != tt.eve {
+				t.Errorf("may watch bob: %v, eve: %v", bob, eve)
+			}
+		})
 	}
 }
 

@@ -225,6 +225,24 @@ func (h *Hub) unsight(u *watched, s *sight) {
 	}
 }
 
+// Unwatch has m no longer watch the users for whom f returns true. It does not tell m.
+func (h *Hub) Unwatch(m *Member, f func(id string) bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := m.watch.Load()
+	if w == nil || m.left {
+		return
+	}
+	before := len(w.users)
+	for u, s := range w.users {
+		if f(u.id) {
+			h.unsight(u, s)
+			delete(w.users, u)
+		}
+	}
+	w.holder.Add(sightSize*(len(w.users)-before), 0)
+}
+
 // endWatch ends what m watches. h.mu is held.
 func (h *Hub) endWatch(m *Member) {
 	w := m.watch.Load()
