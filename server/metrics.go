@@ -41,7 +41,7 @@ var (
 	errorsDesc      = describe("errors_total", "Errors that clients were answered with, by text.", "error")
 	latencyDesc     = describe("relay_seconds", "Time from reading a relay until it was written.")
 	outboxDesc      = describe("outbox_bytes", "Bytes that wait for clients that do not take them.")
-	accountDesc     = describe("client_memory_bytes", "Memory held for and from clients: what waits, and incomplete messages.")
+	accountDesc     = describe("client_memory_bytes", "Memory held for and from clients: what waits, incomplete messages, and lists of watched users.")
 	slowDesc        = describe("slow_consumers_total", "Clients that were disconnected because they did not take what was sent to them.")
 	takeoversDesc   = describe("takeovers_total", "Names that another connection took.")
 	limitedDesc     = describe("rate_limited_total", "What was refused for coming too often.", "scope")
