@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -53,13 +52,16 @@ func TestChaos(t *testing.T) {
 	t.Logf("to repeat: go test ./test/cluster -run Chaos -chaos %v -seed %d", *chaosTime, seed)
 	draw := rand.New(rand.NewPCG(uint64(seed), 0))
 	var env []string
-	if draw.IntN(4) == 0 {
+	switch draw.IntN(4) {
+	case 0:
 		env = []string{"PRESENCE=none"}
+	case 1:
+		env = []string{"PRESENCE=watched"}
 	}
 	w := newWorld(t, env...)
 	w.populate(crowd, pace)
-	for i := range 4 {
-		w.add(fmt.Sprintf("wanderer%d", i), rig.Family(i%2), nil, false, pace)
+	for i := range wanderers {
+		w.add(wandererName(i), rig.Family(i%2), nil, false, pace)
 	}
 	begun := time.Now()
 	for round := 0; round == 0 || time.Since(begun) < *chaosTime; round++ {

@@ -114,14 +114,14 @@ func (w *world) untruth() string {
 		return fmt.Sprintf("%d users are counted of %d", sum, len(truth))
 	}
 	for _, u := range w.users {
-		if u.now == nil || u.family != rig.Oodaa || slices.Contains(w.env, "PRESENCE=none") {
+		if u.now == nil || u.family != rig.Oodaa && !w.watched() || slices.Contains(w.env, "PRESENCE=none") {
 			continue
 		}
-		view := maps.Clone(u.now.view)
-		view[u.name] = true
-		if !maps.Equal(view, truth) {
+		visible := maps.Clone(truth)
+		maps.DeleteFunc(visible, func(name string, _ bool) bool { return name == u.name || !u.sees(name) })
+		if !maps.Equal(u.now.view, visible) {
 			return fmt.Sprintf("%s on %s sees %v of %v", u.name, u.now.node.name,
-				slices.Sorted(maps.Keys(view)), slices.Sorted(maps.Keys(truth)))
+				slices.Sorted(maps.Keys(u.now.view)), slices.Sorted(maps.Keys(visible)))
 		}
 	}
 	return ""

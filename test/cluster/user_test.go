@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -81,12 +82,18 @@ func (w *world) add(name string, family rig.Family, home *node, stays bool, inte
 	return u
 }
 
+func userName(n *node, i int) string { return fmt.Sprintf("%s-u%d", n.name, i) }
+func wandererName(i int) string      { return fmt.Sprint("wanderer", i) }
+
+// wanderers is how many users there are that connect anywhere.
+const wanderers = 4
+
 // populate adds n users to each node, of both families by turns.
 func (w *world) populate(n int, interval time.Duration) {
 	w.t.Helper()
 	for i := range n {
 		for _, node := range w.nodes {
-			w.add(fmt.Sprintf("%s-u%d", node.name, i), rig.Family(i%2), node, false, interval)
+			w.add(userName(node, i), rig.Family(i%2), node, false, interval)
 		}
 	}
 }
@@ -175,6 +182,10 @@ func (u *user) connect(n *node, addr string) (*link, error) {
 	if err = client.SendRaw(text); err == nil {
 		select {
 		case <-l.registered:
+			if err := l.watch(); err != nil {
+				client.Close()
+				return nil, err
+			}
 			w.mu.Lock()
 			u.now = l
 			w.mu.Unlock()
@@ -230,18 +241,26 @@ func (l *link) take(m rig.Message) {
 		l.register(m.At)
 	case "registered":
 		l.register(m.At)
+	case "presence-list":
+		var list struct{ Online []string }
+		_ = json.Unmarshal(m.Args, &list)
+		clear(l.view)
+		for _, name := range list.Online {
+			l.view[name] = true
+		}
+	case "presence":
+		var change struct {
+			UserID string
+			Online bool
+		}
+		_ = json.Unmarshal(m.Args, &change)
+		l.told(change.UserID, change.Online)
 	case "peer-connected":
 		_ = json.Unmarshal(m.Args, &peer)
-		if l.answered && l.view[peer.PeerID] {
-			w.strange = append(w.strange, fmt.Sprintf("%s was told twice that %s connected", l.user.name, peer.PeerID))
-		}
-		l.view[peer.PeerID] = true
+		l.told(peer.PeerID, true)
 	case "peer-disconnected":
 		_ = json.Unmarshal(m.Args, &peer)
-		if l.answered && !l.view[peer.PeerID] {
-			w.strange = append(w.strange, fmt.Sprintf("%s was told twice that %s disconnected", l.user.name, peer.PeerID))
-		}
-		delete(l.view, peer.PeerID)
+		l.told(peer.PeerID, false)
 	case "error":
 		if l.user.family == rig.Volli {
 			var failure struct{ Message string }
@@ -274,6 +293,52 @@ func (l *link) take(m rig.Message) {
 		r.arrived = append(r.arrived, arrival{l, m.At})
 		l.got = append(l.got, r)
 	}
+}
+
+// told takes note of a change of presence. w.mu is held.
+func (l *link) told(name string, online bool) {
+	w := l.user.w
+	if l.answered && l.view[name] == online {
+		w.strange = append(w.strange, fmt.Sprintf("%s was told twice that %s is online: %v", l.user.name, name, online))
+	}
+	if !l.user.sees(name) {
+		w.strange = append(w.strange, fmt.Sprintf("%s was told of %s, whom it does not watch", l.user.name, name))
+	}
+	if online {
+		l.view[name] = true
+	} else {
+		delete(l.view, name)
+	}
+}
+
+// watch has the user watch whom it is to see, where it is not told of everybody.
+func (l *link) watch() error {
+	w := l.user.w
+	if !w.watched() {
+		return nil
+	}
+	var names []string
+	for _, name := range w.names() {
+		if l.user.sees(name) {
+			names = append(names, name)
+		}
+	}
+	list, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	if l.user.family == rig.Volli {
+		return l.client.SendRaw(`{"type":"watch","userIds":` + string(list) + `}`)
+	}
+	return l.client.SendRaw(`42["watch-users",{"users":` + string(list) + `}]`)
+}
+
+// sees reports whether the user is told of a name: of half of them, where it is not
+// told of everybody.
+func (u *user) sees(name string) bool {
+	hash := fnv.New32()
+	_, _ = hash.Write([]byte(u.name + name))
+	return !u.w.watched() || hash.Sum32()%2 == 0
 }
 
 func (l *link) register(at time.Time) {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +104,22 @@ func newWorldOf(t *testing.T, nodes []*node, env ...string) *world {
 	}
 	t.Cleanup(w.end)
 	return w
+}
+
+// watched reports whether users are told of whom they watch only.
+func (w *world) watched() bool { return slices.Contains(w.env, "PRESENCE=watched") }
+
+// names are those that users may have, whether they have been added yet or not.
+func (w *world) names() (names []string) {
+	for i := range crowd {
+		for _, n := range w.nodes {
+			names = append(names, userName(n, i))
+		}
+	}
+	for i := range wanderers {
+		names = append(names, wandererName(i))
+	}
+	return names
 }
 
 // end ends the users, and looks at the logs.
