@@ -31,7 +31,7 @@ type change struct {
 // measureJoins fills one server with registered users step by step, and sees at
 // each step what joins and leaves cost. Heartbeats are off meanwhile.
 func measureJoins(ctx context.Context, bin, presence string, steps []int, joiners int, stderr io.Writer) (all []joinCost, failed error) {
-	p, err := startServer(ctx, bin, stderr, "PRESENCE="+presence, "PING_INTERVAL=10m", "INACTIVITY_TIMEOUT=20m")
+	p, err := startServer(ctx, bin, stderr, "PRESENCE="+presence, "RECONNECT_GRACE=0", "PING_INTERVAL=10m", "INACTIVITY_TIMEOUT=20m")
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func measureJoins(ctx context.Context, bin, presence string, steps []int, joiner
 		}
 		defer func() { failed = errors.Join(failed, crowd.Disperse()) }()
 		there = n
-		c, err := joins(ctx, p, joiners)
+		c, err := joins(ctx, p, joiners, "joiner")
 		if err != nil {
 			return nil, fmt.Errorf("%d users: %w", n, err)
 		}
@@ -55,8 +55,9 @@ func measureJoins(ctx context.Context, bin, presence string, steps []int, joiner
 	return all, nil
 }
 
-// joins has users join one by one, leave one by one, and join together.
-func joins(ctx context.Context, p *measure.Process, n int) (c joinCost, err error) {
+// joins has users join one by one, leave one by one, and join together. Their names are
+// NAME-0-0, NAME-0-1, ….
+func joins(ctx context.Context, p *measure.Process, n int, name string) (c joinCost, err error) {
 	var clients []*measure.Client
 	defer func() {
 		for _, client := range clients {
@@ -79,7 +80,7 @@ func joins(ctx context.Context, p *measure.Process, n int) (c joinCost, err erro
 	}
 	if c.Join, err = cost(ctx, p, n, func() error {
 		for i, client := range clients {
-			if err := errors.Join(client.Register(fmt.Sprintf("joiner-%08d", i)), p.Quiet(ctx, heard)); err != nil {
+			if err := errors.Join(client.Register(fmt.Sprintf("%s-0-%d", name, i)), p.Quiet(ctx, heard)); err != nil {
 				return err
 			}
 		}
@@ -104,7 +105,7 @@ func joins(ctx context.Context, p *measure.Process, n int) (c joinCost, err erro
 		failed := make(chan error, n)
 		var joining sync.WaitGroup
 		for i, client := range clients {
-			joining.Go(func() { failed <- client.Register(fmt.Sprintf("together-%08d", i)) })
+			joining.Go(func() { failed <- client.Register(fmt.Sprintf("%s-0-%d", name, n+i)) })
 		}
 		joining.Wait()
 		close(failed)

@@ -31,10 +31,11 @@ func main() { measure.Main("scale", run) }
 
 // A report is everything that was measured.
 type report struct {
-	Machines  map[string]*measure.Machine `json:"machines"` // by part: idle or join
+	Machines  map[string]*measure.Machine `json:"machines"` // by part: idle, join or watch
 	FileLimit uint64                      `json:"fileLimit"`
 	Idle      []idleCost                  `json:"idle"`
 	Joins     []joinCost                  `json:"joins"`
+	Watched   []watchedCost               `json:"watched"`
 }
 
 // former is what a file holds already, of which only one part is measured anew.
@@ -56,7 +57,7 @@ const bound = 8 * time.Minute
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "idle or join; empty is both")
+	only := flags.String("only", "", "idle, join or watch; empty is all")
 	short := flags.Bool("short", false, "few connections for a short time; the figures say little")
 	out := flags.String("out", "", "file for all figures, as JSON; with -only the other part of it stays")
 	if err := flags.Parse(args); err != nil {
@@ -64,9 +65,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	idle, beats := []int{1000, 5000, 20000}, 50*time.Second
 	users, joiners := []int{100, 500, 1000, 2000, 5000}, 50
+	watched, watchers := []int{100, 5000}, []int{0, 10, 100, 1000}
 	if *short {
 		idle, beats = []int{100, 300}, time.Second
 		users, joiners = []int{20, 50}, 5
+		watched, watchers = []int{20, 50}, []int{0, 5}
 	}
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
@@ -83,14 +86,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer os.RemoveAll(bin)
 
-	if *only != "join" {
+	if *only == "" || *only == "idle" {
 		r.Machines["idle"] = measure.ThisMachine(ctx)
 		if r.Idle, err = measureIdle(ctx, bin, within(idle, r.FileLimit, stderr), beats, stderr); err != nil {
 			return fmt.Errorf("idle connections: %w", err)
 		}
 		r.Machines["idle"].End()
 	}
-	if *only != "idle" {
+	if *only == "" || *only == "join" {
 		r.Joins, r.Machines["join"] = nil, measure.ThisMachine(ctx)
 		for _, presence := range []string{"all", "none"} {
 			joins, err := measureJoins(ctx, bin, presence, users, joiners, stderr)
@@ -100,6 +103,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			r.Joins = append(r.Joins, joins...)
 		}
 		r.Machines["join"].End()
+	}
+	if *only == "" || *only == "watch" {
+		r.Machines["watch"] = measure.ThisMachine(ctx)
+		if r.Watched, err = measureWatched(ctx, bin, watched, watchers, joiners, stderr); err != nil {
+			return fmt.Errorf("joins with PRESENCE=watched: %w", err)
+		}
+		r.Machines["watch"].End()
 	}
 	if err := r.print(stdout); err != nil {
 		return err
@@ -158,6 +168,13 @@ func (r *report) print(w io.Writer) error {
 		b.WriteString("\n| PRESENCE | users there | CPU of a join | bytes of a join | CPU of a leave | bytes of a leave | CPU of a join among many at once | bytes |\n|---|---|---|---|---|---|---|---|\n")
 		for _, c := range r.Joins {
 			fmt.Fprintf(&b, "| %s | %d | %.0f µs | %.0f | %.0f µs | %.0f | %.0f µs | %.0f |\n", c.Presence, c.Users,
+				c.Join.CPU, c.Join.Bytes, c.Leave.CPU, c.Leave.Bytes, c.Together.CPU, c.Together.Bytes)
+		}
+	}
+	if len(r.Watched) > 0 {
+		b.WriteString("\n| PRESENCE=watched: users there | watchers | CPU of a join | bytes of a join | CPU of a leave | bytes of a leave | CPU of a join among many at once | bytes |\n|---|---|---|---|---|---|---|---|\n")
+		for _, c := range r.Watched {
+			fmt.Fprintf(&b, "| %d | %d | %.0f µs | %.0f | %.0f µs | %.0f | %.0f µs | %.0f |\n", c.Users, c.Watchers,
 				c.Join.CPU, c.Join.Bytes, c.Leave.CPU, c.Leave.Bytes, c.Together.CPU, c.Together.Bytes)
 		}
 	}

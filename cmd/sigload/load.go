@@ -46,6 +46,15 @@ func newLoad(o *options, progress io.Writer) *load {
 // name is the name of client number i of this run.
 func (l *load) name(i int) string { return fmt.Sprintf("load-%s-%07d", l.run, i) }
 
+// watchedBy are the users whom client number i watches.
+func (l *load) watchedBy(i int) []string {
+	ids := make([]string, l.watchEach)
+	for k := range ids {
+		ids[k] = fmt.Sprintf("%s-%d-%d", l.watched, i/l.watchers, k)
+	}
+	return ids
+}
+
 // connect opens n connections, several at a time, and registers them if so
 // wanted. Each is then read by a goroutine that gives its messages to handle.
 func (l *load) connect(ctx context.Context, n int, register bool, handle func(i int, c *conn, message []byte)) ([]*conn, error) {
@@ -104,6 +113,9 @@ func (l *load) open(ctx context.Context, i int, register bool) (*conn, error) {
 	err = l.protocol.open(c)
 	if err == nil && register {
 		err = l.protocol.register(c, l.name(i))
+	}
+	if err == nil && register && l.watchEach > 0 {
+		err = l.protocol.watch(c, l.watchedBy(i))
 	}
 	_ = c.nc.SetDeadline(time.Time{})
 	if !stop() {

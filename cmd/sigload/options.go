@@ -25,6 +25,9 @@ type options struct {
 	rate           float64
 	event          string
 	register       bool
+	watchEach      int
+	watchers       int
+	watched        string
 
 	duration, warmup, timeout, settleTime, drainTime time.Duration
 
@@ -67,6 +70,9 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags.StringVar(&o.event, "event", "ice-candidate", "relay: what is sent: ice-candidate, offer or answer")
 	flags.Float64Var(&o.rate, "rate", 0, "relay: messages, call: calls, a second in all, sent when due whatever comes back; 0: as fast as answers come")
 	flags.BoolVar(&o.register, "register", false, "idle: register the clients")
+	flags.IntVar(&o.watchEach, "watch", 0, "idle: with -register, how many users each client watches")
+	flags.IntVar(&o.watchers, "watchers", 100, "idle: how many clients watch the same users; the first of them watch NAME-0-0, NAME-0-1, …, the next ones NAME-1-0, …")
+	flags.StringVar(&o.watched, "watched", "watched", "idle: NAME")
 	flags.DurationVar(&o.duration, "duration", 0, "how long to measure (10s; idle: 0s after memory has settled; join: at most 2m)")
 	flags.DurationVar(&o.warmup, "warmup", time.Second, "relay, call: how long to run before measuring")
 	flags.DurationVar(&o.timeout, "timeout", 20*time.Second, "for each connection to be ready, and for each call")
@@ -147,10 +153,13 @@ func (o *options) validate() (problems []error) {
 	if !slices.Contains([]string{"ice-candidate", "offer", "answer"}, o.event) {
 		problems = append(problems, errors.New("-event: must be ice-candidate, offer or answer"))
 	}
-	for name, n := range map[string]int{"pairs": o.pairs, "clients": o.clients, "window": o.window} {
+	for name, n := range map[string]int{"pairs": o.pairs, "clients": o.clients, "window": o.window, "watchers": o.watchers} {
 		if n < 1 || n > 1_000_000 {
 			problems = append(problems, fmt.Errorf("-%s: must be from 1 to 1000000", name))
 		}
+	}
+	if o.watchEach < 0 || o.watchEach > 1000 {
+		problems = append(problems, errors.New("-watch: must be from 0 to 1000"))
 	}
 	if o.rate < 0 || o.rate > 1e7 {
 		problems = append(problems, errors.New("-rate: must be from 0 to 10000000"))

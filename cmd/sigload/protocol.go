@@ -16,6 +16,7 @@ type protocol struct {
 	registered []byte // how the answer to a registration begins
 	failed     []byte // how an error begins
 	joined     []byte // how the news of another user begins; the name follows
+	watching   []byte // how the answer to a list of users to watch begins
 }
 
 var protocols = []*protocol{
@@ -24,11 +25,13 @@ var protocols = []*protocol{
 		registered: []byte(`42["user-list",`),
 		failed:     []byte(`42["error",`),
 		joined:     []byte(`42["peer-connected",{"peerId":"`),
+		watching:   []byte(`42["user-list",`),
 	},
 	{
 		name: "volli", path: "/signaling",
 		registered: []byte(`{"type":"registered","success":true,`),
 		failed:     []byte(`{"type":"error","message":`),
+		watching:   []byte(`{"type":"presence-list",`),
 	},
 }
 
@@ -65,6 +68,21 @@ func (p *protocol) registration(id string) []byte {
 		return []byte(`42["register",{"userId":"` + id + `"}]`)
 	}
 	return []byte(`{"type":"register","userId":"` + id + `","publicKey":"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="}`)
+}
+
+// watch has the connection watch users.
+func (p *protocol) watch(c *conn, ids []string) error {
+	head, tail := `{"type":"watch","userIds":["`, `"]}`
+	if p.engineIO {
+		head, tail = `42["watch-users",{"users":["`, `"]}]`
+	}
+	if err := c.send([]byte(head + strings.Join(ids, `","`) + tail)); err != nil {
+		return err
+	}
+	if err := p.await(c, p.watching); err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	return nil
 }
 
 // await reads up to the message that begins with prefix.

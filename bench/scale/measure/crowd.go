@@ -30,13 +30,14 @@ type Crowd struct {
 const atOnce = 8000
 
 // Gather connects n clients to addr from several loopback addresses, and
-// registers them if so wanted. bin is where sigload is.
-func Gather(ctx context.Context, bin, addr string, n int, register bool) (*Crowd, error) {
+// registers them if so wanted. bin is where sigload is, and flags are more of its
+// flags.
+func Gather(ctx context.Context, bin, addr string, n int, register bool, flags ...string) (*Crowd, error) {
 	c := new(Crowd)
 	for n > 0 {
 		part := min(n, atOnce)
 		n -= part
-		if err := c.add(ctx, bin, addr, part, register); err != nil {
+		if err := c.add(ctx, bin, addr, part, register, flags); err != nil {
 			return nil, errors.Join(err, c.Disperse())
 		}
 	}
@@ -44,10 +45,10 @@ func Gather(ctx context.Context, bin, addr string, n int, register bool) (*Crowd
 }
 
 // add starts one process, and waits until all its connections are there.
-func (c *Crowd) add(ctx context.Context, bin, addr string, n int, register bool) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "sigload"), "idle",
-		"-url", "http://"+addr, "-clients", strconv.Itoa(n), "-register="+strconv.FormatBool(register),
-		"-from", "127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.5", "-duration", "1h", "-timeout", "1m")
+func (c *Crowd) add(ctx context.Context, bin, addr string, n int, register bool, flags []string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "sigload"), append([]string{"idle",
+		"-url", "http://" + addr, "-clients", strconv.Itoa(n), "-register=" + strconv.FormatBool(register),
+		"-from", "127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.5", "-duration", "1h", "-timeout", "1m"}, flags...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
 	lines, printed := io.Pipe()
