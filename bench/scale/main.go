@@ -31,11 +31,12 @@ func main() { measure.Main("scale", run) }
 
 // A report is everything that was measured.
 type report struct {
-	Machines  map[string]*measure.Machine `json:"machines"` // by part: idle, join or watch
+	Machines  map[string]*measure.Machine `json:"machines"` // by part: idle, join, watch or live
 	FileLimit uint64                      `json:"fileLimit"`
 	Idle      []idleCost                  `json:"idle"`
 	Joins     []joinCost                  `json:"joins"`
 	Watched   []watchedCost               `json:"watched"`
+	Live      *liveCost                   `json:"live"`
 }
 
 // former is what a file holds already, of which only one part is measured anew.
@@ -57,7 +58,7 @@ const bound = 8 * time.Minute
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "idle, join or watch; empty is all")
+	only := flags.String("only", "", "idle, join, watch or live; empty is all")
 	short := flags.Bool("short", false, "few connections for a short time; the figures say little")
 	out := flags.String("out", "", "file for all figures, as JSON; with -only the other part of it stays")
 	if err := flags.Parse(args); err != nil {
@@ -66,10 +67,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	idle, beats := []int{1000, 5000, 20000}, 50*time.Second
 	users, joiners := []int{100, 500, 1000, 2000, 5000}, 50
 	watched, watchers := []int{100, 5000}, []int{0, 10, 100, 1000}
+	live, liveJoins, liveTime := 19000, 200, time.Minute
 	if *short {
 		idle, beats = []int{100, 300}, time.Second
 		users, joiners = []int{20, 50}, 5
 		watched, watchers = []int{20, 50}, []int{0, 5}
+		live, liveJoins, liveTime = 200, 10, time.Second
 	}
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
@@ -110,6 +113,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return fmt.Errorf("joins with PRESENCE=watched: %w", err)
 		}
 		r.Machines["watch"].End()
+	}
+	if *only == "" || *only == "live" {
+		r.Machines["live"] = measure.ThisMachine(ctx)
+		c, err := measureLive(ctx, bin, within([]int{live + liveJoins}, r.FileLimit, stderr)[0]-liveJoins, liveJoins, liveTime, stderr)
+		if err != nil {
+			return fmt.Errorf("clients that watch: %w", err)
+		}
+		r.Live = &c
+		r.Machines["live"].End()
 	}
 	if err := r.print(stdout); err != nil {
 		return err
@@ -177,6 +189,10 @@ func (r *report) print(w io.Writer) error {
 			fmt.Fprintf(&b, "| %d | %d | %.0f µs | %.0f | %.0f µs | %.0f | %.0f µs | %.0f |\n", c.Users, c.Watchers,
 				c.Join.CPU, c.Join.Bytes, c.Leave.CPU, c.Leave.Bytes, c.Together.CPU, c.Together.Bytes)
 		}
+	}
+	if c := r.Live; c != nil {
+		fmt.Fprintf(&b, "\n%d clients, each of which watches %d users; %d of these join and %d leave a second, for %.0f s: %.2f cores, %.2f MB a second to clients, %.0f MB resident. %d relays: p50 %.2f ms, p99 %.2f ms, max %.1f ms.\n",
+			c.Clients, c.Watching, c.Joins, c.Joins, c.Seconds, c.Cores, c.Bytes/1e6, float64(c.Memory)/1e6, c.Relays, c.P50, c.P99, c.Max)
 	}
 	for _, part := range slices.Sorted(maps.Keys(r.Machines)) {
 		fmt.Fprintf(&b, "\n%s: other processes took %.0f %% of the machine's CPU time meanwhile.\n", part, 100*r.Machines[part].Others)

@@ -48,18 +48,15 @@ func watchedBy(ctx context.Context, bin string, users int, watchers []int, joine
 		return nil, err
 	}
 	defer func() { failed = errors.Join(failed, crowd.Disperse()) }()
-	there := 0
 	for _, n := range watchers {
 		// All of them watch all who join.
-		audience, err := measure.Gather(ctx, bin, p.Addr, n-there, true,
+		audience, err := measure.Gather(ctx, bin, p.Addr, n, true,
 			"-watch", strconv.Itoa(2*joiners), "-watchers", strconv.Itoa(max(n, 1)), "-watched", "watched")
 		if err != nil {
 			return nil, err
 		}
-		defer func() { failed = errors.Join(failed, audience.Disperse()) }()
-		there = n
 		c, err := joins(ctx, p, joiners, "watched")
-		if err != nil {
+		if err = errors.Join(err, audience.Disperse()); err != nil {
 			return nil, fmt.Errorf("%d watchers: %w", n, err)
 		}
 		fmt.Fprintf(stderr, "PRESENCE=watched, %d users, %d watchers: a join takes %.0f µs and %.0f bytes\n", users, n, c.Join.CPU, c.Join.Bytes)
