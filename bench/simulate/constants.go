@@ -7,6 +7,17 @@ import (
 	"slices"
 )
 
+// What an instance does for the users of others, where it knows them: measured once,
+// with two instances on this machine, 60 changes a second, and 18,000 users.
+const (
+	applyCPU      = 13.5e-6 // of one join or leave
+	directoryEach = 540     // bytes for each user
+)
+
+// watchedEach is what a client takes for each user that it watches, in bytes, if nobody
+// else does (TestWatchMemory).
+const watchedEach = 132
+
 // constants are the model's: each is the slope, or the intercept, of a straight
 // line through figures that were measured. CPU times are in seconds.
 type constants struct {
@@ -16,6 +27,9 @@ type constants struct {
 	ListBytes     float64 `json:"listBytes"`     // of a join, for each user, besides that
 	AnnounceCPU   float64 `json:"announceCPU"`   // for each client who is told, one join at a time
 	TogetherCPU   float64 `json:"togetherCPU"`   // the same, of joins that come together
+	// The same with PRESENCE=watched, for each watcher.
+	WatcherCPU         float64 `json:"watcherCPU"`
+	WatcherTogetherCPU float64 `json:"watcherTogetherCPU"`
 	// One join or leave in any case, with PRESENCE=none.
 	JoinCPU float64 `json:"joinCPU"`
 
@@ -66,6 +80,10 @@ func readConstants(dir string) (*constants, error) {
 			Users                 float64
 			Join, Leave, Together measuredChange
 		}
+		Watched []struct {
+			Watchers       float64
+			Join, Together measuredChange
+		}
 	}
 	var cluster struct {
 		Table []struct {
@@ -83,7 +101,7 @@ func readConstants(dir string) (*constants, error) {
 	if err := errors.Join(read(dir, "scale.json", &scale), read(dir, "cluster.json", &cluster)); err != nil {
 		return nil, err
 	}
-	if len(scale.Idle) == 0 || len(scale.Joins) == 0 || len(cluster.Table) == 0 || len(cluster.Presence) == 0 {
+	if len(scale.Idle) == 0 || len(scale.Joins) == 0 || len(scale.Watched) == 0 || len(cluster.Table) == 0 || len(cluster.Presence) == 0 {
 		return nil, errors.New("scale.json or cluster.json is not of a complete run")
 	}
 	c := new(constants)
@@ -107,7 +125,14 @@ func readConstants(dir string) (*constants, error) {
 	_, c.AnnounceCPU = alone.fit()
 	_, c.TogetherCPU = together.fit()
 	c.JoinCPU = none.mean()
-	for _, cpu := range []*float64{&c.AnnounceCPU, &c.TogetherCPU, &c.JoinCPU} {
+	var watchers, watchersTogether line
+	for _, j := range scale.Watched {
+		watchers.add(j.Watchers, j.Join.CPU)
+		watchersTogether.add(j.Watchers, j.Together.CPU)
+	}
+	_, c.WatcherCPU = watchers.fit()
+	_, c.WatcherTogetherCPU = watchersTogether.fit()
+	for _, cpu := range []*float64{&c.AnnounceCPU, &c.TogetherCPU, &c.WatcherCPU, &c.WatcherTogetherCPU, &c.JoinCPU} {
 		*cpu = max(*cpu, 0) / 1e6
 	}
 

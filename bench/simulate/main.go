@@ -54,16 +54,18 @@ func run(args []string, stdout, stderr io.Writer) error {
 	var d demand
 	flags.Float64Var(&d.Calls, "calls", 1, "calls that a user begins in an hour")
 	flags.Float64Var(&d.Relays, "relays", 42, "relays in a call")
+	flags.Float64Var(&d.Contacts, "contacts", 100, "PRESENCE=watched: users who are online that a user watches, and that watch this user")
 	var m means
 	flags.Float64Var(&m.Bits, "network", 1e9, "bits a second that an instance, and Redis, may send")
 	flags.Float64Var(&m.Cores, "cores", 4, "cores of an instance; Redis uses one")
+	flags.Float64Var(&m.Memory, "memory", 8e9, "bytes of memory of an instance")
 	flags.Float64Var(&m.Events, "events", 10, "presence events a second that a client may get")
 	flags.Float64Var(&m.Outbox, "outbox", 4194304, "MAX_OUTBOX_BYTES")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *users < 1 || *instances < 1 || *session <= 0 || d.Calls < 0 || d.Relays < 0 {
-		return errors.New("users, instances and session must be above zero, calls and relays not below it")
+	if *users < 1 || *instances < 1 || *session <= 0 || d.Calls < 0 || d.Relays < 0 || d.Contacts < 0 {
+		return errors.New("users, instances and session must be above zero, calls, relays and contacts not below it")
 	}
 	d.Session = session.Seconds()
 	c, err := readConstants(*data)
@@ -71,10 +73,10 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	r := result{Constants: c, Demand: d, Instances: *instances}
-	for _, presence := range []bool{true, false} {
+	for _, presence := range []string{"all", "watched", "none"} {
 		r.Loads = append(r.Loads, c.load(*users, *instances, presence, d))
 		r.Limits = append(r.Limits, c.limits(*instances, presence, d, m)...)
-		line := curve{Presence: name(presence)}
+		line := curve{Presence: presence}
 		for _, n := range []float64{1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6} {
 			l := c.load(n, *instances, presence, d)
 			line.Users = append(line.Users, n)
@@ -94,13 +96,6 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	return os.WriteFile(*out, append(b, '\n'), 0o644)
-}
-
-func name(presence bool) string {
-	if presence {
-		return "all"
-	}
-	return "none"
 }
 
 // read reads a file of measured figures.

@@ -7,6 +7,9 @@ type demand struct {
 	Session float64 `json:"session"` // seconds that a user stays
 	Calls   float64 `json:"calls"`   // that a user begins in an hour
 	Relays  float64 `json:"relays"`  // in a call
+	// Contacts are the users who are online that a user watches with
+	// PRESENCE=watched, and that watch this user.
+	Contacts float64 `json:"contacts"`
 }
 
 // A load is what all that comes to. Rates are per second.
@@ -30,6 +33,8 @@ type load struct {
 	Cores         float64 `json:"cores"`         // if announcements leave together, as they do under load
 	CoresAlone    float64 `json:"coresAlone"`    // if each left alone
 	Memory        float64 `json:"memory"`        // of connections
+	WatchMemory   float64 `json:"watchMemory"`   // of what they watch
+	Directory     float64 `json:"directory"`     // of the users of other instances
 
 	// Of Redis.
 	RedisCommands float64 `json:"redisCommands"`
@@ -38,10 +43,10 @@ type load struct {
 }
 
 // load computes it.
-func (c *constants) load(users float64, instances int, presence bool, d demand) load {
+func (c *constants) load(users float64, instances int, presence string, d demand) load {
 	n := float64(instances)
 	l := load{
-		Presence: name(presence), Users: users,
+		Presence: presence, Users: users,
 		Changes:     2 * users / d.Session,
 		Relays:      users * d.Calls / 3600 * d.Relays,
 		Connections: users / n,
@@ -62,17 +67,33 @@ func (c *constants) load(users float64, instances int, presence bool, d demand) 
 	l.RedisCores = away * c.RelayRedisCPU
 	l.RedisCommands = away * 2 // a relay and its answer, if none leave together
 
-	s := c.None
-	if presence {
-		s = c.All
+	// The others' changes reach every instance, unless there is no presence.
+	others := users * (n - 1) / n
+	s := c.All
+	applied := l.Changes * (n - 1) / n * applyCPU
+	switch presence {
+	case "none":
+		s = c.None
+	case "watched":
+		l.ClientEvents = 2 / d.Session * d.Contacts
+		l.ClientBytes = l.ClientEvents * c.AnnounceBytes
+		l.Announcements = l.ClientEvents * l.Connections
+		l.ListBytes = d.Contacts * c.ListBytes
+		l.Messages += l.Announcements
+		l.Bytes += l.Announcements*c.AnnounceBytes + l.Changes/2/n*l.ListBytes
+		l.Cores += l.Announcements*c.WatcherTogetherCPU + applied
+		l.CoresAlone += l.Announcements*c.WatcherCPU + applied
+		l.WatchMemory, l.Directory = l.Connections*d.Contacts*watchedEach, others*directoryEach
+	default:
 		// Everybody is told of every change, and every newcomer of everybody.
 		l.ClientEvents, l.ClientBytes = l.Changes, l.Changes*c.AnnounceBytes
 		l.Announcements = l.Changes * l.Connections
 		l.ListBytes = users * c.ListBytes
 		l.Messages += l.Announcements
 		l.Bytes += l.Announcements*c.AnnounceBytes + l.Changes/2/n*l.ListBytes
-		l.Cores += l.Announcements * c.TogetherCPU
-		l.CoresAlone += l.Announcements * c.AnnounceCPU
+		l.Cores += l.Announcements*c.TogetherCPU + applied
+		l.CoresAlone += l.Announcements*c.AnnounceCPU + applied
+		l.Directory = others * directoryEach
 	}
 	l.RedisBytes += l.Changes * (s.Bytes + s.BytesEach*n)
 	l.RedisCores += l.Changes * (s.CPU + s.CPUEach*n)
@@ -81,7 +102,7 @@ func (c *constants) load(users float64, instances int, presence bool, d demand) 
 }
 
 // means are what there is.
-type means struct{ Bits, Cores, Outbox, Events float64 }
+type means struct{ Bits, Cores, Outbox, Events, Memory float64 }
 
 // A limit is up to how many users something suffices.
 type limit struct {
@@ -91,7 +112,7 @@ type limit struct {
 }
 
 // limits are all of them.
-func (c *constants) limits(instances int, presence bool, d demand, m means) []limit {
+func (c *constants) limits(instances int, presence string, d demand, m means) []limit {
 	var all []limit
 	for _, of := range []struct {
 		what string
@@ -101,12 +122,13 @@ func (c *constants) limits(instances int, presence bool, d demand, m means) []li
 		{"network of an instance", func(l load) bool { return 8*l.Bytes > m.Bits }},
 		{"CPU of an instance", func(l load) bool { return l.Cores > m.Cores }},
 		{"a newcomer's user list is above MAX_OUTBOX_BYTES: it is disconnected", func(l load) bool { return l.ListBytes > m.Outbox }},
+		{"memory of an instance", func(l load) bool { return l.Memory+l.WatchMemory+l.Directory > m.Memory }},
 		{"network of Redis", func(l load) bool { return 8*l.RedisBytes > m.Bits }},
 		{"CPU of Redis", func(l load) bool { return l.RedisCores > 1 }},
 	} {
 		users := most(func(users float64) bool { return of.full(c.load(users, instances, presence, d)) })
 		if users > 0 {
-			all = append(all, limit{name(presence), of.what, users})
+			all = append(all, limit{presence, of.what, users})
 		}
 	}
 	return all

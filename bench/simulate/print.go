@@ -13,9 +13,9 @@ import (
 func (r *result) print(w io.Writer, m means) error {
 	var b strings.Builder
 	l := r.Loads[0]
-	fmt.Fprintf(&b, "%s users on %d instances who stay for %.0f minutes and begin %g calls an hour of %g relays:\n%s joins and as many leaves, and %s relays a second in all.\n\n",
-		figure(l.Users), r.Instances, r.Demand.Session/60, r.Demand.Calls, r.Demand.Relays, figure(l.Changes/2), figure(l.Relays))
-	b.WriteString("| a second | PRESENCE=all | PRESENCE=none |\n|---|---|---|\n")
+	fmt.Fprintf(&b, "%s users on %d instances who stay for %.0f minutes and begin %g calls an hour of %g relays; each watches %g others, and is watched by as many:\n%s joins and as many leaves, and %s relays a second in all.\n\n",
+		figure(l.Users), r.Instances, r.Demand.Session/60, r.Demand.Calls, r.Demand.Relays, r.Demand.Contacts, figure(l.Changes/2), figure(l.Relays))
+	b.WriteString("| a second | PRESENCE=all | PRESENCE=watched | PRESENCE=none |\n|---|---|---|---|\n")
 	for _, row := range []struct {
 		what string
 		of   func(*load) string
@@ -28,12 +28,18 @@ func (r *result) print(w io.Writer, m means) error {
 		{"an instance: cores busy, when changes leave together", func(l *load) string { return figure(l.Cores) }},
 		{"an instance: cores busy, if each change left alone", func(l *load) string { return figure(l.CoresAlone) }},
 		{"an instance: memory of its connections", func(l *load) string { return figure(l.Memory, "B") }},
+		{"an instance: memory of what they watch", func(l *load) string { return figure(l.WatchMemory, "B") }},
+		{"an instance: memory of the users of others", func(l *load) string { return figure(l.Directory, "B") }},
 		{"one user list", func(l *load) string { return figure(l.ListBytes, "B") }},
 		{"Redis: commands, those of scripts included", func(l *load) string { return figure(l.RedisCommands) }},
 		{"Redis: bytes, both ways", func(l *load) string { return figure(l.RedisBytes, "B") }},
 		{"Redis: cores busy, of one", func(l *load) string { return figure(l.RedisCores) }},
 	} {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", row.what, row.of(&r.Loads[0]), row.of(&r.Loads[1]))
+		fmt.Fprintf(&b, "| %s |", row.what)
+		for i := range r.Loads {
+			fmt.Fprintf(&b, " %s |", row.of(&r.Loads[i]))
+		}
+		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "\nWhat breaks first, on %d instances with %g cores and %s each:\n\n| PRESENCE | what | up to this many users |\n|---|---|---|\n", r.Instances, m.Cores, figure(m.Bits, "bit/s"))
 	slices.SortStableFunc(r.Limits, func(a, b limit) int {
