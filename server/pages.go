@@ -57,10 +57,21 @@ func (s *Server) pages(r chi.Router) {
 	r.Method(http.MethodGet, eventsPath, s.feed)
 	r.Get(pastPath, s.past)
 	for _, path := range []string{demoPath, statusPath} {
-		page := web.New(strings.TrimPrefix(path, "/"), http.HandlerFunc(s.notFound))
+		page := web.New(strings.TrimPrefix(path, "/"), s.presence(), http.HandlerFunc(s.notFound))
 		r.Method(http.MethodGet, path, page)
 		r.Method(http.MethodGet, path+"/*", page)
 	}
+}
+
+// presence is the setting PRESENCE.
+func (s *Server) presence() string {
+	switch {
+	case s.opts.Watched:
+		return "watched"
+	case s.opts.Presence:
+		return "all"
+	}
+	return "none"
 }
 
 // fileFactor is how many times RATE_LIMIT the files of pages may be asked for.

@@ -33,6 +33,8 @@ const (
 	document = "index.html"
 	// shared is the directory of the files that belong to every page.
 	shared = "shared"
+	// presence is the placeholder for the setting PRESENCE.
+	presence = "{{presence}}"
 	// assets is the placeholder in a document for the directory of the page's other files,
 	// as seen from the document.
 	assets = "{{assets}}"
@@ -65,10 +67,10 @@ type file struct {
 	body       []byte
 }
 
-// New returns the page of that name, to be served at /name and /name/*.
-// notFound answers for what is not there. It panics if there is no such page,
-// since the pages are part of the program.
-func New(name string, notFound http.Handler) *Page {
+// New returns the page of that name, to be served at /name and /name/*. told is the
+// setting PRESENCE, which a page may want to know. notFound answers for what is not
+// there. It panics if there is no such page, since the pages are part of the program.
+func New(name, told string, notFound http.Handler) *Page {
 	p := &Page{root: "/" + name, files: make(map[string]file), notFound: notFound}
 	whole := sha256.New()
 	for _, dir := range []string{shared, name} {
@@ -89,6 +91,7 @@ func New(name string, notFound http.Handler) *Page {
 	}
 	delete(p.files, document)
 	f.body = bytes.ReplaceAll(f.body, []byte(assets), []byte(name+"/"+p.version))
+	f.body = bytes.ReplaceAll(f.body, []byte(presence), []byte(told))
 	f.etag = etag(f.body)
 	p.files[""] = f
 	return p

@@ -24,7 +24,7 @@ func get(p *Page, path string, headers ...string) *http.Response {
 
 func TestPage(t *testing.T) {
 	for _, name := range []string{"demo", "status"} {
-		p := New(name, gone)
+		p := New(name, "all", gone)
 		root := "/" + name
 		files := root + "/" + p.version
 		const forGood = "public, max-age=31536000, immutable"
@@ -84,7 +84,7 @@ func TestPagesReferToWhatIsThere(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<script(?:>|[^>]*[^>]>[^<])|<style|\sstyle=|\son[a-z]+=|["']javascript:`)
 	foreign := regexp.MustCompile(`(?:https?|wss?):?//|["'(]//`)
 	for _, name := range []string{"demo", "status"} {
-		p := New(name, gone)
+		p := New(name, "all", gone)
 		for file, f := range p.files {
 			// A name, and a link that nobody has to follow.
 			text := strings.NewReplacer("http://www.w3.org/2000/svg", "",
@@ -133,7 +133,7 @@ func TestRunbookHasThePartsThatChartsLeadTo(t *testing.T) {
 			parts = append(parts, name+"#"+strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-"))
 		}
 	}
-	script := string(New("status", gone).files["main.js"].body)
+	script := string(New("status", "all", gone).files["main.js"].body)
 	charts := regexp.MustCompile(`runbook: '([^']*)'`).FindAllStringSubmatch(script, -1)
 	if len(charts) < 10 || len(charts) != strings.Count(script, "title: '") {
 		t.Errorf("%d charts have a runbook, of %d", len(charts), strings.Count(script, "title: '"))
@@ -146,8 +146,8 @@ func TestRunbookHasThePartsThatChartsLeadTo(t *testing.T) {
 }
 
 func TestVersionsDifferWithTheFiles(t *testing.T) {
-	demo, status := New("demo", gone), New("status", gone)
-	if demo.version == status.version || len(demo.version) != 16 || New("demo", gone).version != demo.version {
+	demo, status := New("demo", "all", gone), New("status", "all", gone)
+	if demo.version == status.version || len(demo.version) != 16 || New("demo", "all", gone).version != demo.version {
 		t.Errorf("versions %q and %q", demo.version, status.version)
 	}
 }

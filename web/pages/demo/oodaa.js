@@ -1,7 +1,7 @@
 // Signaling as Oodaa's clients do it, by Socket.IO events.
 //
-// This class and Volli have one face: open, close, retry, look, send,
-// iceServers, and
+// This class and Volli have one face: open, close, retry, send, iceServers, look
+// where users are looked for by name, and
 //
 //   onstate(state, detail)       see reconnect.js
 //   onpeople(online, missed)     names: the users who are online, and those who were looked for
@@ -27,12 +27,36 @@ export class Oodaa extends SocketIO {
   #name;
   #token;
   #people = new Set();
+  #watched = null; // names; null where the server tells of everybody
 
-  // token is that of the user, or ''.
-  constructor(name, token) {
+  // token is that of the user, or ''. watched are the users to be told of, or null for
+  // everybody.
+  constructor(name, token, watched) {
     super(address('socket.io/?EIO=4&transport=websocket'));
     this.#name = name;
     this.#token = token;
+    if (watched) {
+      this.#watched = new Set(watched);
+      this.look = (name) => this.#look(name);
+    }
+  }
+
+  // look has the server tell of a user.
+  #look(name) {
+    if (name === this.#name || this.#watched.has(name)) return;
+    this.#watched.add(name);
+    this.#watch({ add: [name] });
+  }
+
+  // forget has it no longer do so.
+  forget(name) {
+    if (this.#watched?.delete(name)) this.#watch({ remove: [name] });
+  }
+
+  // watch sends a list, or a change of it. An error is told as an event; without a
+  // connection the list is sent with the next one.
+  #watch(list) {
+    this.emit('watch-users', list).catch(() => {});
   }
 
   credentials() {
@@ -46,8 +70,12 @@ export class Oodaa extends SocketIO {
 
   async connected() {
     const { ok, error } = await this.emit('register', { userId: this.#name }).catch((err) => ({ error: err.message }));
-    if (ok) this.online();
-    else this.refused(error);
+    if (!ok) {
+      this.refused(error);
+      return;
+    }
+    this.online();
+    if (this.#watched) this.#watch({ users: [...this.#watched] });
   }
 
   refused(text) {
@@ -76,10 +104,13 @@ export class Oodaa extends SocketIO {
         else this.onerror(argument);
         return;
       default:
-        if (Object.hasOwn(bodies, name)) this.onsignal(name, argument.from, argument[bodies[name]]);
+        if (!Object.hasOwn(bodies, name)) return;
+        this.look?.(argument.from);
+        this.onsignal(name, argument.from, argument[bodies[name]]);
         return;
     }
-    this.onpeople([...this.#people].sort(), []);
+    const missed = [...(this.#watched ?? [])].filter((name) => !this.#people.has(name) && name !== this.#name);
+    this.onpeople([...this.#people].sort(), missed.sort());
   }
 
   // send resolves once the server has handed it to the other's connection.

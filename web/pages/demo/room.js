@@ -6,6 +6,7 @@ import { invite } from './invite.js';
 import { announce, forget, notice, showFrame } from './notices.js';
 import { Oodaa } from './oodaa.js';
 import { fill } from './people.js';
+import { pin, pins } from './pins.js';
 import { Volli } from './volli.js';
 import { isAbout } from './words.js';
 
@@ -18,6 +19,8 @@ let me = '';
 let selected = null; // a name
 let calling = null; // the one Conversation that has a call
 let online = [];
+let missing = []; // names that are looked for in vain
+let watching = false; // the server tells only of those who are pinned
 let leave; // the way back to the form
 let countdown; // timer
 let news; // timer
@@ -49,7 +52,8 @@ export function enter({ name, token, volli, left }) {
   me = name;
   leave = left;
   const Protocol = volli ? Volli : Oodaa;
-  const s = (signal = new Protocol(name, token));
+  watching = !volli && document.body.dataset.presence === 'watched';
+  const s = (signal = new Protocol(name, token, watching ? pins() : null));
   const mine = (does) => (...args) => s === signal && does(...args);
   s.onstate = mine(showState);
   s.onframe = mine(showFrame);
@@ -58,9 +62,10 @@ export function enter({ name, token, volli, left }) {
   s.onerror = mine(failed);
   $('me').textContent = name;
   $('protocol').textContent = Protocol.label;
-  $('find-label').textContent = volli ? 'Look for a name' : 'Message a name that is not listed';
-  $('find-button').textContent = volli ? 'Look' : 'Chat';
+  $('find-label').textContent = volli || watching ? 'Look for a name' : 'Message a name that is not listed';
+  $('find-button').textContent = volli ? 'Look' : watching ? 'Pin' : 'Chat';
   $('find-hint').hidden = !volli;
+  $('pin-hint').hidden = !watching;
   $('state').dataset.lost = '';
   $('back-again').hidden = true;
   forget();
@@ -126,6 +131,7 @@ function lose() {
   for (const conversation of conversations.values()) conversation.lost();
   online = [];
   $('missed').hidden = true;
+  missing = [];
   listPeople();
 }
 
@@ -149,6 +155,7 @@ function find(name) {
   if (!name) return;
   $('find-name').value = '';
   if (name === me) notice('', 'That is your own name.');
+  else if (watching) putPin(name, true);
   else if (signal.look) signal.look(name);
   else act(name, 'chat');
 }
@@ -162,22 +169,37 @@ function showPeople(people, missed) {
   if (came.length + went.length === 1) announce(came.length ? `${came} is online.` : `${went} has left.`);
   for (const name of went) conversations.get(name)?.left();
   for (const name of came) conversations.get(name)?.returned();
-  $('missed').hidden = missed.length === 0;
+  $('missed').hidden = watching || missed.length === 0;
   $('missed-names').textContent = missed.join(', ');
+  missing = missed;
+  listPeople();
+}
+
+// putPin pins a name, or no longer.
+function putPin(name, pinned) {
+  pin(name, pinned);
+  if (watching && pinned) signal.look(name);
+  else if (watching) signal.forget(name);
   listPeople();
 }
 
 function listPeople() {
+  const pinned = pins();
   const person = (name) => ({
     name,
+    pinned: pinned.has(name),
+    readable: Boolean(conversations.get(name)?.readable),
     state: conversations.get(name)?.state ?? '',
     unread: unread.has(name),
     selected: name === selected,
     act: (what) => act(name, what),
   });
   const lost = () => $('people-heading').focus();
-  const away = [...conversations.keys()].filter((name) => !online.includes(name) && conversations.get(name).readable);
-  fill($('online'), online.map(person), lost);
+  const readable = [...conversations.keys()].filter((name) => conversations.get(name).readable);
+  const away = [...new Set(watching ? [...readable, ...missing] : readable)].filter((name) => !online.includes(name));
+  const first = (name) => Number(!pinned.has(name));
+  const sorted = online.toSorted((a, b) => first(a) - first(b)); // the pinned ones first
+  fill($('online'), sorted.map(person), lost);
   fill($('away'), away.sort().map(person), lost);
   $('away-part').hidden = away.length === 0;
   $('count').textContent = online.length;
@@ -186,6 +208,10 @@ function listPeople() {
 }
 
 function act(name, what) {
+  if (what === 'pin') {
+    putPin(name, !pins().has(name));
+    return;
+  }
   const conversation = conversationWith(name);
   show(name);
   conversation.focus();

@@ -12,6 +12,7 @@ const words = {
   'Rate limit exceeded': 'This page sent too much in a short time, or too many pages share your address. The server wants a pause.',
   'User ID not allowed': 'Your token is for another name, or someone with a key holds this one.',
   Unauthorized: 'This server needs a token from you. There is none here, or it is not valid (any more).',
+  'Invalid user list': 'The server could not read the list of people that this page sent, or it is too long.',
   'Server unavailable': 'The server cannot do this at the moment.',
   'Invalid namespace': 'The server has no such room.',
   'Invalid message format': 'The server could not read what this page sent.',
