@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	if *only != "relay" {
-		for _, presence := range []string{"all", "none"} {
+		for _, presence := range []string{"all", "watched", "none"} {
 			for n := 1; n <= most; n++ {
 				err := p.presence(ctx, n, presence, users, joiners, quiet, func(c presenceCost) {
 					r.Presence = append(r.Presence, c)

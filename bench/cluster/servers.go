@@ -27,7 +27,7 @@ func (p programs) ours(ctx context.Context, instances int, presence string, stde
 			Args: []string{filepath.Join(p.bin, "signald")},
 			Settings: []string{
 				"HOST=127.0.0.1", "NODE_ENV=production", "LOG_LEVEL=error", "RATE_LIMIT=0", "MESSAGE_RATE=0",
-				"REGISTER_TIMEOUT=1h", "PING_INTERVAL=5m", "INACTIVITY_TIMEOUT=10m", "PRESENCE=" + presence,
+				"REGISTER_TIMEOUT=1h", "PING_INTERVAL=5m", "INACTIVITY_TIMEOUT=10m", "PRESENCE=" + presence, "RECONNECT_GRACE=0",
 				"REDIS_URL=" + s.url(), "REDIS_PREFIX=bench:", "NODE_ID=bench" + strconv.Itoa(i),
 			},
 		}
