@@ -10,7 +10,7 @@ import (
 )
 
 // modes are the ways in which clients reach a server; see modes.mjs.
-var modes = []string{"websocket", "polling", "default", "zishang", "cluster"}
+var modes = []string{"websocket", "polling", "default", "zishang", "cluster", "three"}
 
 // clustered are the cases that run in the mode "cluster", with the two clients
 // of each on different instances: those that are about what clients do to each
@@ -31,9 +31,13 @@ func TestContract(t *testing.T) {
 			t.Parallel()
 			env := []string{"MODE=" + mode, "SIGNALD=" + binary}
 			var cases []string // all of them
-			if mode == "cluster" {
+			switch mode {
+			case "cluster":
 				env = append(env, "REDIS_URL="+rig.StartRedis(t).URL())
 				cases = clustered
+			case "three": // for what each instance has to know of both others
+				env = append(env, "REDIS_URL="+rig.StartRedis(t).URL())
+				cases = []string{"watch.test.mjs"}
 			}
 			node.RunTogether(t, 3, env, cases...)
 		})

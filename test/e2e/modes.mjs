@@ -9,6 +9,7 @@ const modes = {
   zishang: { transports: ['websocket'], env: { ENGINE: 'zishang' } },
   // Two instances on one Redis; the clients of a case take turns.
   cluster: { transports: ['websocket'], env: { REDIS_URL: process.env.REDIS_URL }, instances: 2 },
+  three: { transports: ['websocket'], env: { REDIS_URL: process.env.REDIS_URL }, instances: 3 },
 };
 
 const name = process.env.MODE ?? 'websocket';

@@ -234,7 +234,7 @@ cases('watching', [
       await v.expect('{"type":"presence-list","online":["o"]}');
       await w.leave();
       await o.expect('peer-disconnected', { peerId: 'w' });
-      v.send({ type: 'watch', add: ['w'] });
+      v.send({ type: 'watch', add: ['x'] });
       await v.expect('{"type":"presence-list","online":["o"]}');
       o.leave();
       await o.gone();

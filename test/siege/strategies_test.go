@@ -40,6 +40,15 @@ const (
 	nested   = 499_000
 )
 
+// watching is a list of as many users as a connection may watch, with names of its own.
+func watching(list int) string {
+	ids := make([]string, 1000)
+	for i := range ids {
+		ids[i] = fmt.Sprintf(`"watched-%d-%d"`, list, i)
+	}
+	return `42["watch-users",{"users":[` + strings.Join(ids, ",") + `]}]`
+}
+
 var strategies = []strategy{
 	// What an audit found.
 	{"long-polling sessions that fetch nothing", func(a *attacker) {
@@ -125,6 +134,11 @@ var strategies = []strategy{
 	{"packets without a meaning", flooding(socketIO, "", text("6"), text("3"))},
 	{"unknown namespaces", flooding(socketIO, "", text("40/"+strings.Repeat("n", 900_000)+","))},
 	{"questions for users", flooding(volli, "", text(`{"type":"discover","userId":"nobody"}`))},
+	{"lists of users to watch", flooding(socketIO, register, text(watching(0)), text(watching(1)))},
+	{"one user more to watch, without end", flooding(volli, `{"type":"register","userId":"%s","publicKey":"k"}`,
+		text(`{"type":"watch","add":["nobody"]}`), text(`{"type":"watch","remove":["nobody"]}`))},
+	{"lists of users to watch that are not lists", flooding(socketIO, register,
+		text(`42["watch-users",{"users":[`+strings.Repeat(`"x",`, 100_000)+`5]}]`), text(`42["watch-users",{"users":`+strings.Repeat("[", nested)+strings.Repeat("]", nested)+`}]`))},
 	{"messages that never end", func(a *attacker) {
 		for {
 			l, err := a.webSocket(volli)
