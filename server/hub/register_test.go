@@ -312,3 +312,39 @@ func TestGuardedNames(t *testing.T) {
 		t.Errorf("the same key, proved: code %d", code)
 	}
 }
+
+// The users of other instances are counted, whichever way they come and go.
+func TestOthers(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		h := New(Options{Presence: true, Watched: watched})
+		defer h.Close()
+		remote := func(id, instance string) *User {
+			u := NewUser(id, "", &client{hub: h})
+			u.Instance = instance
+			return u
+		}
+		check := func(what string, others, online int) {
+			t.Helper()
+			if h.Others() != others || h.Online() != online {
+				t.Errorf("%s: %d of others and %d of ours, want %d and %d", what, h.Others(), h.Online(), others, online)
+			}
+		}
+		a := join(h, "A")
+		a.register("a")
+		x, y := remote("x", "n"), remote("y", "n")
+		h.BindRemote(x, false)
+		h.BindRemote(y, false)
+		check("they come", 2, 1)
+		h.BindRemote(remote("y", "m"), false)
+		check("one moves", 2, 1)
+		join(h, "B").register("x")
+		check("one comes here", 1, 2)
+		h.UnbindRemote(x)
+		check("which is told late", 1, 2)
+		h.BindRemote(remote("a", "n"), false)
+		check("one of ours goes there", 2, 1)
+		h.UnbindRemote(h.Find([]byte("a")))
+		h.UnbindRemote(h.Find([]byte("y")))
+		check("they go", 0, 1)
+	}
+}

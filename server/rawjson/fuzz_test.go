@@ -2,6 +2,7 @@ package rawjson
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -40,6 +41,40 @@ func FuzzString(f *testing.F) {
 		var got string
 		if err := json.Unmarshal(raw, &got); err != nil || got != string(a) || DecodeString(raw) != string(a) {
 			t.Fatalf("AppendString(%q) = %q, which is %q to encoding/json (%v), and %q to DecodeString", a, raw, got, err, DecodeString(raw))
+		}
+	})
+}
+
+// FuzzEachString compares the reading of lists with encoding/json's.
+func FuzzEachString(f *testing.F) {
+	for _, seed := range []string{`[]`, `["a","b"]`, "[ \"a\" ,\n\"\\u0062\\\"]\" ]", `["a",1]`, `[["a"]]`, `[null]`, `{}`, `"a"`, `[{"a":["b"]}]`, `["",""]`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, p string) {
+		if !utf8.ValidString(p) || !json.Valid([]byte(p)) {
+			t.Skip("callers have checked it")
+		}
+		raw, _, ok := SkipValue([]byte(p))
+		if !ok {
+			t.Skip("SkipValue has a fuzz target of its own")
+		}
+		var list []json.RawMessage
+		isList := raw[0] == '[' && json.Unmarshal(raw, &list) == nil
+		var want []string
+		for _, v := range list {
+			if !IsString(v) {
+				isList = false
+				break
+			}
+			want = append(want, DecodeString(v))
+		}
+		var got []string
+		ok = EachString(raw, func(s []byte) bool {
+			got = append(got, string(s))
+			return true
+		})
+		if ok != isList || !slices.Equal(got, want) {
+			t.Errorf("%q, %v, want %q, %v", got, ok, want, isList)
 		}
 	})
 }
