@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/redis/go-redis/v9"
 
@@ -273,10 +274,11 @@ func (h *holder) is(u *hub.User) bool {
 	return u != nil && u.Instance != "" && u.Instance == h.process() && u.Epoch == h.epoch
 }
 
-// user is the holder of a name as the hub knows it.
+// user is the holder of a name as the hub knows it. It keeps nothing of the message
+// that name and h are parts of.
 func (c *Cluster) user(name string, h holder) *hub.User {
-	u := hub.NewUser(name, h.key, (*elsewhere)(c))
-	u.Instance, u.Epoch = h.process(), h.epoch
+	u := hub.NewUser(strings.Clone(name), strings.Clone(h.key), (*elsewhere)(c))
+	u.Instance, u.Epoch = unique.Make(h.process()).Value(), h.epoch
 	return u
 }
 

@@ -62,7 +62,7 @@ func (s *session) change(f *fed) {
 	case kindClaim, kindAgain:
 		c.relays.note(&f.holder)
 		if same {
-			known.SetKey(f.key)
+			known.SetKey(strings.Clone(f.key))
 			return
 		}
 		u := c.user(f.name, f.holder)
@@ -72,7 +72,7 @@ func (s *session) change(f *fed) {
 		}
 	case kindKey:
 		if same {
-			known.SetKey(f.key)
+			known.SetKey(strings.Clone(f.key))
 		}
 	case kindRelease:
 		if same {
