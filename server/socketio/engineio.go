@@ -2,10 +2,8 @@ package socketio
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -22,13 +20,10 @@ type EngineIO struct {
 	deadlines *wire.Deadlines
 
 	mu       sync.Mutex
-	sessions map[string]*Session
-	polling  int                     // how many of them have no WebSocket
-	conns    map[*wire.Conn]struct{} // all that are served, also for no session
-	draining bool
-	cutting  bool // whatever is left
+	sessions map[string]*Session // by id
+	polling  int                 // how many of them have no WebSocket
 
-	ended sync.WaitGroup // sessions and connections
+	group wire.Group[*Session] // and connections, also those of no session
 }
 
 // A MessageHandler takes the messages of one session. It is called from one
@@ -57,7 +52,6 @@ func NewEngineIO(opts Options, open func(*Session) MessageHandler) *EngineIO {
 		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, StallTimeout: opts.PingTimeout, Account: opts.Account, Loops: opts.Loops, Latency: opts.Latency},
 		deadlines: wire.NewDeadlines(),
 		sessions:  make(map[string]*Session),
-		conns:     make(map[*wire.Conn]struct{}),
 	}
 }
 
@@ -190,7 +184,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 		refusal.Write(w)
 		return nil
 	}
-	if !e.reserve() {
+	if !e.group.Reserve() {
 		e.release(admission)
 		return errDraining
 	}
@@ -205,21 +199,21 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 			s.start(nil)
 		}
 		e.insert(s)
+		e.group.Release()
 		return s.servePolling(w, r)
 	}
 	conn, err := e.upgrade(w, r, s)
 	if err != nil {
 		e.release(admission)
-		e.ended.Done()
+		e.group.Release()
 		return nil
 	}
 	s.conn.Store(conn)
 	var batch wire.Batch
 	s.start(&batch)
-	e.ended.Add(1)
 	e.insert(s)
 	batch.Flush() // a client that has its id is known by it
-	e.run(conn, (*webSocket)(s))
+	e.group.Start(conn, (*webSocket)(s), nil)
 	return nil
 }
 
@@ -230,23 +224,6 @@ func (e *EngineIO) upgrade(w http.ResponseWriter, r *http.Request, s *Session) (
 		conn.Keep(e.opts.Proxied(r), e.deadlines)
 	}
 	return conn, err
-}
-
-// run has a connection read, for which one ended.Done is owed.
-func (e *EngineIO) run(conn *wire.Conn, h wire.Handler) {
-	e.mu.Lock()
-	e.conns[conn] = struct{}{}
-	cutting := e.cutting
-	e.mu.Unlock()
-	if cutting {
-		conn.Cut()
-	}
-	conn.Start(h, func() {
-		e.mu.Lock()
-		delete(e.conns, conn)
-		e.mu.Unlock()
-		e.ended.Done()
-	})
 }
 
 func (e *EngineIO) admit(r *http.Request) (admission Admission, refusal *Refusal) {
@@ -262,18 +239,6 @@ func (e *EngineIO) release(a Admission) {
 	}
 }
 
-// hold adds a connection to a session, unless that has ended. The caller owes
-// one ended.Done.
-func (e *EngineIO) hold(s *Session) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if s.forgotten || e.draining {
-		return false
-	}
-	e.ended.Add(1)
-	return true
-}
-
 func (e *EngineIO) countUpgrade(s *Session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -283,107 +248,44 @@ func (e *EngineIO) countUpgrade(s *Session) {
 	s.upgraded = true
 }
 
-// reserve makes Shutdown wait for a session that is about to begin, unless the
-// server drains. The session owes one ended.Done, which forget gives.
-func (e *EngineIO) reserve() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.draining {
-		return false
-	}
-	e.ended.Add(1)
-	return true
-}
-
-// insert makes a session known. One that a Shutdown missed ends here.
+// insert makes a session known.
 func (e *EngineIO) insert(s *Session) {
 	e.mu.Lock()
 	e.sessions[s.id] = s
 	if s.polling != nil {
 		e.polling++
 	}
-	draining, cutting := e.draining, e.cutting
 	e.mu.Unlock()
-	if draining {
-		s.dismiss()
-	}
-	if cutting {
-		s.cut()
-	}
+	e.group.Enter(s)
 }
 
 // forget removes a session that has ended.
 func (e *EngineIO) forget(s *Session) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if s.forgotten {
-		return
+	if !s.forgotten {
+		s.forgotten = true
+		delete(e.sessions, s.id)
+		if s.polling != nil && !s.upgraded {
+			e.polling--
+		}
 	}
-	s.forgotten = true
-	delete(e.sessions, s.id)
-	if s.polling != nil && !s.upgraded {
-		e.polling--
-	}
-	e.ended.Done()
-}
-
-// drain opens no more sessions, and returns those that there are.
-func (e *EngineIO) drain() []*Session {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.draining = true
-	return slices.Collect(maps.Values(e.sessions))
+	e.mu.Unlock()
+	e.group.Leave(s)
 }
 
 // Dismiss closes all sessions' transports, one after another over the given
 // time, or when ctx ends. It does not wait for their ends.
-func (e *EngineIO) Dismiss(ctx context.Context, over time.Duration) {
-	sessions := e.drain()
-	wire.Pace(ctx, len(sessions), over, func(i int) { sessions[i].dismiss() })
-}
-
-func (s *Session) dismiss() { s.end(reasonShutdown, wire.CloseGoingAway, true) }
-
-// reasonShutdown is why sessions end that the server ends.
-const reasonShutdown = "server shutting down"
+func (e *EngineIO) Dismiss(ctx context.Context, over time.Duration) { e.group.Dismiss(ctx, over) }
 
 // Shutdown closes all sessions and waits for their ends, at most until ctx
 // ends; then it cuts them.
 func (e *EngineIO) Shutdown(ctx context.Context) error {
-	for _, s := range e.drain() {
-		s.dismiss()
-	}
-	ended := make(chan struct{})
-	go func() {
-		e.ended.Wait()
-		close(ended)
-	}()
-	var err error
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		err = ctx.Err()
-		e.cut()
-		<-ended
-	}
-	e.deadlines.Close()
-	return err
+	defer e.deadlines.Close()
+	return e.group.Shutdown(ctx)
 }
 
-// cut ends at once what is left when a Shutdown runs out of time.
-func (e *EngineIO) cut() {
-	e.mu.Lock()
-	e.cutting = true
-	sessions := slices.Collect(maps.Values(e.sessions))
-	conns := slices.Collect(maps.Keys(e.conns))
-	e.mu.Unlock()
-	for _, s := range sessions {
-		s.cut()
-	}
-	for _, c := range conns {
-		c.Cut()
-	}
-}
+// reasonShutdown is why sessions end that the server ends.
+const reasonShutdown = "server shutting down"
 
 // Write answers a request with the refusal.
 func (r *Refusal) Write(w http.ResponseWriter) {

@@ -89,7 +89,7 @@ func (s *Session) sendPolling(batch *wire.Batch, receipt wire.Receipt, packets [
 	case full:
 		s.mu.Unlock()
 		s.engine.wire.CountSlow()
-		s.cut()
+		s.Cut()
 		return ErrSlow
 	}
 	for i := range packets {
@@ -408,7 +408,7 @@ func (b *ownBody) forget() { b.session.polling.holder.Add(-b.held, 0) }
 // relieve ends the session for what its client has made it hold: a body that is
 // being read, however slowly it comes.
 func (s *Session) relieve() {
-	s.cut()
+	s.Cut()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if body := s.polling.body; body != nil {

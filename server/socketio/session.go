@@ -300,8 +300,11 @@ func (s *Session) end(reason string, code uint16, flush bool) {
 	}
 }
 
-// cut ends the session at once, without a word.
-func (s *Session) cut() {
+// Dismiss closes the session because the server stops.
+func (s *Session) Dismiss() { s.end(reasonShutdown, wire.CloseGoingAway, true) }
+
+// Cut ends the session at once, without a word.
+func (s *Session) Cut() {
 	s.abort(reasonTransport)
 	if conn := s.conn.Load(); conn != nil {
 		conn.Cut()

@@ -424,7 +424,7 @@ func TestCloseWhilePosting(t *testing.T) {
 		func(m *member) { m.Disconnect() },
 		func(m *member) { m.Socket.(*socket).client.session.Close("enough") },
 		func(m *member) { m.Socket.(*socket).client.session.abort("enough") },
-		func(m *member) { m.Socket.(*socket).client.session.cut() },
+		func(m *member) { m.Socket.(*socket).client.session.Cut() },
 		func(m *member) {
 			for m.emit(`["fill"]`) == nil {
 				continue

@@ -207,7 +207,7 @@ func TestCloseDuringUpgrade(t *testing.T) {
 	for name, end := range map[string]func(m *bareSession, c *engineio.WebSocket){
 		"Close": func(m *bareSession, _ *engineio.WebSocket) { m.Close("enough") },
 		"abort": func(m *bareSession, _ *engineio.WebSocket) { m.abort("enough") },
-		"cut":   func(m *bareSession, _ *engineio.WebSocket) { m.cut() },
+		"cut":   func(m *bareSession, _ *engineio.WebSocket) { m.Cut() },
 		"probe lost, then Close": func(m *bareSession, c *engineio.WebSocket) {
 			c.Close()
 			m.Close("enough")
@@ -279,7 +279,7 @@ func TestUpgradeRaces(t *testing.T) {
 	ends := []func(p *engineio.Poller, m *bareSession, c *engineio.WebSocket){
 		func(_ *engineio.Poller, m *bareSession, _ *engineio.WebSocket) { m.Close("enough") },
 		func(_ *engineio.Poller, m *bareSession, _ *engineio.WebSocket) { m.abort("enough") },
-		func(_ *engineio.Poller, m *bareSession, _ *engineio.WebSocket) { m.cut() },
+		func(_ *engineio.Poller, m *bareSession, _ *engineio.WebSocket) { m.Cut() },
 		func(_ *engineio.Poller, _ *bareSession, c *engineio.WebSocket) { c.Close() },
 		func(_ *engineio.Poller, _ *bareSession, c *engineio.WebSocket) {
 			_ = c.TrySend("1")

@@ -114,13 +114,13 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) *engineEr
 		return err
 	case !probing:
 		conn.Close(wire.CloseNormal, "")
-		s.engine.run(conn, &turnedAway{engine: s.engine, admission: admission})
+		s.engine.group.Start(conn, &turnedAway{engine: s.engine, admission: admission}, nil)
 		return nil
 	}
 	p := &probe{session: s, conn: conn, admission: admission, paused: s.budget.Paused()}
 	s.setProbe(conn)
 	s.engine.deadlines.Set(&p.deadline, time.Now().Add(upgradeTimeout), p)
-	s.engine.run(conn, p)
+	s.engine.group.Start(conn, p, nil)
 	return nil
 }
 
@@ -132,14 +132,14 @@ func (s *Session) accept(w http.ResponseWriter, r *http.Request) (*wire.Conn, Ad
 		refusal.Write(w)
 		return nil, Admission{}, nil
 	}
-	if !s.engine.hold(s) {
+	if !s.engine.group.Reserve() {
 		s.engine.release(admission)
 		return nil, Admission{}, errSessionUnknown
 	}
 	conn, err := s.engine.upgrade(w, r, s)
 	if err != nil {
 		s.engine.release(admission)
-		s.engine.ended.Done()
+		s.engine.group.Release()
 		return nil, Admission{}, nil
 	}
 	return conn, admission, nil

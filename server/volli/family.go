@@ -158,7 +158,7 @@ func (c *client) TooLarge() { c.fail(hub.TooLarge, nil) }
 func (c *client) Closed(err error) {
 	g := c.gateway
 	c.heartbeat.stop()
-	g.remove(c)
+	g.clients.Leave(c)
 	c.over.Store(true)
 	c.Close(endingOf(err), c.unacknowledged)
 	var panicked *wire.PanicError

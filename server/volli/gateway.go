@@ -4,10 +4,7 @@ package volli
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
-	"sync"
 	"time"
 
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
@@ -53,14 +50,8 @@ const (
 type Gateway struct {
 	Options
 
-	mu       sync.Mutex
-	clients  map[*client]struct{}
-	conns    map[*wire.Conn]struct{} // theirs, and those that are on their way out
-	draining bool
-	cutting  bool           // whatever is left
-	ended    sync.WaitGroup // connections, also those that are about to begin
-
-	errors events.Errors
+	clients wire.Group[*client]
+	errors  events.Errors
 }
 
 // Errors adds the errors that clients were answered with to m, by text. Where a
@@ -71,7 +62,7 @@ func (g *Gateway) Errors(m map[string]uint64) {
 
 // New returns a gateway. Shutdown ends it.
 func New(opts Options) *Gateway {
-	return &Gateway{Options: opts, clients: make(map[*client]struct{}), conns: make(map[*wire.Conn]struct{})}
+	return &Gateway{Options: opts}
 }
 
 // SlowConsumers counts the clients that were cut because they did not take
@@ -82,17 +73,13 @@ func (g *Gateway) SlowConsumers() uint64 { return g.Wire.SlowConsumers() }
 func (g *Gateway) Waiting() int64 { return g.Wire.Waiting() }
 
 // Connections is the number of clients that are connected.
-func (g *Gateway) Connections() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.clients)
-}
+func (g *Gateway) Connections() int { return g.clients.Len() }
 
 // Serve takes over the connection of a client that has been admitted. address is
 // what counts as one client where clients are limited; left is called once, at the
 // connection's end.
 func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, address string, left func()) {
-	if !g.reserve() {
+	if !g.clients.Reserve() {
 		left()
 		g.Refuse(w)
 		return
@@ -100,7 +87,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, address string, 
 	conn, err := wire.Upgrade(w, r, g.Wire, &wire.Budget{Limits: g.Handlers.Limits})
 	if err != nil {
 		left()
-		g.ended.Done()
+		g.clients.Release()
 		return
 	}
 	if g.Proxied != nil {
@@ -111,89 +98,20 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, address string, 
 	if g.Handlers.Tokens != nil {
 		c.bearer = auth.Bearer(r)
 	}
-	g.add(c)
-	conn.Start(c, func() {
-		left()
-		g.mu.Lock()
-		delete(g.conns, conn)
-		g.mu.Unlock()
-		g.ended.Done()
-	})
-}
-
-// reserve makes Shutdown wait for a connection that is about to begin, unless
-// that has begun before. The caller owes one ended.Done.
-func (g *Gateway) reserve() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.draining {
-		return false
-	}
-	g.ended.Add(1)
-	return true
-}
-
-// add makes a connection known. One that Shutdown missed ends here.
-func (g *Gateway) add(c *client) {
-	g.mu.Lock()
-	g.conns[c.conn] = struct{}{}
-	g.clients[c] = struct{}{}
-	draining, cutting := g.draining, g.cutting
-	g.mu.Unlock()
-	if draining {
-		c.dismiss()
-	}
-	if cutting {
-		c.conn.Cut()
-	}
-}
-
-func (g *Gateway) remove(c *client) {
-	g.mu.Lock()
-	delete(g.clients, c)
-	g.mu.Unlock()
+	g.clients.Enter(c)
+	g.clients.Start(conn, c, left)
 }
 
 // Dismiss refuses new clients, and closes the connections with 1001, one after
 // another over the given time, or when ctx ends. It does not wait for their ends.
-func (g *Gateway) Dismiss(ctx context.Context, over time.Duration) {
-	clients := g.drain()
-	wire.Pace(ctx, len(clients), over, func(i int) { clients[i].dismiss() })
-}
-
-func (c *client) dismiss() { c.conn.Close(wire.CloseGoingAway, "server shutting down") }
-
-// drain refuses new clients, and returns those that there are.
-func (g *Gateway) drain() []*client {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.draining = true
-	return slices.Collect(maps.Keys(g.clients))
-}
+func (g *Gateway) Dismiss(ctx context.Context, over time.Duration) { g.clients.Dismiss(ctx, over) }
 
 // Shutdown closes all connections with 1001, and waits until all is flushed
 // and they have ended; when ctx ends first, it cuts them, and returns its error.
-func (g *Gateway) Shutdown(ctx context.Context) error {
-	for _, c := range g.drain() {
-		c.dismiss()
-	}
-	ended := make(chan struct{})
-	go func() {
-		g.ended.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-		g.mu.Lock()
-		g.cutting = true
-		conns := slices.Collect(maps.Keys(g.conns))
-		g.mu.Unlock()
-		for _, conn := range conns {
-			conn.Cut()
-		}
-		<-ended
-		return ctx.Err()
-	}
-}
+func (g *Gateway) Shutdown(ctx context.Context) error { return g.clients.Shutdown(ctx) }
+
+// Dismiss closes the client's connection because the server stops.
+func (c *client) Dismiss() { c.conn.Close(wire.CloseGoingAway, "server shutting down") }
+
+// Cut ends the client's connection at once.
+func (c *client) Cut() { c.conn.Cut() }

@@ -33,12 +33,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,12 +57,8 @@ type engine struct {
 	// it; closeTimeout, how long a client may take to answer a Close frame.
 	writeTimeout, closeTimeout time.Duration
 
-	active sync.WaitGroup // admissions, each until its session has ended
-	slow   atomic.Uint64
-
-	mu       sync.Mutex
-	draining bool
-	sessions map[*session]struct{}
+	sessions wire.Group[*session] // and admissions, each until its session has ended
+	slow     atomic.Uint64
 }
 
 // New returns an engine on the zishang520 library. Of the transports it offers
@@ -106,7 +99,6 @@ func newEngine(opts socketio.Options) *engine {
 		// ping is as dead as one that does not answer.
 		writeTimeout: opts.PingTimeout,
 		closeTimeout: wire.DefaultCloseTimeout,
-		sessions:     make(map[*session]struct{}),
 	}
 
 	o := sio.DefaultServerOptions()
@@ -142,7 +134,7 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, nil, err)
 		return
 	}
-	if !e.begin() {
+	if !e.sessions.Reserve() {
 		writeJSON(w, http.StatusServiceUnavailable, nil, errDraining)
 		return
 	}
@@ -159,21 +151,9 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.server.ServeHTTP(g, r)
 }
 
-// begin announces an admission, which engine.release ends. It reports whether
-// there may still be one.
-func (e *engine) begin() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.draining {
-		return false
-	}
-	e.active.Add(1)
-	return true
-}
-
-// release ends what begin began.
+// release ends an admission.
 func (e *engine) release(g *gate) {
-	defer e.active.Done()
+	defer e.sessions.Release()
 	if g.admitted {
 		e.guard(func() { e.opts.Gate.Release(g.admission) })
 	}
@@ -181,31 +161,14 @@ func (e *engine) release(g *gate) {
 
 // open is called by the library for each handshake that succeeded, on the
 // goroutine of ServeHTTP.
-func (e *engine) open(conn eio.Socket) {
-	s := newSession(e, conn)
-	e.mu.Lock()
-	e.sessions[s] = struct{}{}
-	draining := e.draining
-	e.mu.Unlock()
-	if draining {
-		s.dismiss()
-	}
-}
-
-func (e *engine) forget(s *session) {
-	e.mu.Lock()
-	delete(e.sessions, s)
-	e.mu.Unlock()
-}
+func (e *engine) open(conn eio.Socket) { e.sessions.Enter(newSession(e, conn)) }
 
 // Established reports false: a WebSocket session makes no second request.
 func (e *engine) Established(*http.Request) bool { return false }
 
 // Connections counts the live sessions.
 func (e *engine) Connections() (websocket, polling int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.sessions), 0
+	return e.sessions.Len(), 0
 }
 
 // SlowConsumers implements socketio.Engine.
@@ -213,53 +176,14 @@ func (e *engine) SlowConsumers() uint64 { return e.slow.Load() }
 
 // Waiting implements socketio.Engine.
 func (e *engine) Waiting() (bytes int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for s := range e.sessions {
+	for _, s := range e.sessions.Members() {
 		bytes += int64(s.transport.waiting())
 	}
 	return bytes
 }
 
 // Dismiss implements socketio.Engine.
-func (e *engine) Dismiss(ctx context.Context, over time.Duration) {
-	e.refuse()
-	sessions := e.all()
-	wire.Pace(ctx, len(sessions), over, func(i int) { sessions[i].dismiss() })
-}
-
-func (e *engine) refuse() {
-	e.mu.Lock()
-	e.draining = true
-	e.mu.Unlock()
-}
+func (e *engine) Dismiss(ctx context.Context, over time.Duration) { e.sessions.Dismiss(ctx, over) }
 
 // Shutdown implements socketio.Engine.
-func (e *engine) Shutdown(ctx context.Context) error {
-	e.refuse()
-	for _, s := range e.all() {
-		s.dismiss()
-	}
-
-	done := make(chan struct{})
-	go func() { // ends when the last session has ended
-		e.active.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		for _, s := range e.all() {
-			s.cut(reasonShutdown)
-		}
-		<-done
-		return ctx.Err()
-	}
-}
-
-func (e *engine) all() []*session {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Collect(maps.Keys(e.sessions))
-}
+func (e *engine) Shutdown(ctx context.Context) error { return e.sessions.Shutdown(ctx) }

@@ -90,7 +90,7 @@ func TestOutboxIsEmptied(t *testing.T) {
 			c.expect(`42["x"]`)
 		}
 		all.Wait()
-		for _, one := range s.engine.all() {
+		for _, one := range s.engine.sessions.Members() {
 			eventually(t, "nothing waits", func() bool { return one.transport.waiting() == 0 })
 		}
 	}
@@ -327,7 +327,7 @@ func TestQuickPong(t *testing.T) {
 
 	pings, pongs := make(chan struct{}, 10), make(chan struct{}, 10)
 	var first, last atomic.Bool
-	for _, one := range s.engine.all() {
+	for _, one := range s.engine.sessions.Members() {
 		_ = one.conn.Transport().On("packet", func(args ...any) {
 			if args[0].(*packet.Packet).Type == packet.PONG {
 				pongs <- struct{}{}

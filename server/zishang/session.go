@@ -117,7 +117,7 @@ func (s *session) closeLocked(code uint16, reason string) {
 		return
 	}
 	s.closing = true
-	go s.end(code, reason) // engine.active waits for it
+	go s.end(code, reason) // engine.sessions waits for it
 }
 
 // overRate ends a session that has overdrawn its budget for too long.
@@ -131,14 +131,14 @@ func (s *session) overRate() {
 	})
 }
 
-// cut ends the session at once.
-func (s *session) cut(reason string) {
-	s.close(wire.CloseNormal, reason)
+// Cut ends the session at once, because the server stops.
+func (s *session) Cut() {
+	s.close(wire.CloseNormal, reasonShutdown)
 	s.gate.conn.abort()
 }
 
-// dismiss ends the session because the server stops.
-func (s *session) dismiss() { s.close(wire.CloseGoingAway, reasonShutdown) }
+// Dismiss ends the session because the server stops.
+func (s *session) Dismiss() { s.close(wire.CloseGoingAway, reasonShutdown) }
 
 func (s *session) isClosing() bool {
 	s.mu.Lock()
@@ -157,7 +157,7 @@ func (s *session) onClose(args ...any) {
 // end runs once, from the first reason to end the session to its very end.
 func (s *session) end(code uint16, reason string) {
 	defer s.engine.release(s.gate)
-	defer s.engine.forget(s)
+	defer s.engine.sessions.Leave(s)
 
 	s.recv.Lock()
 	for _, m := range s.members {
