@@ -69,9 +69,7 @@ func (e *EngineIO) Waiting() int64 {
 	e.mu.Unlock()
 	waiting := e.wire.Waiting()
 	for _, s := range sessions {
-		s.mu.Lock()
-		waiting += int64(s.polling.memory())
-		s.mu.Unlock()
+		waiting += int64(s.polling.waiting())
 	}
 	return waiting
 }
@@ -105,7 +103,7 @@ func (e *engineError) write(w http.ResponseWriter) {
 func (e *EngineIO) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		// net/http waits for the body before it answers, whether we read it or not.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.patience()))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.requestTimeout()))
 	}
 	if err := e.serve(w, r); err != nil {
 		err.write(w)
@@ -159,7 +157,7 @@ func (e *EngineIO) Established(r *http.Request) bool {
 	case "polling":
 		return !upgrade && (get || r.Method == http.MethodPost)
 	case "websocket":
-		return upgrade && get && e.opts.WebSocket && !s.wasProbed()
+		return upgrade && get && e.opts.WebSocket && !s.polling.wasProbed()
 	}
 	return false
 }
@@ -192,7 +190,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 	s.budget.Limits = e.opts.Limits
 	s.textOnly = query.Get("b64") != ""
 	if query.Get("transport") == "polling" {
-		s.polling = newPolling(e.opts.Account, s.relieve)
+		s.polling = newPolling(s)
 		if e.opts.WebSocket {
 			s.start(nil, "websocket")
 		} else {
@@ -239,33 +237,37 @@ func (e *EngineIO) release(a Admission) {
 	}
 }
 
-func (e *EngineIO) countUpgrade(s *Session) {
+// countUpgrade counts a session that polled as one on a WebSocket. Session.mu is
+// held.
+func (e *EngineIO) countUpgrade() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !s.forgotten {
-		e.polling--
-	}
-	s.upgraded = true
+	e.polling--
 }
 
-// insert makes a session known.
+// insert makes a session known, unless it has ended already.
 func (e *EngineIO) insert(s *Session) {
+	e.group.Enter(s)
 	e.mu.Lock()
-	e.sessions[s.id] = s
-	if s.polling != nil {
-		e.polling++
+	known := sessionState(s.state.Load()) != gone
+	if known {
+		e.sessions[s.id] = s
+		if s.polling != nil {
+			e.polling++
+		}
 	}
 	e.mu.Unlock()
-	e.group.Enter(s)
+	if !known {
+		e.group.Leave(s)
+	}
 }
 
-// forget removes a session that has ended.
-func (e *EngineIO) forget(s *Session) {
+// forget removes a session that has ended; polled, one that never left polling.
+func (e *EngineIO) forget(s *Session, polled bool) {
 	e.mu.Lock()
-	if !s.forgotten {
-		s.forgotten = true
+	if _, known := e.sessions[s.id]; known {
 		delete(e.sessions, s.id)
-		if s.polling != nil && !s.upgraded {
+		if polled {
 			e.polling--
 		}
 	}

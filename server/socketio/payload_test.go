@@ -34,7 +34,9 @@ func receiveAll(s *Session, body []byte) (err error) {
 // idle is a polling session that no client has.
 func idle(e *EngineIO) (*Session, *listener) {
 	l := &listener{}
-	return &Session{engine: e, handler: l, polling: newPolling(nil, nil)}, l
+	s := &Session{engine: e, handler: l}
+	s.polling = newPolling(s)
+	return s, l
 }
 
 func sameMessages(a, b []wire.Message) bool {

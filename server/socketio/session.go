@@ -22,6 +22,9 @@ const (
 	engineNoop    = '6'
 )
 
+// MessagePrefix begins a text message.
+const MessagePrefix = "4"
+
 // A Session is one client's Engine.IO session, over whatever transport.
 type Session struct {
 	// static once it has started
@@ -33,28 +36,50 @@ type Session struct {
 	polling   *polling // nil if the session began as a WebSocket
 	textOnly  bool     // binary messages go out in base64, over WebSocket too
 
-	// conn is the WebSocket that the session is on, nil while it polls.
-	conn atomic.Pointer[wire.Conn]
-	// closed is set, under mu, when the session is over for its user.
-	closed atomic.Bool
-
-	budget    wire.Budget
-	heartbeat wire.Deadline
+	state  atomic.Int32              // a sessionState; changes under mu
+	conn   atomic.Pointer[wire.Conn] // the WebSocket that it is on, nil while it polls; set under mu
+	budget wire.Budget
+	inbox  inbox
 
 	// verdict is what closeAsking was given, while the session polls and has not
 	// answered.
 	verdict atomic.Pointer[func(there bool)]
 
-	mu        sync.Mutex
-	awaitPong bool
-	pingedBy  *wire.Conn    // the WebSocket that the ping was left to; nil while polling
-	paused    time.Duration // of the budget, when the heartbeat was set
-	reason    string
-	code      uint16 // to close the WebSocket with
+	heartbeat wire.Deadline
 
-	// guarded by EngineIO.mu
-	forgotten bool
-	upgraded  bool // from polling
+	mu     sync.Mutex
+	asked  transport     // that has the ping whose pong is due; nil: none is
+	paused time.Duration // of the budget, when the heartbeat was set
+	reason string        // of the end
+	code   uint16        // to close the WebSocket with
+}
+
+// A sessionState is how far a session's end has come. A session that polls has the
+// state of its upgrade besides: see upgradeState.
+//
+//	open ── either side ends it, or its client fails ──► ending ── all was fetched, or cut ──► gone
+type sessionState int32
+
+const (
+	open   sessionState = iota
+	ending              // over for its handler; its client may still fetch what is queued
+	gone                // its id is unknown
+)
+
+// ended reports whether the session is over for its handler.
+func (s *Session) ended() bool { return sessionState(s.state.Load()) != open }
+
+// endLocked begins the end. mu is held.
+func (s *Session) endLocked(reason string, code uint16) {
+	s.state.Store(int32(ending))
+	s.reason, s.code = reason, code
+}
+
+// An inbox is held while the session's handler is called. Only the goroutine that
+// holds it, or gets it by TryLock, may tell the handler of the end.
+type inbox struct {
+	sync.Mutex
+	told bool // the handler knows of the end
 }
 
 // ID is the session's id. Whoever knows it can take part in a polling session.
@@ -100,18 +125,17 @@ func (s *Session) Send(batch *wire.Batch, packets ...wire.Message) error {
 }
 
 // send is Send; with a receipt, for what another client sends, which ErrFull
-// refuses.
+// refuses. It does not go through the transport interface, by which each packet
+// would be allocated.
 func (s *Session) send(batch *wire.Batch, receipt wire.Receipt, packets ...wire.Message) error {
 	if conn := s.conn.Load(); conn != nil {
-		return s.sendWebSocket(conn, batch, receipt, packets)
+		return s.sendTo(conn, batch, receipt, packets)
 	}
-	if s.polling == nil {
-		return ErrClosed
-	}
-	return s.sendPolling(batch, receipt, packets)
+	return s.polling.send(batch, receipt, packets)
 }
 
-func (s *Session) sendWebSocket(conn *wire.Conn, batch *wire.Batch, receipt wire.Receipt, packets []wire.Message) error {
+// sendTo queues packets on a WebSocket.
+func (s *Session) sendTo(conn *wire.Conn, batch *wire.Batch, receipt wire.Receipt, packets []wire.Message) error {
 	if s.textOnly {
 		packets = TextMessages(packets)
 	}
@@ -120,9 +144,6 @@ func (s *Session) sendWebSocket(conn *wire.Conn, batch *wire.Batch, receipt wire
 	}
 	return sendError(conn.Send(batch, packets...))
 }
-
-// MessagePrefix begins a text message.
-const MessagePrefix = "4"
 
 func sendError(err error) error {
 	switch {
@@ -134,19 +155,6 @@ func sendError(err error) error {
 		return ErrFull
 	}
 	return ErrClosed
-}
-
-// waiting is how many bytes wait to be written, or fetched.
-func (s *Session) waiting() int {
-	if conn := s.conn.Load(); conn != nil {
-		return conn.Waiting()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.polling == nil {
-		return 0
-	}
-	return s.polling.memory()
 }
 
 // receive handles what arrived on the session's transport: a text packet, or
@@ -179,75 +187,10 @@ func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) error {
 
 var errClientClose = errors.New("client close")
 
-// pong takes note of a heartbeat reply, and reports whether it answers a ping that
-// has left. Only then does it count as life.
-func (s *Session) pong() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case !s.awaitPong, s.pingedBy == nil && !s.polling.pinged, s.pingedBy != nil && !s.pingedBy.Answered():
-		return false
-	}
-	if !s.closed.Load() {
-		s.awaitPong = false
-		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(s.engine.opts.PingInterval), s)
-	}
-	return true
-}
-
-// Expired is the heartbeat (Engine.IO protocol 4, "Heartbeat"): a ping is due,
-// or its pong is overdue.
-func (s *Session) Expired(at time.Time) {
-	s.mu.Lock()
-	if s.closed.Load() {
-		held := s.releaseLast()
-		s.mu.Unlock()
-		if !held {
-			s.forget() // a polling client that has not come for the rest
-		}
-		return
-	}
-	late := s.awaitPong
-	due := at.Add(s.engine.opts.PingTimeout)
-	paused := s.pausedSince(&s.paused)
-	switch {
-	case !late:
-		s.awaitPong, s.pingedBy = true, s.conn.Load()
-	case s.pingedBy != nil:
-		due = s.pingedBy.PongDue(s.engine.opts.PingTimeout)
-	case s.polling.ping && s.polling.answer != nil: // the client is fetching what comes before
-	default:
-		due = at.Add(paused)
-	}
-	if !late && s.pingedBy == nil {
-		s.polling.ping, s.polling.pinged = true, false
-		s.polling.wakePoll()
-	}
-	conn, again := s.pingedBy, !late || time.Now().Before(due)
-	if again {
-		s.engine.deadlines.Set(&s.heartbeat, due, s)
-	}
-	s.mu.Unlock()
-	switch {
-	case !again:
-		s.abort("ping timeout")
-	case !late && conn != nil:
-		_ = conn.PingText(string([]byte{enginePing}))
-	}
-}
-
-// pausedSince is for how long the session was not read, because of its budget,
-// since the last call with the same mark: its clocks stand still then.
-func (s *Session) pausedSince(mark *time.Duration) time.Duration {
-	before := *mark
-	*mark = s.budget.Paused()
-	return *mark - before
-}
-
 // overRate ends a session that has overdrawn its budget for too long. Nobody else
 // calls the handler meanwhile.
 func (s *Session) overRate() {
-	if !s.closed.Load() {
+	if !s.ended() {
 		s.guard(s.handler.OverRate)
 	}
 	s.Close("over the message rate")
@@ -255,53 +198,51 @@ func (s *Session) overRate() {
 
 // Close ends the session in good order: its handler is told, what is queued
 // still leaves, and the client is told. It does not wait.
-func (s *Session) Close(reason string) { s.end(reason, wire.CloseNormal, true) }
+func (s *Session) Close(reason string) { s.end(reason, wire.CloseNormal, flushed) }
+
+// Dismiss closes the session because the server stops.
+func (s *Session) Dismiss() { s.end(reasonShutdown, wire.CloseGoingAway, flushed) }
+
+// abort ends a session whose client has failed.
+func (s *Session) abort(reason string) { s.end(reason, wire.CloseNormal, dropped) }
+
+func (s *Session) end(reason string, code uint16, how farewell) {
+	s.mu.Lock()
+	if s.ended() {
+		s.mu.Unlock()
+		return
+	}
+	s.endLocked(reason, code)
+	t := s.transport()
+	s.mu.Unlock()
+	t.close(code, how)
+}
 
 // closeAsking is Close, with a question and the last packet before; see
 // Socket.DisconnectAsking.
 func (s *Session) closeAsking(reason string, last wire.Message, verdict func(there bool)) {
 	s.mu.Lock()
-	conn := s.conn.Load()
-	if s.closed.Load() {
+	if s.ended() {
 		s.mu.Unlock()
 		verdict(false)
 		return
 	}
-	if conn == nil {
-		s.mu.Unlock()
-		s.closePollingAsking(reason, last, verdict)
-		return
-	}
-	s.closed.Store(true)
-	s.reason, s.code = reason, wire.CloseNormal
-	s.mu.Unlock()
-	conn.CloseAsking(wire.CloseNormal, "", s.engine.opts.PingTimeout, verdict, last)
-}
-
-// abort ends a session whose client has failed.
-func (s *Session) abort(reason string) { s.end(reason, wire.CloseNormal, false) }
-
-func (s *Session) end(reason string, code uint16, flush bool) {
-	s.mu.Lock()
-	if s.closed.Load() {
-		s.mu.Unlock()
-		return
-	}
-	s.closed.Store(true)
-	s.reason, s.code = reason, code
 	conn := s.conn.Load()
-	if conn == nil && s.polling != nil {
-		s.endPolling(flush, engineClose)
-		return
+	if conn != nil {
+		s.endLocked(reason, wire.CloseNormal)
 	}
 	s.mu.Unlock()
 	if conn != nil {
-		conn.Close(code, "")
+		conn.CloseAsking(wire.CloseNormal, "", s.engine.opts.PingTimeout, verdict, last)
+		return
 	}
+	s.verdict.Store(&verdict)
+	if s.Send(nil, wire.Message{Payload: []byte{enginePing}}, last) != nil {
+		s.forget()
+		return
+	}
+	s.Close(reason)
 }
-
-// Dismiss closes the session because the server stops.
-func (s *Session) Dismiss() { s.end(reasonShutdown, wire.CloseGoingAway, true) }
 
 // Cut ends the session at once, without a word.
 func (s *Session) Cut() {
@@ -312,9 +253,12 @@ func (s *Session) Cut() {
 	s.forget()
 }
 
-// finish tells the handler that the session is over. It is called once, when
-// nothing else calls the handler.
-func (s *Session) finish() {
+// tellEnd tells the handler that the session is over, once. The inbox is held.
+func (s *Session) tellEnd() {
+	if s.inbox.told {
+		return
+	}
+	s.inbox.told = true
 	s.mu.Lock()
 	reason := s.reason
 	s.mu.Unlock()
@@ -324,21 +268,21 @@ func (s *Session) finish() {
 
 // forget ends what is left of a session: its id is unknown from now on.
 func (s *Session) forget() {
+	s.mu.Lock()
+	first := s.state.Swap(int32(gone)) != int32(gone)
+	s.mu.Unlock()
+	if !first {
+		return
+	}
 	if verdict := s.verdict.Swap(nil); verdict != nil {
 		(*verdict)(false)
 	}
 	s.engine.deadlines.Stop(&s.heartbeat)
+	polled := false
 	if s.polling != nil {
-		s.mu.Lock()
-		probe := s.polling.probe
-		s.polling.queue.Drop()
-		s.polling.account()
-		s.mu.Unlock()
-		if probe != nil {
-			probe.Close(wire.CloseNormal, "")
-		}
+		polled = s.polling.forget()
 	}
-	s.engine.forget(s)
+	s.engine.forget(s, polled)
 }
 
 // guard reports a panic in f.

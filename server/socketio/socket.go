@@ -118,7 +118,7 @@ func (s *socket) DisconnectAsking(verdict func(there bool)) {
 
 func (s *socket) Close(reason string) { s.client.session.Close(reason) }
 
-func (s *socket) Waiting() int { return s.client.session.waiting() }
+func (s *socket) Waiting() int { return s.client.session.transport().waiting() }
 
 // event hands an event over.
 func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error {

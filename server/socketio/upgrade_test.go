@@ -261,9 +261,9 @@ func TestCloseWithinUpgrade(t *testing.T) {
 		<-closing
 		c.Send("5")
 		within(t, "the upgrade has begun", func() bool {
-			free := m.polling.receiving.TryLock()
+			free := m.Session.inbox.TryLock()
 			if free {
-				m.polling.receiving.Unlock()
+				m.Session.inbox.Unlock()
 			}
 			return !free
 		})
