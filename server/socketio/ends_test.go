@@ -408,3 +408,33 @@ func TestMaxOutbox(t *testing.T) {
 		}
 	})
 }
+
+// A client that polls is there if it answers the ping of DisconnectAsking, or only
+// comes for more after it: then its poll has overtaken its pong.
+func TestDisconnectAskingWhilePolling(t *testing.T) {
+	for name, tt := range map[string]struct {
+		then  func(m *member, p *engineio.Poller)
+		there bool
+	}{
+		"pong":      {func(_ *member, p *engineio.Poller) { p.Send("3") }, true},
+		"next poll": {func(_ *member, p *engineio.Poller) { p.Expect("1") }, true},
+		"neither":   {func(m *member, _ *engineio.Poller) { m.Socket.(*socket).client.session.Cut() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sockets(t, loopback{}, nil)
+			p, m := s.connectedPolling()
+			verdict := make(chan bool, 1)
+			m.DisconnectAsking(func(there bool) { verdict <- there })
+			p.Expect("2", "41")
+			select {
+			case there := <-verdict:
+				t.Fatalf("settled as %v before the client did anything", there)
+			default:
+			}
+			tt.then(m, p)
+			if there := receive(t, "verdict", verdict); there != tt.there {
+				t.Errorf("the client is there: %v", there)
+			}
+		})
+	}
+}

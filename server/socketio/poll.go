@@ -34,6 +34,9 @@ func (p *polling) poll(w http.ResponseWriter, r *http.Request) *engineError {
 		}
 		return errBadRequest
 	}
+	if p.fetchedAll() { // it is there, even if this overtook its pong
+		s.settleVerdict(true)
+	}
 	if !p.awaitPackets(r.Context(), late) {
 		p.pollFailed(reasonTransport)
 		return nil
@@ -74,6 +77,14 @@ func (p *polling) beginPoll() (late bool, err error) {
 	}
 	p.polled = true
 	return p.upgrade.state == probeAnswered, nil
+}
+
+// fetchedAll reports whether earlier polls have brought the client all but the last
+// packet.
+func (p *polling) fetchedAll() bool {
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	return p.over() && p.queue.Empty()
 }
 
 // awaitPackets waits until there is something to fetch, or the client is to get an

@@ -48,11 +48,21 @@ func newPolling(s *Session) *polling {
 // send queues packets for the next poll; see Session.send.
 func (p *polling) send(batch *wire.Batch, receipt wire.Receipt, packets []wire.Message) error {
 	s := p.session
-	err := p.put(receipt, packets)
-	switch err {
-	case errUpgraded:
-		return s.sendTo(s.conn.Load(), batch, receipt, packets)
-	case ErrSlow:
+	s.mu.Lock()
+	conn := s.conn.Load()
+	var err error
+	switch {
+	case conn != nil: // since
+	case s.ended():
+		err = ErrClosed
+	default:
+		err = p.put(receipt, packets)
+	}
+	s.mu.Unlock()
+	switch {
+	case conn != nil:
+		return s.sendTo(conn, batch, receipt, packets)
+	case err == ErrSlow:
 		s.engine.wire.CountSlow()
 		s.Cut()
 	}
@@ -62,16 +72,9 @@ func (p *polling) send(batch *wire.Batch, receipt wire.Receipt, packets []wire.M
 // errUpgraded says that the session has moved to a WebSocket.
 var errUpgraded = errors.New("upgraded")
 
+// put queues packets, or returns ErrFull or ErrSlow. Session.mu is held.
 func (p *polling) put(receipt wire.Receipt, packets []wire.Message) error {
 	s := p.session
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case p.upgrade.state == upgraded:
-		return errUpgraded
-	case s.ended():
-		return ErrClosed
-	}
 	size := 0
 	for i := range packets {
 		size += packets[i].FrameSize()

@@ -69,9 +69,7 @@ func (s *Session) postClosed(w http.ResponseWriter, r *http.Request) *engineErro
 		switch {
 		case len(packet) != 1:
 		case packet[0] == enginePong:
-			if verdict := s.verdict.Swap(nil); verdict != nil {
-				(*verdict)(true)
-			}
+			s.settleVerdict(true)
 		case packet[0] == engineClose:
 			s.forget()
 		}

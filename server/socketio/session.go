@@ -227,21 +227,32 @@ func (s *Session) closeAsking(reason string, last wire.Message, verdict func(the
 		verdict(false)
 		return
 	}
+	var err error
 	conn := s.conn.Load()
-	if conn != nil {
-		s.endLocked(reason, wire.CloseNormal)
+	if conn == nil { // its answer may come at once: the session is over by then
+		s.verdict.Store(&verdict)
+		err = s.polling.put(wire.Receipt{}, []wire.Message{{Payload: []byte{enginePing}}, last})
 	}
+	s.endLocked(reason, wire.CloseNormal)
 	s.mu.Unlock()
-	if conn != nil {
+	switch {
+	case conn != nil:
 		conn.CloseAsking(wire.CloseNormal, "", s.engine.opts.PingTimeout, verdict, last)
-		return
-	}
-	s.verdict.Store(&verdict)
-	if s.Send(nil, wire.Message{Payload: []byte{enginePing}}, last) != nil {
+	case err != nil:
+		s.engine.wire.CountSlow()
+		s.polling.close(wire.CloseNormal, dropped)
 		s.forget()
-		return
+	default:
+		s.polling.close(wire.CloseNormal, flushed)
 	}
-	s.Close(reason)
+}
+
+// settleVerdict answers the question of closeAsking, where it was asked of a session
+// that polls and is open.
+func (s *Session) settleVerdict(there bool) {
+	if verdict := s.verdict.Swap(nil); verdict != nil {
+		(*verdict)(there)
+	}
 }
 
 // Cut ends the session at once, without a word.
@@ -274,9 +285,7 @@ func (s *Session) forget() {
 	if !first {
 		return
 	}
-	if verdict := s.verdict.Swap(nil); verdict != nil {
-		(*verdict)(false)
-	}
+	s.settleVerdict(false)
 	s.engine.deadlines.Stop(&s.heartbeat)
 	polled := false
 	if s.polling != nil {
