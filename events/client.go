@@ -90,14 +90,14 @@ func (c *Client) Expired(at time.Time) {
 }
 
 // Authenticate checks the token of a client, and calls then with what came of it.
-// Where the token's key is not known yet, that is later, and err is a wire.Hold.
-func (h *Handlers) Authenticate(token string, then func(*auth.Grant, error) error) error {
+// Where the token's key is not known yet, the Hold does that.
+func (h *Handlers) Authenticate(token string, then func(*auth.Grant, error) wire.Hold) wire.Hold {
 	grant, err := h.Tokens.Verify(token)
 	if errors.Is(err, auth.ErrUndecided) {
-		return &wire.Hold{Do: func() {
+		return func() {
 			grant, err := h.Tokens.Await(token)
-			_ = wire.Finish(then(&grant, err))
-		}}
+			then(&grant, err).Wait()
+		}
 	}
 	return then(&grant, err)
 }
@@ -105,11 +105,11 @@ func (h *Handlers) Authenticate(token string, then func(*auth.Grant, error) erro
 // Admit is Authenticate for a client that shows its token after it has connected.
 // then is called where the token is good, or none is needed; else the client is
 // answered.
-func (c *Client) Admit(ask Ask, token string, then func(*auth.Grant) error) error {
+func (c *Client) Admit(ask Ask, token string, then func(*auth.Grant) wire.Hold) wire.Hold {
 	if c.handlers.Tokens == nil {
 		return then(nil)
 	}
-	return c.handlers.Authenticate(token, func(grant *auth.Grant, err error) error {
+	return c.handlers.Authenticate(token, func(grant *auth.Grant, err error) wire.Hold {
 		switch {
 		case err == nil:
 			return then(grant)

@@ -41,8 +41,8 @@ func (c *Client) Allowed(id string) hub.Outcome {
 //     it is settled whether that is another device (section 11).
 //
 // key is a public key, or empty; proved tells that the client has proved to hold
-// it. Where the client's next message has to wait, the error is a wire.Hold.
-func (c *Client) HandleRegister(ask Ask, id, key string, proved bool) error {
+// it. The client's next message waits for the Hold, where there is one.
+func (c *Client) HandleRegister(ask Ask, id, key string, proved bool) wire.Hold {
 	if outcome := c.Allowed(id); outcome != hub.OK {
 		c.registered(ask, id, outcome)
 		return nil
@@ -50,14 +50,14 @@ func (c *Client) HandleRegister(ask Ask, id, key string, proved bool) error {
 	h := c.handlers.Hub
 	claim := hub.Claim{ID: id, Key: key, Guarded: c.handlers.Guarded, Proved: proved}
 	if h.RegisterWaits() {
-		return &wire.Hold{Do: func() {
+		return func() {
 			c.registered(Ask{Ack: ask.Ack}, id, h.Register(&c.Member, claim, nil))
 			c.awaitVerdict()
-		}}
+		}
 	}
 	c.registered(ask, id, h.Register(&c.Member, claim, ask.Batch))
 	if h.Verdict(&c.Member) != nil {
-		return &wire.Hold{Do: c.awaitVerdict}
+		return c.awaitVerdict
 	}
 	if c.User() != nil {
 		c.family.Settled(ask.Batch)

@@ -68,12 +68,12 @@ func (w *Watching) read() (list hub.WatchList, ok bool) {
 }
 
 // HandleDiscover calls answer with the user that has the ID, or nil. Where the other
-// instances have to be asked, that is later, and the error is a wire.Hold.
-func (c *Client) HandleDiscover(id string, answer func(*hub.User)) error {
+// instances have to be asked, the Hold does that.
+func (c *Client) HandleDiscover(id string, answer func(*hub.User)) wire.Hold {
 	u, known := c.handlers.Hub.Lookup(id)
 	if known {
 		answer(u)
 		return nil
 	}
-	return &wire.Hold{Do: func() { answer(c.handlers.Hub.AwaitLookup(id)) }}
+	return func() { answer(c.handlers.Hub.AwaitLookup(id)) }
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/rawjson"
 	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
 )
 
 // client is one client. It receives what its socket reads, and is the Family
@@ -43,20 +44,20 @@ func (c *client) OverRate() { c.endForAbuse("over the message rate") }
 func asked(e *socketio.Event) events.Ask { return events.Ask{Ack: e.Ack, Batch: e.Batch} }
 
 // Event reads one event and calls its meaning.
-func (c *client) Event(e *socketio.Event) error {
+func (c *client) Event(e *socketio.Event) (wire.Hold, error) {
 	h := c.gateway.Handlers
 	kind, relayed := hub.KindOf(e.Name)
 	if relayed {
-		return c.relay(e, kind)
+		return nil, c.relay(e, kind)
 	}
 	switch string(e.Name) {
 	case "register":
 		return c.register(e)
 	case "watch-users":
-		return c.watch(e)
+		return nil, c.watch(e)
 	}
 	if !rawjson.ValidTail(e.Rest) {
-		return socketio.ErrMalformed
+		return nil, socketio.ErrMalformed
 	}
 	switch string(e.Name) {
 	case "get-users":
@@ -72,20 +73,20 @@ func (c *client) Event(e *socketio.Event) error {
 	default:
 		h.Counters.Event(events.Other)
 	}
-	return nil
+	return nil, nil
 }
 
-func (c *client) register(e *socketio.Event) error {
+func (c *client) register(e *socketio.Event) (wire.Hold, error) {
 	c.gateway.Handlers.Counters.Event(events.Register)
 	id, outcome, ok := readRegister(e.Rest)
 	if !ok {
-		return socketio.ErrMalformed
+		return nil, socketio.ErrMalformed
 	}
 	if outcome != hub.OK {
 		c.Registered(asked(e), id, outcome)
-		return nil
+		return nil, nil
 	}
-	return c.HandleRegister(asked(e), id, "", false)
+	return c.HandleRegister(asked(e), id, "", false), nil
 }
 
 func (c *client) watch(e *socketio.Event) error {

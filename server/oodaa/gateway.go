@@ -48,43 +48,40 @@ type Info struct {
 	WebSocket bool
 }
 
-// Connect accepts a socket. authJSON is what the client gave with its CONNECT
-// packet.
-func (g *Gateway) Connect(s socketio.Socket, authJSON []byte) (socketio.Receiver, error) {
+// Connect accepts a socket whose token, where one is needed, is good. authJSON is
+// what the client gave with its CONNECT packet.
+func (g *Gateway) Connect(s socketio.Socket, authJSON []byte, answer func(socketio.Receiver, error)) wire.Hold {
 	info, _ := s.Info().(Info)
 	c := &client{gateway: g, socket: s}
-	tokens := g.Handlers.Tokens
-	if tokens == nil {
-		return c, nil
+	if g.Handlers.Tokens == nil {
+		answer(c, nil)
+		return nil
 	}
 	token := rawjson.StringField(authJSON, "token")
 	if token == "" {
 		token = info.Token
 	}
-	grant, err := tokens.Verify(token)
-	if errors.Is(err, auth.ErrUndecided) {
-		return nil, &socketio.Deferred{Connect: func() (socketio.Receiver, error) {
-			grant, err := tokens.Await(token)
-			return c.admit(grant, err)
-		}}
-	}
-	return c.admit(grant, err)
+	return g.Handlers.Authenticate(token, func(grant *auth.Grant, err error) wire.Hold {
+		if err == nil {
+			c.SetGrant(grant)
+			answer(c, nil)
+		} else {
+			answer(nil, c.turnedAway(err))
+		}
+		return nil
+	})
 }
 
-// admit accepts the socket if its token was good.
-func (c *client) admit(grant auth.Grant, err error) (socketio.Receiver, error) {
-	if err == nil {
-		c.SetGrant(&grant)
-		return c, nil
-	}
+// turnedAway is what a socket is answered with whose token was refused.
+func (c *client) turnedAway(err error) error {
 	g := c.gateway
 	g.Handlers.Log.Debug("token refused", "connection", c.ID(), "reason", err.Error())
 	if errors.Is(err, auth.ErrUnavailable) {
 		g.errors.Count(hub.Unavailable, 0)
-		return nil, socketio.ErrClosed // it tries again
+		return socketio.ErrClosed // it tries again
 	}
 	g.errors.Count(hub.Unauthorized, 0)
-	return nil, &socketio.ConnectError{Message: events.Text(hub.Unauthorized), Close: true}
+	return &socketio.ConnectError{Message: events.Text(hub.Unauthorized), Close: true}
 }
 
 // Opened makes the client one that is told of the others.

@@ -19,7 +19,7 @@ func TestConnect(t *testing.T) {
 	for name, info := range map[string]any{"known": Info{Request: "1"}, "nothing known": nil, "of another type": "info"} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
-			if receiver, err := s.gateway.Connect(&informed{info: info}, nil); err != nil || receiver == nil {
+			if receiver, err := s.accept(&informed{info: info}); err != nil || receiver == nil {
 				t.Errorf("refused: %v", err)
 			}
 		})

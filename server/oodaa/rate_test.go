@@ -65,7 +65,7 @@ func TestNewNamesCostMore(t *testing.T) {
 		a.register("one")
 		a.register("two")
 		a.Closed("client namespace disconnect")
-		again, err := s.gateway.Connect(a, []byte(`{}`))
+		again, err := s.accept(a)
 		if err != nil {
 			t.Fatal(err)
 		}

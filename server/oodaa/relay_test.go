@@ -142,7 +142,7 @@ func TestBatches(t *testing.T) {
 		s := newServer(t)
 		a, b := new(batched), new(batched)
 		for _, c := range []*batched{a, b} {
-			receiver, err := s.gateway.Connect(c, nil)
+			receiver, err := s.accept(c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestBatches(t *testing.T) {
 		send := func(c *batched, args string, ack int64) {
 			p := socketio.Packet{Data: []byte(args)}
 			name, rest, _ := p.EventName()
-			if err := c.Event(&socketio.Event{Name: name, Args: p.Data, Rest: rest, Ack: ack, Batch: &batch}); err != nil {
+			if _, err := c.Event(&socketio.Event{Name: name, Args: p.Data, Rest: rest, Ack: ack, Batch: &batch}); err != nil {
 				t.Errorf("%s: %v", args, err)
 			}
 			synctest.Wait()
@@ -291,7 +291,7 @@ func (i *idle) Ack(_ int64, args []byte, _ [][]byte, _ *wire.Batch) error {
 func idlePair(s *server) (alice, bob *idle) {
 	alice, bob = &idle{}, &idle{}
 	for i, c := range []*idle{alice, bob} {
-		receiver, err := s.gateway.Connect(c, nil)
+		receiver, err := s.accept(c)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -329,13 +329,13 @@ func TestRelayAllocatesNothing(t *testing.T) {
 				t.Fatal("no event", err)
 			}
 			e := &socketio.Event{Name: name, Args: p.Data, Rest: rest, Ack: tt.ack, Batch: new(wire.Batch)}
-			if err := alice.Event(e); err != nil { // bob has been told who is there
+			if _, err := alice.Event(e); err != nil { // bob has been told who is there
 				t.Fatal(err)
 			}
 			before := bob.bytes
 			const runs = 100
 			allocs := testing.AllocsPerRun(runs, func() {
-				if err := alice.Event(e); err != nil {
+				if _, err := alice.Event(e); err != nil {
 					t.Error(err)
 				}
 			})
@@ -362,7 +362,7 @@ func BenchmarkRelay(b *testing.B) {
 				if e.Name, e.Rest, err = p.EventName(); err != nil {
 					b.Fatal(err)
 				}
-				if err := alice.Event(e); err != nil {
+				if _, err := alice.Event(e); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -79,7 +79,7 @@ type testClient struct {
 // connect connects a client whose handshake was at a time.
 func (s *server) connect(name string, since time.Time) *testClient {
 	c := &testClient{server: s, name: name, since: since}
-	receiver, err := s.gateway.Connect(c, []byte(`{}`))
+	receiver, err := s.accept(c)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -125,7 +125,14 @@ func (c *testClient) send(args string, ack int64, attachments [][]byte) error {
 	if err != nil {
 		return fmt.Errorf("not for the gateway: %w", err)
 	}
-	return c.Event(&socketio.Event{Name: name, Args: p.Data, Rest: rest, Attachments: attachments, Ack: ack, Batch: &c.batch})
+	_, err = c.Event(&socketio.Event{Name: name, Args: p.Data, Rest: rest, Attachments: attachments, Ack: ack, Batch: &c.batch})
+	return err
+}
+
+// accept is the gateway's answer to a socket.
+func (s *server) accept(c socketio.Socket) (receiver socketio.Receiver, err error) {
+	s.gateway.Connect(c, nil, func(r socketio.Receiver, e error) { receiver, err = r, e }).Wait()
+	return receiver, err
 }
 
 // register makes the client that user, and forgets what it is sent for it.

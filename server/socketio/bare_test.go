@@ -60,7 +60,7 @@ type bareSession struct {
 	end    chan string
 }
 
-func (m *bareSession) Message(p []byte, binary bool, batch *wire.Batch) error {
+func (m *bareSession) Message(p []byte, binary bool, batch *wire.Batch) (wire.Hold, error) {
 	defer m.take("Message")()
 	message := string(p)
 	if binary {
@@ -68,9 +68,9 @@ func (m *bareSession) Message(p []byte, binary bool, batch *wire.Batch) error {
 	}
 	m.got <- message
 	if m.handle != nil {
-		return m.handle(m, message)
+		return nil, m.handle(m, message)
 	}
-	return nil
+	return nil, nil
 }
 
 func (m *bareSession) TooLarge() {

@@ -35,31 +35,31 @@ var (
 )
 
 // Message handles one Socket.IO packet, or one attachment.
-func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) error {
+func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) (wire.Hold, error) {
 	if binary {
 		return c.attachment(payload, batch)
 	}
 	if c.pending != nil {
-		return fmt.Errorf("%w: packet instead of attachment", ErrMalformed)
+		return nil, fmt.Errorf("%w: packet instead of attachment", ErrMalformed)
 	}
 	within := c.session.budget.Packet(batch.Begun())
 	p, err := DecodePacket(payload)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !within {
-		return c.drop(&p, batch)
+		return nil, c.drop(&p, batch)
 	}
 	if p.Attachments > 0 {
 		if c.sockets[string(p.Namespace)] == nil {
-			return errNotConnected
+			return nil, errNotConnected
 		}
 		data := append([]byte(nil), payload...)
 		if p, err = DecodePacket(data); err != nil {
-			return err
+			return nil, err
 		}
 		c.pending = &pendingPacket{packet: p, data: data}
-		return nil
+		return nil, nil
 	}
 	return c.packet(&p, nil, batch)
 }
@@ -78,13 +78,13 @@ func (c *client) drop(p *Packet, batch *wire.Batch) error {
 	return nil
 }
 
-func (c *client) attachment(payload []byte, batch *wire.Batch) error {
+func (c *client) attachment(payload []byte, batch *wire.Batch) (wire.Hold, error) {
 	w := c.pending
 	if w == nil {
-		return fmt.Errorf("%w: attachment without packet", ErrMalformed)
+		return nil, fmt.Errorf("%w: attachment without packet", ErrMalformed)
 	}
 	if w.size += len(payload); w.size > c.server.opts.MaxPayload {
-		return errTooLarge
+		return nil, errTooLarge
 	}
 	if w.data != nil {
 		payload = append([]byte{}, payload...)
@@ -93,21 +93,21 @@ func (c *client) attachment(payload []byte, batch *wire.Batch) error {
 	}
 	w.attachments = append(w.attachments, payload)
 	if len(w.attachments) < w.packet.Attachments {
-		return nil
+		return nil, nil
 	}
 	c.pending = nil
 	if w.data == nil {
-		return nil
+		return nil, nil
 	}
 	return c.packet(&w.packet, w.attachments, batch)
 }
 
 // packet handles a complete packet (Socket.IO protocol 5, "Exchange protocol").
-func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) error {
+func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) (wire.Hold, error) {
 	s := c.sockets[string(p.Namespace)]
 	if s == nil {
 		if p.Type != PacketConnect {
-			return errNotConnected
+			return nil, errNotConnected
 		}
 		return c.connect(p, batch)
 	}
@@ -116,34 +116,29 @@ func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) erro
 		return s.event(p, attachments, batch)
 	case PacketAck, PacketBinaryAck: // we ask for none
 		if len(p.Data) > 0 && !rawjson.Valid(p.Data) {
-			return fmt.Errorf("%w: acknowledgement", ErrMalformed)
+			return nil, fmt.Errorf("%w: acknowledgement", ErrMalformed)
 		}
-		return nil
+		return nil, nil
 	case PacketDisconnect:
 		c.leave(s, ReasonClient)
-		return nil
+		return nil, nil
 	}
-	return fmt.Errorf("%w: packet type", ErrMalformed)
+	return nil, fmt.Errorf("%w: packet type", ErrMalformed)
 }
 
 // connect answers a CONNECT packet.
-func (c *client) connect(p *Packet, batch *wire.Batch) error {
+func (c *client) connect(p *Packet, batch *wire.Batch) (wire.Hold, error) {
 	name := string(p.Namespace)
 	namespace := c.server.opts.Namespaces[name]
 	if namespace == nil {
 		c.refuse(name, &ConnectError{Message: "Invalid namespace"}, batch)
-		return nil
+		return nil, nil
 	}
 	s := &socket{client: c, id: NewID(), namespace: name}
-	receiver, err := namespace.Connect(s, p.Data)
-	if deferred, ok := errors.AsType[*Deferred](err); ok {
-		return &wire.Hold{Do: func() {
-			receiver, err := deferred.Connect()
-			c.connected(s, receiver, err, nil)
-		}}
-	}
-	c.connected(s, receiver, err, batch)
-	return nil
+	during := batch
+	hold := namespace.Connect(s, p.Data, func(receiver Receiver, err error) { c.connected(s, receiver, err, during) })
+	during = nil // what is answered later is written at once
+	return hold, nil
 }
 
 // connected answers the CONNECT packet of s, as its namespace decided.

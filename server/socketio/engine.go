@@ -76,22 +76,13 @@ type Refusal struct {
 // A Namespace gives the sockets of one namespace their meaning.
 type Namespace interface {
 	// Connect is called for a CONNECT packet, before it is answered. auth is
-	// its payload, a JSON object, or nil; it is valid during the call only. An
-	// error is answered with CONNECT_ERROR, after which stock clients do not
-	// reconnect: a *ConnectError as it says, any other with its text. ErrClosed
-	// closes the session without an answer, and stock clients try again. A
-	// *Deferred delays the answer.
-	Connect(s Socket, auth []byte) (Receiver, error)
+	// its payload, a JSON object, or nil; it is valid during the call only. answer
+	// must be called once: before Connect returns or, where it has to wait, by the
+	// Hold. An error is answered with CONNECT_ERROR, after which stock clients do
+	// not reconnect: a *ConnectError as it says, any other with its text. ErrClosed
+	// closes the session without an answer, and stock clients try again.
+	Connect(s Socket, auth []byte, answer func(Receiver, error)) wire.Hold
 }
-
-// A Deferred is what Namespace.Connect returns where it has to wait: the engine
-// calls Connect in its place, from a goroutine that may wait, and handles nothing
-// more of the session meanwhile.
-type Deferred struct {
-	Connect func() (Receiver, error)
-}
-
-func (*Deferred) Error() string { return "deferred" }
 
 // A Receiver takes what one socket sends. The engine calls it from one
 // goroutine at a time, in the order of arrival, and never again after Closed.
@@ -101,8 +92,8 @@ type Receiver interface {
 
 	// Event is called for each EVENT and BINARY_EVENT packet. e and all it
 	// points to are valid during the call only. ErrMalformed closes the
-	// session; a *wire.Hold has what comes next wait.
-	Event(e *Event) error
+	// session; a Hold delays what comes next.
+	Event(e *Event) (wire.Hold, error)
 
 	// Limited is called instead of Event where the client's budget was empty: e is
 	// to be answered with an error only.

@@ -30,8 +30,9 @@ type EngineIO struct {
 // goroutine at a time, in order.
 type MessageHandler interface {
 	// Message is called for each message. payload is valid, and may be
-	// changed, during the call. An error closes the session.
-	Message(payload []byte, binary bool, batch *wire.Batch) error
+	// changed, during the call. An error closes the session; a Hold, which comes
+	// without one, delays the next message.
+	Message(payload []byte, binary bool, batch *wire.Batch) (wire.Hold, error)
 	// TooLarge is called when a message over Options.MaxPayload arrived; the
 	// session is closed after it.
 	TooLarge()

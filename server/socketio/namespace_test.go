@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/oodaa/signaling/server/wire"
 	"github.com/oodaa/signaling/test/rig/engineio"
 )
 
@@ -48,18 +49,20 @@ type room struct {
 	all []*member
 }
 
-func (r *room) Connect(s Socket, auth []byte) (Receiver, error) {
+func (r *room) Connect(s Socket, auth []byte, answer func(Receiver, error)) wire.Hold {
 	m := &member{Socket: s, room: r, turns: turns{t: r.t}, events: make(chan string, 100_000), large: make(chan struct{}, 10), end: make(chan string, 10)}
 	if r.connect != nil {
 		if err := r.connect(m, auth); err != nil {
-			return nil, err
+			answer(nil, err)
+			return nil
 		}
 	}
 	r.mu.Lock()
 	r.all = append(r.all, m)
 	r.mu.Unlock()
 	r.sockets <- m
-	return m, nil
+	answer(m, nil)
+	return nil
 }
 
 // empty expects every socket to have been told of its end.
@@ -93,7 +96,7 @@ func (m *member) Opened() {
 	}
 }
 
-func (m *member) Event(e *Event) error {
+func (m *member) Event(e *Event) (wire.Hold, error) {
 	defer m.take("Event")()
 	if !m.isOpen {
 		m.t.Error("Event before Opened")
@@ -107,9 +110,9 @@ func (m *member) Event(e *Event) error {
 	}
 	m.events <- record
 	if m.room.event != nil {
-		return m.room.event(m, e)
+		return nil, m.room.event(m, e)
 	}
-	return nil
+	return nil, nil
 }
 
 func (m *member) TooLarge() {

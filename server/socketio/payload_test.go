@@ -15,9 +15,9 @@ import (
 // A listener is a MessageHandler that keeps what it gets.
 type listener struct{ got []wire.Message }
 
-func (l *listener) Message(p []byte, binary bool, _ *wire.Batch) error {
+func (l *listener) Message(p []byte, binary bool, _ *wire.Batch) (wire.Hold, error) {
 	l.got = append(l.got, wire.Message{Binary: binary, Payload: bytes.Clone(p)})
-	return nil
+	return nil, nil
 }
 func (*listener) TooLarge()     {}
 func (*listener) OverRate()     {}

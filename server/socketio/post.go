@@ -170,11 +170,13 @@ func (s *Session) receivePart(body []byte) (rest []byte, more bool, err error) {
 	for more && len(body)-len(rest) < readSize && !s.ended() {
 		var packet []byte
 		packet, rest, more = bytes.Cut(rest, []byte{recordSeparator})
-		if err := s.receive(packet, false, &batch); err != nil {
+		hold, err := s.receive(packet, false, &batch)
+		if err != nil {
+			return nil, false, err
+		}
+		if hold != nil {
 			batch.Flush()
-			if err = wire.Finish(err); err != nil {
-				return nil, false, err
-			}
+			hold()
 		}
 	}
 	return rest, more, nil

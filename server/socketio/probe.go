@@ -63,11 +63,11 @@ type turnedAway struct {
 	admission Admission
 }
 
-func (*turnedAway) Message([]byte, bool) error { return nil }
-func (*turnedAway) Pong()                      {}
-func (*turnedAway) TooLarge()                  {}
-func (*turnedAway) OverRate()                  {}
-func (t *turnedAway) Closed(error)             { t.engine.release(t.admission) }
+func (*turnedAway) Message([]byte, bool) (wire.Hold, error) { return nil, nil }
+func (*turnedAway) Pong()                                   {}
+func (*turnedAway) TooLarge()                               {}
+func (*turnedAway) OverRate()                               {}
+func (t *turnedAway) Closed(error)                          { t.engine.release(t.admission) }
 
 // upgradeTimeout is how long an upgrade may take.
 const upgradeTimeout = 10 * time.Second
@@ -87,29 +87,29 @@ func (p *probe) upgraded() bool { return p.session.conn.Load() == p.conn }
 
 var errProbe = &wire.CloseError{Code: wire.CloseProtocolError, Reason: "no probe"}
 
-func (p *probe) Message(payload []byte, binary bool) error {
+func (p *probe) Message(payload []byte, binary bool) (wire.Hold, error) {
 	if p.upgraded() {
 		return (*webSocket)(p.session).Message(payload, binary)
 	}
 	switch {
 	case !binary && string(payload) == "2probe":
 		if err := p.conn.Send(p.conn.Batch(), wire.Message{Prefix: []byte("3probe")}); err != nil {
-			return err
+			return nil, err
 		}
 		p.session.polling.probed(p.conn)
-		return nil
+		return nil, nil
 	case !binary && len(payload) == 1 && payload[0] == engineUpgrade:
 		if p.session.polling.upgradeTo(p.conn) {
 			p.session.engine.deadlines.Stop(&p.deadline)
 			p.session.engine.release(p.admission)
-			return nil
+			return nil, nil
 		}
 		if p.session.ended() {
 			p.session.forget()
-			return nil
+			return nil, nil
 		}
 	}
-	return errProbe
+	return nil, errProbe
 }
 
 // Expired gives up an upgrade; the session goes on polling.

@@ -159,12 +159,12 @@ func sendError(err error) error {
 
 // receive handles what arrived on the session's transport: a text packet, or
 // the bytes of a binary message. It is called from one goroutine at a time.
-func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) error {
+func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) (wire.Hold, error) {
 	if binary {
 		return s.handler.Message(p, true, batch)
 	}
 	if len(p) == 0 {
-		return ErrMalformed
+		return nil, ErrMalformed
 	}
 	switch p[0] {
 	case engineMessage:
@@ -173,16 +173,16 @@ func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) error {
 		if !s.pong() {
 			s.budget.Packet(batch.Begun())
 		}
-		return nil
+		return nil, nil
 	case BinaryPrefix:
 		return s.handler.Message(DecodeBase64(p[1:]), true, batch)
 	case engineClose:
-		return errClientClose
+		return nil, errClientClose
 	case engineOpen, engineUpgrade, engineNoop:
 		s.budget.Packet(batch.Begun())
-		return nil // not a client's to send, but some do: Swift's a noop behind its upgrade
+		return nil, nil // not a client's to send, but some do: Swift's a noop behind its upgrade
 	}
-	return ErrMalformed
+	return nil, ErrMalformed
 }
 
 var errClientClose = errors.New("client close")

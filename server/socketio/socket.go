@@ -121,33 +121,34 @@ func (s *socket) Close(reason string) { s.client.session.Close(reason) }
 func (s *socket) Waiting() int { return s.client.session.transport().waiting() }
 
 // event hands an event over.
-func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) error {
+func (s *socket) event(p *Packet, attachments [][]byte, batch *wire.Batch) (wire.Hold, error) {
 	return s.withEvent(p, attachments, batch, s.receiver.Event)
 }
 
 // limited hands over an event that came with an empty budget.
 func (s *socket) limited(p *Packet, batch *wire.Batch) error {
-	return s.withEvent(p, nil, batch, func(e *Event) error {
+	_, err := s.withEvent(p, nil, batch, func(e *Event) (wire.Hold, error) {
 		s.receiver.Limited(e)
-		return nil
+		return nil, nil
 	})
+	return err
 }
 
-func (s *socket) withEvent(p *Packet, attachments [][]byte, batch *wire.Batch, handle func(*Event) error) error {
+func (s *socket) withEvent(p *Packet, attachments [][]byte, batch *wire.Batch, handle func(*Event) (wire.Hold, error)) (wire.Hold, error) {
 	if s.closed.Load() || len(p.Data) == 0 {
-		return nil
+		return nil, nil
 	}
 	name, rest, err := p.EventName()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	e := eventPool.Get().(*Event)
 	e.Name, e.Args, e.Rest = name, p.Data, rest
 	e.Attachments, e.Ack, e.Batch = attachments, p.ID, batch
-	err = handle(e)
+	hold, err := handle(e)
 	*e = Event{} // not deferred: what a panic leaves behind is left to the collector
 	eventPool.Put(e)
-	return err
+	return hold, err
 }
 
 var eventPool = sync.Pool{New: func() any { return new(Event) }}

@@ -23,34 +23,33 @@ func (ws *webSocket) waiting() int { return ws.conn.Load().Waiting() }
 func (ws *webSocket) close(code uint16, _ farewell) { ws.conn.Load().Close(code, "") }
 
 // Message handles a frame (Engine.IO protocol 4, "WebSocket").
-func (ws *webSocket) Message(payload []byte, binary bool) error {
+func (ws *webSocket) Message(payload []byte, binary bool) (wire.Hold, error) {
 	s := (*Session)(ws)
 	if s.ended() {
-		return nil // until the peer's Close
+		return nil, nil // until the peer's Close
 	}
 	s.inbox.Lock()
 	defer s.inbox.Unlock()
-	err := s.receive(payload, binary, s.conn.Load().Batch())
-	if err == nil {
-		return nil
-	}
-	var end *wire.CloseError
-	var hold *wire.Hold
+	hold, err := s.receive(payload, binary, s.conn.Load().Batch())
 	switch {
-	case errors.As(err, &end):
-		return err
-	case errors.As(err, &hold):
-		return &wire.Hold{Do: func() { // a late POST waits as well
+	case hold != nil:
+		return func() { // a late POST waits as well
 			s.inbox.Lock()
 			defer s.inbox.Unlock()
-			hold.Do()
-		}}
+			hold()
+		}, nil
+	case err == nil:
+		return nil, nil
 	case err == errClientClose:
 		s.end(reasonTransport, wire.CloseNormal, replied)
-	default:
-		s.abort("parse error")
+		return nil, nil
 	}
-	return nil
+	var end *wire.CloseError
+	if errors.As(err, &end) {
+		return nil, err
+	}
+	s.abort("parse error")
+	return nil, nil
 }
 
 // Pong does not matter: Engine.IO's heartbeat is in its packets.

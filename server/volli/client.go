@@ -54,21 +54,21 @@ var errBinary = &wire.CloseError{Code: wire.CloseUnsupportedData, Reason: "text 
 func (c *client) ask() events.Ask { return events.Ask{Ack: events.NoAck, Batch: c.conn.Batch()} }
 
 // Message reads one message and calls its meaning.
-func (c *client) Message(payload []byte, binary bool) error {
+func (c *client) Message(payload []byte, binary bool) (wire.Hold, error) {
 	now := c.conn.Batch().Begun()
 	c.hear(now)
 	if binary {
-		return errBinary
+		return nil, errBinary
 	}
 	h := c.gateway.Handlers
 	if !c.conn.Budget().Packet(now) {
 		c.fail(hub.RateLimited, nil)
-		return nil
+		return nil, nil
 	}
 	var m message
 	if !m.read(payload) {
 		c.fail(hub.InvalidFormat, nil)
-		return nil
+		return nil, nil
 	}
 	var kind string
 	if rawjson.IsString(m[fieldType]) {
@@ -77,10 +77,10 @@ func (c *client) Message(payload []byte, binary bool) error {
 	switch kind {
 	case "register":
 		h.Counters.Event(events.Register)
-		return c.register(&m, payload)
+		return c.register(&m, payload), nil
 	case "discover":
 		h.Counters.Event(events.Discover)
-		return c.discover(&m)
+		return c.discover(&m), nil
 	case "watch":
 		asked := events.Watching{Users: m[fieldUserIDs], Add: m[fieldAdd], Remove: m[fieldRemove]}
 		if outcome := c.HandleWatch(c.ask(), asked); outcome != hub.OK {
@@ -88,11 +88,11 @@ func (c *client) Message(payload []byte, binary bool) error {
 		}
 	case "get-ice-servers":
 		h.Counters.Event(events.GetICEServers)
-		return c.ifAdmitted(func() error { c.HandleICEServers(c.ask()); return nil })
+		return c.ifAdmitted(func() wire.Hold { c.HandleICEServers(c.ask()); return nil }), nil
 	case "proof":
 		h.Counters.Event(events.Proof)
 		if c.gateway.Proof != ProofOff {
-			return c.prove(payload)
+			return c.prove(payload), nil
 		}
 		c.fail(hub.UnknownType, nil)
 	default:
@@ -103,25 +103,25 @@ func (c *client) Message(payload []byte, binary bool) error {
 			c.fail(hub.UnknownType, nil)
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // ifAdmitted calls then if the client may ask for what only clients with a token
 // get: it is registered, or brought one with its handshake.
-func (c *client) ifAdmitted(then func() error) error {
+func (c *client) ifAdmitted(then func() wire.Hold) wire.Hold {
 	if c.User() != nil {
 		return then()
 	}
-	return c.Admit(c.ask(), c.bearer, func(*auth.Grant) error { return then() })
+	return c.Admit(c.ask(), c.bearer, func(*auth.Grant) wire.Hold { return then() })
 }
 
-func (c *client) discover(m *message) error {
+func (c *client) discover(m *message) wire.Hold {
 	id := m.text(fieldUserID, events.MaxVolliUserID)
 	if id == "" {
 		c.fail(hub.MissingFields, nil)
 		return nil
 	}
-	return c.ifAdmitted(func() error {
+	return c.ifAdmitted(func() wire.Hold {
 		return c.HandleDiscover(id, func(u *hub.User) { c.send(appendDiscovery(nil, id, u)) })
 	})
 }

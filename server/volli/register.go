@@ -16,7 +16,7 @@ type challenge struct {
 
 // register checks who the client may be, as far as that is asked for, and gives
 // it the name.
-func (c *client) register(m *message, payload []byte) error {
+func (c *client) register(m *message, payload []byte) wire.Hold {
 	id, key := m.text(fieldUserID, events.MaxVolliUserID), m.text(fieldPublicKey, events.MaxVolliKey)
 	if id == "" || key == "" {
 		c.fail(hub.MissingFields, nil)
@@ -27,7 +27,7 @@ func (c *client) register(m *message, payload []byte) error {
 	if token == "" {
 		token = c.bearer
 	}
-	return c.Admit(c.ask(), token, func(grant *auth.Grant) error {
+	return c.Admit(c.ask(), token, func(grant *auth.Grant) wire.Hold {
 		if grant != nil && grant.UserID != id {
 			c.fail(hub.UserNotAllowed, nil)
 			return nil
@@ -39,7 +39,7 @@ func (c *client) register(m *message, payload []byte) error {
 
 // registerAdmitted registers a client whose token, where it needs one, allows
 // the name.
-func (c *client) registerAdmitted(id, key string) error {
+func (c *client) registerAdmitted(id, key string) wire.Hold {
 	switch c.gateway.Proof {
 	case ProofOff:
 		return c.take(id, key, false)
@@ -49,16 +49,16 @@ func (c *client) registerAdmitted(id, key string) error {
 	}
 	holder, known := c.gateway.Handlers.Hub.Lookup(id)
 	if !known {
-		return &wire.Hold{Do: func() {
-			_ = wire.Finish(c.takeOrChallenge(id, key, c.gateway.Handlers.Hub.AwaitLookup(id)))
-		}}
+		return func() {
+			c.takeOrChallenge(id, key, c.gateway.Handlers.Hub.AwaitLookup(id)).Wait()
+		}
 	}
 	return c.takeOrChallenge(id, key, holder)
 }
 
 // takeOrChallenge takes a name that nobody else holds, and asks for a proof
 // otherwise.
-func (c *client) takeOrChallenge(id, key string, holder *hub.User) error {
+func (c *client) takeOrChallenge(id, key string, holder *hub.User) wire.Hold {
 	if holder == nil || holder == c.User() {
 		return c.take(id, key, false)
 	}
@@ -78,7 +78,7 @@ func (c *client) challengeFor(id, key string) {
 }
 
 // prove checks the answer to a challenge, which counts once.
-func (c *client) prove(payload []byte) error {
+func (c *client) prove(payload []byte) wire.Hold {
 	asked := c.challenge
 	c.challenge = nil
 	if asked == nil || !asked.key.Proves(asked.id, asked.nonce, rawjson.StringField(payload, "signature")) {
@@ -89,6 +89,6 @@ func (c *client) prove(payload []byte) error {
 }
 
 // take registers the client, which may have proved that it holds its key.
-func (c *client) take(id, key string, proved bool) error {
+func (c *client) take(id, key string, proved bool) wire.Hold {
 	return c.HandleRegister(c.ask(), id, key, proved)
 }

@@ -11,11 +11,11 @@ const benchPayload = 200
 // A bareHandler gives messages to a function and does nothing else.
 type bareHandler func(payload []byte) error
 
-func (h bareHandler) Message(p []byte, _ bool) error { return h(p) }
-func (bareHandler) Pong()                            {}
-func (bareHandler) TooLarge()                        {}
-func (bareHandler) OverRate()                        {}
-func (bareHandler) Closed(error)                     {}
+func (h bareHandler) Message(p []byte, _ bool) (Hold, error) { return nil, h(p) }
+func (bareHandler) Pong()                                    {}
+func (bareHandler) TooLarge()                                {}
+func (bareHandler) OverRate()                                {}
+func (bareHandler) Closed(error)                             {}
 
 // bare has a connection read, and handled by h.
 func bare(t testing.TB, n network, h func(c *Conn) bareHandler) (*Conn, *peer) {

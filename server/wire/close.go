@@ -60,16 +60,11 @@ func protocolError(code uint16, reason string) error {
 	return &CloseError{Code: code, Reason: reason, framing: true}
 }
 
-// handlerError is what follows from an error of a Handler: a Hold, or the end of
-// the connection.
+// handlerError is the end of the connection that follows from an error of a Handler.
 func handlerError(err error) error {
 	var end *CloseError
 	if errors.As(err, &end) {
 		return end
-	}
-	var hold *Hold
-	if errors.As(err, &hold) {
-		return hold
 	}
 	return &CloseError{Code: CloseProtocolError}
 }

@@ -26,8 +26,9 @@ import (
 type Handler interface {
 	// Message is called for each message. payload is valid, and may be
 	// changed, during the call. An error ends the connection: a *CloseError
-	// with its code and reason, any other than a *Hold with 1002.
-	Message(payload []byte, binary bool) error
+	// with its code and reason, any other with 1002. A Hold, which comes without an
+	// error, delays the next message.
+	Message(payload []byte, binary bool) (Hold, error)
 
 	// Pong is called for each Pong frame.
 	Pong()
@@ -157,7 +158,8 @@ func (c *Conn) join() {
 		return
 	}
 	early := c.in.len()
-	err := c.finishHolds(c.handleEarly(c.handler), c.handler)
+	hold, err := c.handleEarly(c.handler)
+	err = c.finishHolds(hold, err, c.handler)
 	if err == nil {
 		err = c.loop.add(c, early)
 	}
@@ -271,7 +273,8 @@ func (c *Conn) serve(h Handler) error {
 	return guard(func() error {
 		defer c.batch.Flush()
 		early := c.in.len()
-		if err := c.finishHolds(c.handleEarly(h), h); err != nil {
+		hold, err := c.handleEarly(h)
+		if err := c.finishHolds(hold, err, h); err != nil {
 			return err
 		}
 		if err := c.pay(early, time.Now()); err != nil {
@@ -279,33 +282,42 @@ func (c *Conn) serve(h Handler) error {
 		}
 		return c.read(func(p []byte) error {
 			c.batch.Begin()
-			err := c.handle(p, h)
+			hold, err := c.handle(p, h)
 			c.batch.End(c.cfg.Latency)
-			return c.finishHolds(err, h)
+			return c.finishHolds(hold, err, h)
 		})
 	})
 }
 
 // handleEarly handles what came together with the handshake.
-func (c *Conn) handleEarly(h Handler) error {
+func (c *Conn) handleEarly(h Handler) (Hold, error) {
 	if c.in == nil {
-		return nil
+		return nil, nil
 	}
 	if c.batch == nil {
 		c.batch = new(Batch)
 	}
 	c.batch.Begin()
 	defer c.batch.End(c.cfg.Latency)
-	return guard(func() error { return c.handle(c.in.B, h) })
+	return c.handleGuarded(c.in.B, h)
+}
+
+// handleGuarded is handle, with a panic of the handler turned into an error.
+func (c *Conn) handleGuarded(p []byte, h Handler) (hold Hold, err error) {
+	err = guard(func() (err error) {
+		hold, err = c.handle(p, h)
+		return err
+	})
+	return hold, err
 }
 
 // handle handles the frames in p, which begins with the bytes of c.in if there
 // are any, and keeps what is left: an incomplete one, or all that follow the one
-// that failed.
-func (c *Conn) handle(p []byte, h Handler) error {
-	err := c.handleFrames(p, h)
+// that failed, or holds.
+func (c *Conn) handle(p []byte, h Handler) (Hold, error) {
+	hold, err := c.handleFrames(p, h)
 	c.accountIncomplete()
-	return err
+	return hold, err
 }
 
 // accountIncomplete accounts for what is held of incomplete messages.
@@ -316,12 +328,12 @@ func (c *Conn) accountIncomplete() {
 	}
 }
 
-func (c *Conn) handleFrames(p []byte, h Handler) error {
-	consumed, need, err := c.frames(p, h)
+func (c *Conn) handleFrames(p []byte, h Handler) (Hold, error) {
+	consumed, need, hold, err := c.frames(p, h)
 	had, rest := c.in, p[consumed:]
 	if had != nil && consumed == 0 && &p[0] == &had.B[0] {
 		had.B = p
-		return err
+		return hold, err
 	}
 	c.in = nil
 	if len(rest) > 0 {
@@ -329,7 +341,7 @@ func (c *Conn) handleFrames(p []byte, h Handler) error {
 		c.in.B = append(c.in.B, rest...)
 	}
 	had.Free()
-	return err
+	return hold, err
 }
 
 // linger reads on after the end was reported, so that closing the socket under
@@ -349,10 +361,13 @@ func (c *Conn) linger() {
 	framing := end != nil && end.framing
 	if !answered && !framing {
 		err := guard(func() error {
-			if err := c.handleEarly(discard{}); err != nil {
+			if _, err := c.handleEarly(discard{}); err != nil {
 				return err
 			}
-			return c.read(func(p []byte) error { return c.handle(p, discard{}) })
+			return c.read(func(p []byte) error {
+				_, err := c.handle(p, discard{})
+				return err
+			})
 		})
 		var closed *CloseError
 		answered = errors.As(err, &closed) && closed.Remote
@@ -380,11 +395,11 @@ func (c *Conn) linger() {
 // discard reads past what arrives after the end.
 type discard struct{}
 
-func (discard) Message([]byte, bool) error { return nil }
-func (discard) Pong()                      {}
-func (discard) TooLarge()                  {}
-func (discard) OverRate()                  {}
-func (discard) Closed(error)               {}
+func (discard) Message([]byte, bool) (Hold, error) { return nil, nil }
+func (discard) Pong()                              {}
+func (discard) TooLarge()                          {}
+func (discard) OverRate()                          {}
+func (discard) Closed(error)                       {}
 
 func isPanic(err error) bool {
 	var p *PanicError

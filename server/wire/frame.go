@@ -79,52 +79,53 @@ func frameSize(length int) int {
 
 // frames handles the complete frames at the start of p, unmasking them in
 // place, and returns how many bytes they had. need is the size of the frame
-// that is incomplete behind them, where it is known.
-func (c *Conn) frames(p []byte, h Handler) (consumed, need int, err error) {
+// that is incomplete behind them, where it is known. It stops behind a message that
+// holds.
+func (c *Conn) frames(p []byte, h Handler) (consumed, need int, hold Hold, err error) {
 	for {
 		rest := p[consumed:]
 		header, n, err := parseHeader(rest)
 		if err != nil {
-			return consumed, 0, err
+			return consumed, 0, nil, err
 		}
 		if n == 0 {
-			return consumed, 0, nil
+			return consumed, 0, nil, nil
 		}
 		state := ws.StateServerSide
 		if c.fragmented {
 			state = state.Set(ws.StateFragmented)
 		}
 		if err := ws.CheckHeader(header, state); err != nil {
-			return consumed, 0, protocolError(CloseProtocolError, err.Error())
+			return consumed, 0, nil, protocolError(CloseProtocolError, err.Error())
 		}
 		if !header.OpCode.IsControl() && header.Length > int64(c.cfg.MaxMessage-c.message.len()) {
-			return consumed, 0, protocolError(CloseTooBig, "message too large")
+			return consumed, 0, nil, protocolError(CloseTooBig, "message too large")
 		}
 		size := n + int(header.Length)
 		if len(rest) < size {
-			return consumed, size, nil
+			return consumed, size, nil, nil
 		}
 		payload := rest[n:size:size]
 		ws.Cipher(payload, header.Mask, 0)
 		consumed += size
-		if err := c.frame(header, payload, h); err != nil {
-			return consumed, 0, err
+		if hold, err := c.frame(header, payload, h); hold != nil || err != nil {
+			return consumed, 0, hold, err
 		}
 	}
 }
 
 // frame handles one frame.
-func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
+func (c *Conn) frame(header ws.Header, payload []byte, h Handler) (Hold, error) {
 	switch header.OpCode {
 	case ws.OpPing:
 		if !c.budget.Packet(c.batch.Begun()) {
-			return nil
+			return nil, nil
 		}
 		// A peer that pings without reading the answers meets the outbox bound.
 		if err := c.Send(c.batch, Message{Payload: payload, control: ws.OpPong}); err != ErrClosed {
-			return err
+			return nil, err
 		}
-		return nil
+		return nil, nil
 	case ws.OpPong:
 		if string(payload) == inquiryPayload {
 			c.inquired(true)
@@ -135,9 +136,9 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 		} else if !asked {
 			c.budget.Packet(c.batch.Begun())
 		}
-		return nil
+		return nil, nil
 	case ws.OpClose:
-		return closeReceived(payload)
+		return nil, closeReceived(payload)
 	}
 	if !header.Fin || header.OpCode == ws.OpContinuation {
 		if header.OpCode != ws.OpContinuation {
@@ -152,7 +153,7 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 			if len(payload) == 0 {
 				c.budget.Packet(c.batch.Begun())
 			}
-			return nil
+			return nil, nil
 		}
 		whole := c.message
 		defer whole.Free()
@@ -162,12 +163,13 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) error {
 		c.binary = header.OpCode == ws.OpBinary
 	}
 	if !c.binary && !utf8.Valid(payload) {
-		return protocolError(CloseInvalidPayload, "invalid UTF-8")
+		return nil, protocolError(CloseInvalidPayload, "invalid UTF-8")
 	}
-	if err := h.Message(payload, c.binary); err != nil {
-		return handlerError(err)
+	hold, err := h.Message(payload, c.binary)
+	if err != nil {
+		return nil, handlerError(err)
 	}
-	return nil
+	return hold, nil
 }
 
 // closeReceived checks the body of a Close frame (RFC 6455, section 5.5.1) and

@@ -58,12 +58,12 @@ type heard struct {
 	end   string
 }
 
-func (h *heard) Message(p []byte, binary bool) error {
+func (h *heard) Message(p []byte, binary bool) (Hold, error) {
 	h.calls = append(h.calls, fmt.Sprintf("%v %x", binary, p))
 	if !binary && !utf8.Valid(p) {
 		panic("a text message that is no UTF-8")
 	}
-	return nil
+	return nil, nil
 }
 func (h *heard) Pong()        { h.calls = append(h.calls, "pong") }
 func (h *heard) TooLarge()    {}
@@ -83,7 +83,7 @@ func hear(b []byte, step int) heard {
 		n = min(n, cap(into)-len(into))
 		into = append(into, b[:n]...)
 		b = b[n:]
-		if err := c.handle(into, &h); err != nil {
+		if _, err := c.handle(into, &h); err != nil {
 			h.end = err.Error()
 		}
 		borrowed.Free()

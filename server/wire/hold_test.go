@@ -13,17 +13,18 @@ func held(t *testing.T, n network) (l *link, release chan struct{}, waiting chan
 	r := newRecorder(t)
 	release, waiting = make(chan struct{}), make(chan string, 10)
 	ready := make(chan struct{})
-	r.message = func(p []byte, _ bool) error {
+	r.hold = func(p []byte) Hold {
 		<-ready
 		what := string(p)
 		if what[0] != 'h' {
-			return l.Send(l.Batch(), Message{Payload: p})
+			_ = l.Send(l.Batch(), Message{Payload: p})
+			return nil
 		}
-		return &Hold{Do: func() {
+		return func() {
 			waiting <- what
 			<-release
 			_ = l.Send(l.Batch(), Message{Payload: []byte(what)})
-		}}
+		}
 	}
 	l = connectTo(t, limits(), n, r)
 	close(ready)
@@ -82,7 +83,7 @@ func TestEndWhileHolding(t *testing.T) {
 func TestPanicWhileHolding(t *testing.T) {
 	onSockets(t, func(t *testing.T, n network) {
 		r := newRecorder(t)
-		r.message = func([]byte, bool) error { return &Hold{Do: func() { panic("boom") }} }
+		r.hold = func([]byte) Hold { return func() { panic("boom") } }
 		l := connectTo(t, limits(), n, r)
 		l.write(text("x"))
 		l.expectClose(CloseInternalError, "")
@@ -90,19 +91,6 @@ func TestPanicWhileHolding(t *testing.T) {
 			t.Errorf("closed by %v", err)
 		}
 	})
-}
-
-func TestFinish(t *testing.T) {
-	done := false
-	if err := Finish(&Hold{Do: func() { done = true }}); err != nil || !done {
-		t.Errorf("%v, %v", err, done)
-	}
-	if err := Finish(ErrSlow); err != ErrSlow {
-		t.Error(err)
-	}
-	if err := Finish(nil); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestLatency(t *testing.T) {

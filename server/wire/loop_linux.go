@@ -204,10 +204,11 @@ func (l *loop) ready(c *Conn, events uint32) {
 		c.batch = &l.batch
 		l.batch.Begin()
 		begun := l.batch.Begun()
-		err = guard(func() error { return c.handle(into[:len(into)+n], c.handler) })
+		var hold Hold
+		hold, err = c.handleGuarded(into[:len(into)+n], c.handler)
 		l.batch.End(c.cfg.Latency)
-		if _, ok := errors.AsType[*Hold](err); ok {
-			c.hold(err, n)
+		if hold != nil {
+			c.hold(hold, n)
 			return
 		}
 		if err == nil {

@@ -287,6 +287,7 @@ func (p *peer) expectCut() {
 type recorder struct {
 	tb      testing.TB
 	message func(payload []byte, binary bool) error // may be nil, as the others
+	hold    func(payload []byte) Hold
 	pong    func()
 	large   func()
 	closed  func()
@@ -317,7 +318,7 @@ func (r *recorder) call(name string) func() {
 	return func() { r.busy.Store(false) }
 }
 
-func (r *recorder) Message(payload []byte, binary bool) error {
+func (r *recorder) Message(payload []byte, binary bool) (Hold, error) {
 	kind := "text "
 	if binary {
 		kind = "binary "
@@ -325,9 +326,12 @@ func (r *recorder) Message(payload []byte, binary bool) error {
 	defer r.call(kind + string(payload))()
 	defer clear(payload) // it is ours during the call
 	if r.message != nil {
-		return r.message(payload, binary)
+		return nil, r.message(payload, binary)
 	}
-	return nil
+	if r.hold != nil {
+		return r.hold(payload), nil
+	}
+	return nil, nil
 }
 
 func (r *recorder) Pong() {

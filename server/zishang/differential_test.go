@@ -24,6 +24,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
 )
 
 // Both engines are to understand a client alike: what its packets mean, which
@@ -107,13 +108,15 @@ func (s *subject) Release(a socketio.Admission) { close(a.Info.(*recording).rele
 // recorded is a namespace, by name, that records and echoes.
 type recorded string
 
-func (n recorded) Connect(s socketio.Socket, auth []byte) (socketio.Receiver, error) {
+func (n recorded) Connect(s socketio.Socket, auth []byte, answer func(socketio.Receiver, error)) wire.Hold {
 	r := s.Info().(*recording)
 	r.tell("%s connect %q", n, auth)
 	if bytes.Contains(auth, []byte("refuse")) {
-		return nil, &socketio.ConnectError{Message: "refused <&>", Close: bytes.Contains(auth, []byte("close"))}
+		answer(nil, &socketio.ConnectError{Message: "refused <&>", Close: bytes.Contains(auth, []byte("close"))})
+		return nil
 	}
-	return &recorder{s, r, n}, nil
+	answer(&recorder{s, r, n}, nil)
+	return nil
 }
 
 type recorder struct {
@@ -124,20 +127,20 @@ type recorder struct {
 
 func (r *recorder) Opened() { r.tell("%s opened", r.namespace) }
 
-func (r *recorder) Event(e *socketio.Event) error {
+func (r *recorder) Event(e *socketio.Event) (wire.Hold, error) {
 	r.tell("%s event %q nil=%v %q %q %q %d", r.namespace, e.Name, e.Name == nil, e.Args, e.Rest, e.Attachments, e.Ack)
 	if !json.Valid(e.Args) {
-		return socketio.ErrMalformed
+		return nil, socketio.ErrMalformed
 	}
 	if string(e.Name) == "bye" {
 		r.Disconnect()
-		return nil
+		return nil, nil
 	}
 	_ = r.Emit(e.Args, e.Attachments, e.Batch)
 	if e.Ack != socketio.NoAck {
 		_ = r.Ack(e.Ack, e.Args, e.Attachments, e.Batch)
 	}
-	return nil
+	return nil, nil
 }
 
 func (r *recorder) TooLarge() { r.tellEnd("%s too large", r.namespace) }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/oodaa/signaling/server/socketio"
+	"github.com/oodaa/signaling/server/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -66,15 +67,17 @@ func newNamespace(t testing.TB) *namespace {
 	return &namespace{t: t, sockets: make(chan *receiver, 10_000)}
 }
 
-func (n *namespace) Connect(s socketio.Socket, auth []byte) (socketio.Receiver, error) {
+func (n *namespace) Connect(s socketio.Socket, auth []byte, answer func(socketio.Receiver, error)) wire.Hold {
 	if n.refuse != nil {
 		if err := n.refuse(auth); err != nil {
-			return nil, err
+			answer(nil, err)
+			return nil
 		}
 	}
 	r := &receiver{ns: n, Socket: s, auth: bytes.Clone(auth), end: make(chan struct{})}
 	n.sockets <- r
-	return r, nil
+	answer(r, nil)
+	return nil
 }
 
 // next is the next socket that connected.
@@ -124,20 +127,20 @@ func (r *receiver) Opened() {
 	}
 }
 
-func (r *receiver) Event(e *socketio.Event) error {
+func (r *receiver) Event(e *socketio.Event) (wire.Hold, error) {
 	defer r.call("event")()
 	if r.ns.handle != nil {
-		return r.ns.handle(r, e)
+		return nil, r.ns.handle(r, e)
 	}
 	if string(e.Name) == "echo" {
 		if err := r.Emit(e.Args, e.Attachments, e.Batch); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if e.Ack != socketio.NoAck {
-		return r.Ack(e.Ack, append([]byte("["), bytes.TrimPrefix(e.Rest, []byte(","))...), e.Attachments, e.Batch)
+		return nil, r.Ack(e.Ack, append([]byte("["), bytes.TrimPrefix(e.Rest, []byte(","))...), e.Attachments, e.Batch)
 	}
-	return nil
+	return nil, nil
 }
 
 func (r *receiver) TooLarge() {

@@ -111,10 +111,10 @@ func (s *session) enter(ns socketio.Namespace, name string, socket *sio.Socket, 
 		entered:   make(chan struct{}),
 		gone:      make(chan struct{}),
 	}
-	receiver, err := ns.Connect(m, s.joining.auth)
-	if deferred, ok := errors.AsType[*socketio.Deferred](err); ok {
-		receiver, err = deferred.Connect() // on the goroutine that reads the connection
-	}
+	var receiver socketio.Receiver
+	var err error
+	hold := ns.Connect(m, s.joining.auth, func(r socketio.Receiver, e error) { receiver, err = r, e })
+	hold.Wait() // on the goroutine that reads the connection
 	if err != nil {
 		s.refuse(name, err)
 		return

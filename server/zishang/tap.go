@@ -258,11 +258,13 @@ func (s *session) packet(p *socketio.Packet, attachments [][]byte) error {
 	if err != nil {
 		return err
 	}
-	return wire.Finish(m.receiver.Event(&socketio.Event{
+	hold, err := m.receiver.Event(&socketio.Event{
 		Name:        name,
 		Args:        p.Data,
 		Rest:        rest,
 		Attachments: attachments,
 		Ack:         p.ID,
-	}))
+	})
+	hold.Wait()
+	return err
 }

@@ -100,13 +100,13 @@ func (h *handler) shutdown(ctx context.Context) error {
 // echo sends back what it gets.
 type echo struct{ session *socketio.Session }
 
-func (e echo) Message(payload []byte, binary bool, batch *wire.Batch) error {
+func (e echo) Message(payload []byte, binary bool, batch *wire.Batch) (wire.Hold, error) {
 	m := wire.Message{Payload: payload, Binary: binary}
 	if !binary {
 		m.Prefix = []byte(socketio.MessagePrefix)
 	}
 	_ = e.session.Send(batch, m) // an error is the session's end, which needs no care here
-	return nil
+	return nil, nil
 }
 
 func (echo) TooLarge()     {}
@@ -115,11 +115,12 @@ func (echo) Closed(string) {}
 
 type namespace struct{}
 
-func (namespace) Connect(s socketio.Socket, auth []byte) (socketio.Receiver, error) {
+func (namespace) Connect(s socketio.Socket, auth []byte, answer func(socketio.Receiver, error)) wire.Hold {
 	if len(auth) == 0 {
 		auth = []byte("{}")
 	}
-	return &receiver{socket: s, auth: bytes.Clone(auth)}, nil
+	answer(&receiver{socket: s, auth: bytes.Clone(auth)}, nil)
+	return nil
 }
 
 type receiver struct {
@@ -131,9 +132,9 @@ func (r *receiver) Opened() {
 	_ = r.socket.Emit(fmt.Appendf(nil, `["auth",%s]`, r.auth), nil, nil)
 }
 
-func (r *receiver) Event(e *socketio.Event) error {
+func (r *receiver) Event(e *socketio.Event) (wire.Hold, error) {
 	if !rawjson.ValidTail(e.Rest) {
-		return socketio.ErrMalformed
+		return nil, socketio.ErrMalformed
 	}
 	switch string(e.Name) {
 	case "message":
@@ -142,7 +143,7 @@ func (r *receiver) Event(e *socketio.Event) error {
 		args := append([]byte{'['}, bytes.TrimPrefix(rawjson.SkipSpace(e.Rest), []byte{','})...)
 		_ = r.socket.Ack(e.Ack, args, e.Attachments, e.Batch)
 	}
-	return nil
+	return nil, nil
 }
 
 func (r *receiver) TooLarge() {}
