@@ -24,7 +24,7 @@ export function fill(list, people, lost) {
     item.querySelector('[data-part="chat"]').hidden = list.id === 'away' && !readable;
     const pin = item.querySelector('[data-part="pin"]');
     pin.setAttribute('aria-pressed', pinned);
-    pin.textContent = pinned ? 'Pinned' : 'Pin';
+    pin.textContent = pinned ? '★' : '☆';
     item.classList.toggle('unread', unread);
     item.setAttribute('aria-current', selected);
   });
