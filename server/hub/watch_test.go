@@ -389,3 +389,26 @@ func BenchmarkWatchers(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWatchList is a list of as many users as there may be that takes the place of
+// another one, while the hub is locked.
+func BenchmarkWatchList(b *testing.B) {
+	h := New(Options{Presence: true, Watched: true})
+	defer h.Close()
+	populate(h, 10_000)
+	var lists [2][]string
+	for i := range MaxWatched {
+		lists[0] = append(lists[0], fmt.Sprintf("user-%08d", i))
+		lists[1] = append(lists[1], fmt.Sprintf("nobody-%08d", i))
+	}
+	c := &counter{}
+	h.Join(&c.Member, c, true)
+	h.Bind(&c.Member, Claim{ID: "c"}, nil)
+	var holder wire.Holder
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if h.Watch(&c.Member, WatchList{WatchOnly, lists[i%2]}, &holder, nil) != OK {
+			b.Fatal("refused")
+		}
+	}
+}
