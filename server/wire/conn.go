@@ -15,7 +15,6 @@ import (
 	"io"
 	"net"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -55,38 +54,22 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Conn is one server-side WebSocket connection (RFC 6455).
+// Conn is one server-side WebSocket connection (RFC 6455): a reader and a writer,
+// each with a lock and states of its own, and their common end. The writer's lock
+// may be held while the reader's is taken, and not the other way round.
 type Conn struct {
-	cfg    *Config // static, as the next three
+	// static
+	cfg    *Config
 	nc     net.Conn
 	raw    syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
 	budget *Budget         // nil: the peer may send as much as it likes
+	holder Holder
+
+	reader reader
 	writer writer
-	holder Holder // static
 
-	// owned by whoever reads
-	in         *Buffer // an incomplete frame, between reads; nil if none
-	message    *Buffer // the fragments of an incomplete message; nil if none
-	batch      *Batch  // the reader's
-	incomplete int     // memory that the account has of these
-	fragmented bool
-	binary     bool
-	lingering  bool // what is read does not matter any more
-
-	// static after Start; only where a loop reads
-	seat    int32
-	handler Handler
-	onEnd   func()
-
-	reading  sync.Mutex // held by the loop while it reads, and to take that from it
-	detached bool       // the loop reads no more; guarded by reading
-	pause    *pause     // while a loop does not read, for the budget; guarded by reading
-	hungUp   bool       // the peer was gone during a pause; guarded by reading
-
-	mu        sync.Mutex
-	loop      *loop         // that reads
-	finishing bool          // a goroutine has taken over from the loop, or will
-	awake     chan struct{} // closed when a pause is cut short; nil if nobody waits
+	handler Handler // static after Start
+	onEnd   func()  // likewise
 
 	inquiry atomic.Pointer[inquiry] // of CloseAsking
 }
@@ -94,6 +77,7 @@ type Conn struct {
 func newConn(nc net.Conn, raw syscall.RawConn, cfg *Config, budget *Budget) *Conn {
 	c := &Conn{cfg: cfg, nc: nc, raw: raw, budget: budget}
 	c.holder = cfg.Account.Open(func() { c.writer.cut(ErrHeld) })
+	c.reader = reader{conn: c, seat: -1}
 	c.writer = writer{cfg: cfg, nc: nc, raw: raw, conn: c}
 	return c
 }
@@ -106,7 +90,7 @@ func (c *Conn) Budget() *Budget { return c.budget }
 
 // Batch is for Sends made while Handler.Message runs: it is flushed when all
 // that was read together has been handled.
-func (c *Conn) Batch() *Batch { return c.batch }
+func (c *Conn) Batch() *Batch { return c.reader.batch }
 
 // Close queues a Close frame behind what is queued already and ends the
 // connection once that is written and the peer has answered, or after
@@ -128,60 +112,52 @@ func (c *Conn) close(end *CloseError) { c.writer.close(end) }
 // are any. It does not wait: ended is called when the network connection is
 // closed and no goroutine of the connection is left, nor any call to h.
 func (c *Conn) Start(h Handler, ended func()) {
+	c.handler, c.onEnd = h, ended
 	var l *loop
 	if c.cfg.Loops != nil && c.raw != nil {
 		l = c.cfg.Loops.pick()
 	}
-	if l != nil {
-		c.handler, c.onEnd, c.seat = h, ended, -1
-		c.mu.Lock()
-		c.loop = l
-		c.mu.Unlock()
-		if state, _ := c.writer.end(); state != open { // closed before it started
-			c.over()
-		}
-		c.join()
+	if l == nil {
+		go func() {
+			c.Serve(h)
+			c.finished()
+		}()
 		return
 	}
-	go func() {
-		c.Serve(h)
-		ended()
-		c.writer.release()
-	}()
+	c.reader.setLoop(l)
+	if state, _ := c.writer.end(); state != open { // closed before it started
+		c.over()
+	}
+	c.reader.join()
 }
 
-// join hands the connection to its loop.
-func (c *Conn) join() {
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	if c.detached {
-		return
-	}
-	early := c.in.len()
-	hold, err := c.handleEarly(c.handler)
-	err = c.finishHolds(hold, err, c.handler)
-	if err == nil {
-		err = c.loop.add(c, early)
-	}
-	if err != nil {
-		c.detach(err)
-	}
+// Serve reads the connection until it ends. It returns when the network
+// connection is closed and no goroutine of the connection is left.
+func (c *Conn) Serve(h Handler) {
+	c.handler = h
+	c.reader.batch = new(Batch)
+	c.finish(c.reader.serve())
 }
 
-// detach takes the connection from its loop, and ends it with err. The loop, or
-// who will be read by it, calls it.
-func (c *Conn) detach(err error) {
-	if c.leaveLoop(err) {
-		return
+// finished is the last step of the goroutine that ends the connection.
+func (c *Conn) finished() {
+	c.onEnd()
+	c.writer.release()
+}
+
+// stopLoop takes the connection from its loop, and ends it with err. The loop, or
+// the goroutine that would hand the connection to it, calls it.
+func (c *Conn) stopLoop(err error) {
+	if !c.leaveLoop(err) {
+		// It was closed while it was read. How the reading went on matters still.
+		c.writer.endedWith(err)
 	}
-	// It was closed while it was read. How the reading went on matters still.
-	c.writer.endedWith(err)
 }
 
 // over is called when the connection is closing or cut: it is not read for its
 // user any more.
 func (c *Conn) over() {
-	c.wake()
+	c.reader.wake()
 	c.leaveLoop(nil)
 }
 
@@ -189,9 +165,7 @@ func (c *Conn) over() {
 // that reads wakes up, reports the end, and then waits for the peer's Close. It
 // is called with the writer's mu held, so that linger sets its deadline later.
 func (c *Conn) interrupt() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.loop == nil {
+	if !c.reader.inLoop() {
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -200,36 +174,23 @@ func (c *Conn) interrupt() {
 // whether it is due to this call. The goroutine ends with the connection, and
 // calls onEnd.
 func (c *Conn) leaveLoop(err error) bool {
-	c.mu.Lock()
-	l := c.loop
-	first := l != nil && !c.finishing
-	c.finishing = c.finishing || first
-	c.mu.Unlock()
-	if !first {
-		return false
+	l, first := c.reader.leave()
+	if first {
+		go func() {
+			c.reader.takeOver()
+			l.remove(&c.reader)
+			c.reader.batch = new(Batch)
+			c.finish(err)
+			c.finished()
+		}()
 	}
-	go func() {
-		c.reading.Lock() // the loop may be at it
-		c.detached = true
-		c.reading.Unlock()
-		l.remove(c)
-		c.batch = new(Batch)
-		c.finish(c.handler, err)
-		c.onEnd()
-		c.writer.release()
-	}()
-	return true
+	return first
 }
 
-// Serve reads the connection until it ends. It returns when the network
-// connection is closed and no goroutine of the connection is left.
-func (c *Conn) Serve(h Handler) {
-	c.batch = new(Batch)
-	c.finish(h, c.serve(h))
-}
-
-// finish ends a connection that is read no more, for the reason err, if any.
-func (c *Conn) finish(h Handler, err error) {
+// finish ends a connection that is read no more, for the reason err,
+// if any.
+func (c *Conn) finish(err error) {
+	h := c.handler
 	var end *CloseError
 	switch {
 	case errors.As(err, &end):
@@ -242,7 +203,7 @@ func (c *Conn) finish(h Handler, err error) {
 		c.close(end)
 	case errors.Is(err, ErrClosed), errors.Is(err, ErrSlow), errors.Is(err, ErrHeld):
 	case isPanic(err):
-		c.forget() // some of it has been handled
+		c.reader.forget() // some of it has been handled
 		c.close(&CloseError{Code: CloseInternalError})
 	default:
 		c.writer.lost(err)
@@ -257,91 +218,7 @@ func (c *Conn) finish(h Handler, err error) {
 	c.writer.cut(nil)
 	c.inquired(false)
 	c.writer.wait()
-	c.forget()
-}
-
-// forget drops what has arrived of a message.
-func (c *Conn) forget() {
-	c.in.Free()
-	c.message.Free()
-	c.in, c.message = nil, nil
-	c.accountIncomplete()
-}
-
-// serve handles what arrives until the connection is over.
-func (c *Conn) serve(h Handler) error {
-	return guard(func() error {
-		defer c.batch.Flush()
-		early := c.in.len()
-		hold, err := c.handleEarly(h)
-		if err := c.finishHolds(hold, err, h); err != nil {
-			return err
-		}
-		if err := c.pay(early, time.Now()); err != nil {
-			return err
-		}
-		return c.read(func(p []byte) error {
-			c.batch.Begin()
-			hold, err := c.handle(p, h)
-			c.batch.End(c.cfg.Latency)
-			return c.finishHolds(hold, err, h)
-		})
-	})
-}
-
-// handleEarly handles what came together with the handshake.
-func (c *Conn) handleEarly(h Handler) (Hold, error) {
-	if c.in == nil {
-		return nil, nil
-	}
-	if c.batch == nil {
-		c.batch = new(Batch)
-	}
-	c.batch.Begin()
-	defer c.batch.End(c.cfg.Latency)
-	return c.handleGuarded(c.in.B, h)
-}
-
-// handleGuarded is handle, with a panic of the handler turned into an error.
-func (c *Conn) handleGuarded(p []byte, h Handler) (hold Hold, err error) {
-	err = guard(func() (err error) {
-		hold, err = c.handle(p, h)
-		return err
-	})
-	return hold, err
-}
-
-// handle handles the frames in p, which begins with the bytes of c.in if there
-// are any, and keeps what is left: an incomplete one, or all that follow the one
-// that failed, or holds.
-func (c *Conn) handle(p []byte, h Handler) (Hold, error) {
-	hold, err := c.handleFrames(p, h)
-	c.accountIncomplete()
-	return hold, err
-}
-
-// accountIncomplete accounts for what is held of incomplete messages.
-func (c *Conn) accountIncomplete() {
-	if n := c.in.cap() + c.message.cap(); n != c.incomplete {
-		c.holder.Add(n-c.incomplete, 0)
-		c.incomplete = n
-	}
-}
-
-func (c *Conn) handleFrames(p []byte, h Handler) (Hold, error) {
-	consumed, need, hold, err := c.frames(p, h)
-	had, rest := c.in, p[consumed:]
-	if had != nil && consumed == 0 && &p[0] == &had.B[0] {
-		had.B = p
-		return hold, err
-	}
-	c.in = nil
-	if len(rest) > 0 {
-		c.in = Borrow(partialSize(len(rest), need))
-		c.in.B = append(c.in.B, rest...)
-	}
-	had.Free()
-	return hold, err
+	c.reader.forget()
 }
 
 // linger reads on after the end was reported, so that closing the socket under
@@ -353,7 +230,7 @@ func (c *Conn) linger() {
 	if state != closing {
 		return
 	}
-	c.lingering = true
+	c.reader.lingering = true
 	_ = c.nc.SetDeadline(time.Now().Add(c.lingerTime()))
 	answered := c.writer.answered()
 	end, _ := why.(*CloseError)
@@ -361,11 +238,11 @@ func (c *Conn) linger() {
 	framing := end != nil && end.framing
 	if !answered && !framing {
 		err := guard(func() error {
-			if _, err := c.handleEarly(discard{}); err != nil {
+			if _, err := c.reader.handleEarly(discard{}); err != nil {
 				return err
 			}
-			return c.read(func(p []byte) error {
-				_, err := c.handle(p, discard{})
+			return c.reader.read(func(p []byte) error {
+				_, err := c.reader.handle(p, discard{})
 				return err
 			})
 		})
@@ -387,8 +264,8 @@ func (c *Conn) linger() {
 			_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 		}
 	}()
-	c.forget()
-	_ = c.read(func([]byte) error { return nil })
+	c.reader.forget()
+	_ = c.reader.read(func([]byte) error { return nil })
 	<-written
 }
 

@@ -81,7 +81,7 @@ func frameSize(length int) int {
 // place, and returns how many bytes they had. need is the size of the frame
 // that is incomplete behind them, where it is known. It stops behind a message that
 // holds.
-func (c *Conn) frames(p []byte, h Handler) (consumed, need int, hold Hold, err error) {
+func (r *reader) frames(p []byte, h Handler) (consumed, need int, hold Hold, err error) {
 	for {
 		rest := p[consumed:]
 		header, n, err := parseHeader(rest)
@@ -92,13 +92,13 @@ func (c *Conn) frames(p []byte, h Handler) (consumed, need int, hold Hold, err e
 			return consumed, 0, nil, nil
 		}
 		state := ws.StateServerSide
-		if c.fragmented {
+		if r.fragmented {
 			state = state.Set(ws.StateFragmented)
 		}
 		if err := ws.CheckHeader(header, state); err != nil {
 			return consumed, 0, nil, protocolError(CloseProtocolError, err.Error())
 		}
-		if !header.OpCode.IsControl() && header.Length > int64(c.cfg.MaxMessage-c.message.len()) {
+		if !header.OpCode.IsControl() && header.Length > int64(r.conn.cfg.MaxMessage-r.message.len()) {
 			return consumed, 0, nil, protocolError(CloseTooBig, "message too large")
 		}
 		size := n + int(header.Length)
@@ -108,33 +108,33 @@ func (c *Conn) frames(p []byte, h Handler) (consumed, need int, hold Hold, err e
 		payload := rest[n:size:size]
 		ws.Cipher(payload, header.Mask, 0)
 		consumed += size
-		if hold, err := c.frame(header, payload, h); hold != nil || err != nil {
+		if hold, err := r.frame(header, payload, h); hold != nil || err != nil {
 			return consumed, 0, hold, err
 		}
 	}
 }
 
 // frame handles one frame.
-func (c *Conn) frame(header ws.Header, payload []byte, h Handler) (Hold, error) {
+func (r *reader) frame(header ws.Header, payload []byte, h Handler) (Hold, error) {
 	switch header.OpCode {
 	case ws.OpPing:
-		if !c.budget.Packet(c.batch.Begun()) {
+		if !r.conn.budget.Packet(r.batch.Begun()) {
 			return nil, nil
 		}
 		// A peer that pings without reading the answers meets the outbox bound.
-		if err := c.Send(c.batch, Message{Payload: payload, control: ws.OpPong}); err != ErrClosed {
+		if err := r.conn.Send(r.batch, Message{Payload: payload, control: ws.OpPong}); err != ErrClosed {
 			return nil, err
 		}
 		return nil, nil
 	case ws.OpPong:
 		if string(payload) == inquiryPayload {
-			c.inquired(true)
+			r.conn.inquired(true)
 		}
-		heartbeat, asked := c.writer.pong(payload)
+		heartbeat, asked := r.conn.writer.pong(payload)
 		if heartbeat {
 			h.Pong()
 		} else if !asked {
-			c.budget.Packet(c.batch.Begun())
+			r.conn.budget.Packet(r.batch.Begun())
 		}
 		return nil, nil
 	case ws.OpClose:
@@ -142,30 +142,30 @@ func (c *Conn) frame(header ws.Header, payload []byte, h Handler) (Hold, error) 
 	}
 	if !header.Fin || header.OpCode == ws.OpContinuation {
 		if header.OpCode != ws.OpContinuation {
-			c.fragmented, c.binary = true, header.OpCode == ws.OpBinary
+			r.fragmented, r.binary = true, header.OpCode == ws.OpBinary
 		}
-		if c.message == nil {
-			c.message = Borrow(len(payload))
+		if r.message == nil {
+			r.message = Borrow(len(payload))
 		}
-		c.message.grow(len(payload))
-		c.message.B = append(c.message.B, payload...)
+		r.message.grow(len(payload))
+		r.message.B = append(r.message.B, payload...)
 		if !header.Fin {
 			if len(payload) == 0 {
-				c.budget.Packet(c.batch.Begun())
+				r.conn.budget.Packet(r.batch.Begun())
 			}
 			return nil, nil
 		}
-		whole := c.message
+		whole := r.message
 		defer whole.Free()
 		payload = whole.B[:len(whole.B):len(whole.B)]
-		c.fragmented, c.message = false, nil
+		r.fragmented, r.message = false, nil
 	} else {
-		c.binary = header.OpCode == ws.OpBinary
+		r.binary = header.OpCode == ws.OpBinary
 	}
-	if !c.binary && !utf8.Valid(payload) {
+	if !r.binary && !utf8.Valid(payload) {
 		return nil, protocolError(CloseInvalidPayload, "invalid UTF-8")
 	}
-	hold, err := h.Message(payload, c.binary)
+	hold, err := h.Message(payload, r.binary)
 	if err != nil {
 		return nil, handlerError(err)
 	}

@@ -79,11 +79,11 @@ func hear(b []byte, step int) heard {
 		n := min(step, len(b))
 		// As read does: behind what is left of an incomplete frame.
 		borrowed := Borrow(readSize)
-		into := c.behind(borrowed.B)
+		into := c.reader.behind(borrowed.B)
 		n = min(n, cap(into)-len(into))
 		into = append(into, b[:n]...)
 		b = b[n:]
-		if _, err := c.handle(into, &h); err != nil {
+		if _, err := c.reader.handle(into, &h); err != nil {
 			h.end = err.Error()
 		}
 		borrowed.Free()

@@ -14,34 +14,34 @@ func (h Hold) Wait() {
 }
 
 // finishHolds waits where there is a Hold, and handles what was read together
-// with the message that asked for it. c.reading is held, or nobody else reads.
-func (c *Conn) finishHolds(hold Hold, err error, h Handler) error {
+// with the message that asked for it.
+func (r *reader) finishHolds(hold Hold, err error) error {
 	for err == nil && hold != nil {
-		if c.batch == nil {
-			c.batch = new(Batch)
+		if r.batch == nil {
+			r.batch = new(Batch)
 		}
 		err = guard(func() error { hold(); return nil })
-		c.batch.Flush()
+		r.batch.Flush()
 		if err == nil {
-			hold, err = c.handleEarly(h)
+			hold, err = r.handleEarly(r.conn.handler)
 		}
 	}
 	return err
 }
 
 // hold takes the connection from its loop until a Hold is over that was asked
-// for by one of n bytes. c.reading is held; the goroutine releases it.
-func (c *Conn) hold(hold Hold, n int) {
-	c.loop.remove(c)
-	c.batch = new(Batch)
+// for by one of n bytes. The loop calls it; takeOver waits for the goroutine.
+func (r *reader) hold(l *loop, hold Hold, n int) {
+	r.become(holding)
+	l.remove(r)
+	r.batch = new(Batch)
 	go func() {
-		err := c.finishHolds(hold, nil, c.handler)
+		err := r.finishHolds(hold, nil)
 		if err == nil {
-			err = c.loop.add(c, n)
+			err = l.add(r, n)
 		}
-		c.reading.Unlock()
 		if err != nil {
-			c.detach(err)
+			r.stop(err)
 		}
 	}()
 }

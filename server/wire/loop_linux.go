@@ -43,8 +43,8 @@ type loop struct {
 // A seat is where a loop finds the connection that an event is about. What is
 // left over from a former connection has another turn.
 type seat struct {
-	conn *Conn
-	turn int32
+	reader *reader
+	turn   int32
 }
 
 // pick returns the loop for the next connection, or nil if the system has none
@@ -119,26 +119,27 @@ func (l *loop) run() {
 			panic(fmt.Sprintf("epoll_wait: %v", failed)) // not with arguments like ours
 		}
 		for i := range l.events[:n] {
-			if c := l.at(&l.events[i]); c != nil {
-				l.ready(c, l.events[i].Events)
+			if r := l.at(&l.events[i]); r != nil {
+				l.ready(r, l.events[i].Events)
 			}
 		}
 	}
 }
 
-// at returns the connection that an event is about, or nil if it has left.
-func (l *loop) at(e *syscall.EpollEvent) *Conn {
+// at returns the reader of the connection that an event is about, or nil if that
+// has left.
+func (l *loop) at(e *syscall.EpollEvent) *reader {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := &l.seats[e.Fd]; s.turn == e.Pad {
-		return s.conn
+		return s.reader
 	}
 	return nil
 }
 
 // add seats a connection and has the loop read it from now on, once its budget
-// has paid for n bytes that were read elsewhere. c.reading is held.
-func (l *loop) add(c *Conn, n int) error {
+// has paid for n bytes that were read elsewhere. The goroutine that reads calls it.
+func (l *loop) add(r *reader, n int) error {
 	l.mu.Lock()
 	if len(l.free) == 0 {
 		l.free = append(l.free, int32(len(l.seats)))
@@ -146,37 +147,37 @@ func (l *loop) add(c *Conn, n int) error {
 	}
 	i := l.free[len(l.free)-1]
 	l.free = l.free[:len(l.free)-1]
-	l.seats[i].conn = c
+	l.seats[i].reader = r
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: i, Pad: l.seats[i].turn}
-	c.seat = i
+	r.seat = i
 	l.mu.Unlock()
 
-	err := l.control(c, syscall.EPOLL_CTL_ADD, &event)
+	err := l.control(r.conn, syscall.EPOLL_CTL_ADD, &event)
 	if err != nil {
-		l.leave(c)
+		l.leave(r)
 		return err
 	}
-	return l.pay(c, n, time.Now())
+	return l.handBack(r, n, time.Now())
 }
 
 // remove has the loop forget a connection.
-func (l *loop) remove(c *Conn) {
-	if c.pause != nil {
-		l.pauses.Stop(&c.pause.deadline)
+func (l *loop) remove(r *reader) {
+	if r.pause != nil {
+		l.pauses.Stop(&r.pause.deadline)
 	}
-	_ = l.control(c, syscall.EPOLL_CTL_DEL, &syscall.EpollEvent{}) // fails if it is closed, which removes it too
-	l.leave(c)
+	_ = l.control(r.conn, syscall.EPOLL_CTL_DEL, &syscall.EpollEvent{}) // fails if it is closed, which removes it too
+	l.leave(r)
 }
 
-func (l *loop) leave(c *Conn) {
+func (l *loop) leave(r *reader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.seat < 0 {
+	if r.seat < 0 {
 		return // it never had one
 	}
-	l.seats[c.seat] = seat{turn: l.seats[c.seat].turn + 1}
-	l.free = append(l.free, c.seat)
-	c.seat = -1
+	l.seats[r.seat] = seat{turn: l.seats[r.seat].turn + 1}
+	l.free = append(l.free, r.seat)
+	r.seat = -1
 }
 
 // control calls epoll_ctl(2) with the connection's file descriptor, which
@@ -192,34 +193,32 @@ func (l *loop) control(c *Conn, op int, event *syscall.EpollEvent) error {
 }
 
 // ready reads a connection once and handles what came.
-func (l *loop) ready(c *Conn, events uint32) {
-	c.reading.Lock()
-	if c.detached || c.pause != nil && !l.cutShort(c, events) {
-		c.reading.Unlock()
+func (l *loop) ready(r *reader, events uint32) {
+	if !r.claim(looped) && !l.cutShort(r, events) {
 		return
 	}
-	into := c.behind(l.buf[:])
+	c := r.conn
+	into := r.behind(l.buf[:])
 	n, err := l.read.from(c, into[len(into):cap(into)])
+	begun := time.Time{}
 	if n > 0 {
-		c.batch = &l.batch
+		r.batch = &l.batch
 		l.batch.Begin()
-		begun := l.batch.Begun()
+		begun = l.batch.Begun()
 		var hold Hold
-		hold, err = c.handleGuarded(into[:len(into)+n], c.handler)
+		hold, err = r.handleGuarded(into[:len(into)+n], c.handler)
 		l.batch.End(c.cfg.Latency)
 		if hold != nil {
-			c.hold(hold, n)
+			r.hold(l, hold, n)
 			return
 		}
-		if err == nil {
-			err = l.pay(c, n, begun)
-		}
+	}
+	if err == nil {
+		err = l.handBack(r, n, begun)
 	}
 	if err != nil {
-		c.detached = true // now, and not only once the goroutine that ends it has its turn
-		c.detach(err)
+		r.stop(err)
 	}
-	c.reading.Unlock()
 }
 
 // readOp is an attempt to read without waiting.

@@ -142,17 +142,17 @@ func TestLoopsStaleEvent(t *testing.T) {
 	var own Loops
 	defer own.Close()
 	l := own.pick()
-	seat := func(c *Conn) syscall.EpollEvent {
-		if err := l.add(c, 0); err != nil {
+	seat := func(r *reader) syscall.EpollEvent {
+		if err := l.add(r, 0); err != nil {
 			t.Fatal(err)
 		}
-		return syscall.EpollEvent{Fd: c.seat, Pad: l.seats[c.seat].turn}
+		return syscall.EpollEvent{Fd: r.seat, Pad: l.seats[r.seat].turn}
 	}
-	conn := func() *Conn {
+	conn := func() *reader {
 		server, client := dialTCP(t)
 		t.Cleanup(func() { server.Close(); client.Close() })
 		c, _ := upgrade(t, limits(), server, client)
-		return c
+		return &c.reader
 	}
 	former, next := conn(), conn()
 	stale := seat(former)

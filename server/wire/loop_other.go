@@ -13,7 +13,7 @@ func (ls *Loops) Close() {}
 
 func (ls *Loops) pick() *loop { return nil }
 
-func (l *loop) add(*Conn, int) error { return ErrClosed }
-func (l *loop) remove(*Conn)         {}
+func (l *loop) add(*reader, int) error { return ErrClosed }
+func (l *loop) remove(*reader)         {}
 
 type pause struct{}

@@ -7,8 +7,8 @@ import "time"
 
 // pay charges n bytes that were read at the time read, and waits until the budget
 // is no debt any more. Whoever reads the connection on a goroutine calls it.
-func (c *Conn) pay(n int, read time.Time) error {
-	pause, over := c.budget.Settle(n, read)
+func (r *reader) pay(n int, read time.Time) error {
+	pause, over := r.conn.budget.Settle(n, read)
 	switch {
 	case over:
 		return errOverRate
@@ -16,10 +16,10 @@ func (c *Conn) pay(n int, read time.Time) error {
 		return nil
 	}
 	awake := make(chan struct{})
-	c.mu.Lock()
-	c.awake = awake
-	c.mu.Unlock()
-	if state, _ := c.writer.end(); state == cut || state == closing && !c.lingering {
+	r.mu.Lock()
+	r.awake = awake
+	r.mu.Unlock()
+	if state, _ := r.conn.writer.end(); state == cut || state == closing && !r.lingering {
 		return nil // the next read tells
 	}
 	timer := time.NewTimer(pause)
@@ -32,11 +32,11 @@ func (c *Conn) pay(n int, read time.Time) error {
 }
 
 // wake cuts a pause short, since the connection ends.
-func (c *Conn) wake() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.awake != nil {
-		close(c.awake)
-		c.awake = nil
+func (r *reader) wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.awake != nil {
+		close(r.awake)
+		r.awake = nil
 	}
 }

@@ -7,67 +7,87 @@ import (
 
 // pause is the time for which a loop does not read a connection.
 type pause struct {
-	conn     *Conn
+	reader   *reader
+	loop     *loop
 	deadline Deadline
 }
 
 // hangUp is what epoll tells of a connection that its peer has reset, or closed.
 const hangUp = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 
-// pay charges n bytes that were read at the time read, and has the loop not read
-// the connection until the budget is no debt any more. c.reading is held.
-func (l *loop) pay(c *Conn, n int, read time.Time) error {
-	d, over := c.budget.Settle(n, read)
+// handBack charges n bytes that were read at the time read, and has the loop read
+// the connection again: now, or once the budget is no debt any more. The goroutine
+// that reads calls it, and does not any more then.
+func (l *loop) handBack(r *reader, n int, read time.Time) error {
+	d, over := time.Duration(0), false
+	if n > 0 {
+		d, over = r.conn.budget.Settle(n, read)
+	}
 	switch {
 	case over:
 		return errOverRate
 	case d == 0:
+		r.become(looped)
 		return nil
-	case c.hungUp:
+	case r.hungUp:
 		return errEOF // nobody is there whom to slow down
 	}
-	if err := l.watch(c, syscall.EPOLLRDHUP); err != nil {
+	if err := l.watch(r, syscall.EPOLLRDHUP); err != nil {
 		return err
 	}
-	c.pause = &pause{conn: c}
-	l.pauses.Set(&c.pause.deadline, read.Add(d), c.pause)
+	p := &pause{reader: r, loop: l}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pause = p
+	r.set(paused)
+	l.pauses.Set(&p.deadline, read.Add(d), p)
 	return nil
 }
 
 // watch sets what the loop waits for on a connection.
-func (l *loop) watch(c *Conn, events uint32) error {
+func (l *loop) watch(r *reader, events uint32) error {
 	l.mu.Lock()
-	event := syscall.EpollEvent{Events: events, Fd: c.seat, Pad: l.seats[c.seat].turn}
+	event := syscall.EpollEvent{Events: events, Fd: r.seat, Pad: l.seats[r.seat].turn}
 	l.mu.Unlock()
-	return l.control(c, syscall.EPOLL_CTL_MOD, &event)
+	return l.control(r.conn, syscall.EPOLL_CTL_MOD, &event)
 }
 
 // Expired ends the pause.
 func (p *pause) Expired(time.Time) {
-	c := p.conn
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	if c.detached || c.pause != p {
+	r := p.reader
+	if !r.claimPaused(p) {
 		return
 	}
-	if err := c.loop.resume(c); err != nil {
-		c.detach(err)
+	if err := p.loop.watch(r, syscall.EPOLLIN); err != nil {
+		r.stop(err)
+		return
 	}
+	r.become(looped)
 }
 
-// cutShort ends the pause of a connection whose peer is gone. What it sent last
-// may be a goodbye, so that as much as one read takes is still handled.
-func (l *loop) cutShort(c *Conn, events uint32) bool {
-	if events&hangUp == 0 {
-		return false // from before the pause
+// claimPaused is claim for the pause p, or for any if that is nil.
+func (r *reader) claimPaused(p *pause) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state != paused || p != nil && r.pause != p {
+		return false
 	}
-	c.hungUp = true
-	l.pauses.Stop(&c.pause.deadline)
-	return l.resume(c) == nil
+	r.state = reading
+	return true
 }
 
-// resume has the loop read the connection again. c.reading is held.
-func (l *loop) resume(c *Conn) error {
-	c.pause = nil
-	return l.watch(c, syscall.EPOLLIN)
+// cutShort ends the pause of a connection whose peer is gone, and makes the caller
+// the goroutine that reads. What the peer sent last may be a goodbye, so that as
+// much as one read takes is still handled.
+func (l *loop) cutShort(r *reader, events uint32) bool {
+	if events&hangUp == 0 || !r.claimPaused(nil) { // the event is from before the pause
+		return false
+	}
+	r.hungUp = true
+	l.pauses.Stop(&r.pause.deadline)
+	if err := l.watch(r, syscall.EPOLLIN); err != nil {
+		r.stop(err)
+		return false
+	}
+	return true
 }

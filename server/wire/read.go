@@ -9,9 +9,9 @@ import (
 // readSize is the size of the buffer that is borrowed for each read.
 const readSize = 16 << 10
 
-// read calls handle with what arrives, appended to c.in, until either fails. In
+// read calls handle with what arrives, appended to r.in, until either fails. In
 // between it waits for as long as the budget says.
-func (c *Conn) read(handle func([]byte) error) error {
+func (r *reader) read(handle func([]byte) error) error {
 	var (
 		borrowed *Buffer
 		into     []byte
@@ -22,7 +22,7 @@ func (c *Conn) read(handle func([]byte) error) error {
 	// connection that waits holds none.
 	ready := func(fd uintptr) bool {
 		borrowed = Borrow(readSize)
-		into = c.behind(borrowed.B)
+		into = r.behind(borrowed.B)
 		for {
 			n, err = syscall.Read(descriptor(fd), into[len(into):cap(into)])
 			if err != syscall.EINTR {
@@ -37,8 +37,8 @@ func (c *Conn) read(handle func([]byte) error) error {
 		return true
 	}
 	for {
-		if c.raw != nil {
-			if werr := c.raw.Read(ready); werr != nil {
+		if r.conn.raw != nil {
+			if werr := r.conn.raw.Read(ready); werr != nil {
 				return werr
 			}
 			if err == nil && n == 0 {
@@ -46,8 +46,8 @@ func (c *Conn) read(handle func([]byte) error) error {
 			}
 		} else {
 			borrowed = Borrow(readSize)
-			into = c.behind(borrowed.B)
-			n, err = c.nc.Read(into[len(into):cap(into)])
+			into = r.behind(borrowed.B)
+			n, err = r.conn.nc.Read(into[len(into):cap(into)])
 			if err == io.EOF {
 				err = errEOF
 			}
@@ -59,7 +59,7 @@ func (c *Conn) read(handle func([]byte) error) error {
 		borrowed.Free()
 		borrowed = nil
 		if err == nil {
-			err = c.pay(n, read)
+			err = r.pay(n, read)
 		}
 		if err != nil {
 			return err
@@ -72,29 +72,29 @@ func (c *Conn) read(handle func([]byte) error) error {
 const maxMoved = readSize / 2
 
 // behind returns where to read to, so that what is read follows the incomplete
-// frame in c.in: in buf, to which the frame is copied if it is short, so that
-// much can be read at once; else in c.in.
-func (c *Conn) behind(buf []byte) []byte {
+// frame in r.in: in buf, to which the frame is copied if it is short, so that
+// much can be read at once; else in r.in.
+func (r *reader) behind(buf []byte) []byte {
 	switch {
-	case c.in == nil:
+	case r.in == nil:
 		return buf[:0]
-	case len(c.in.B) <= maxMoved:
-		return append(buf[:0], c.in.B...)
+	case len(r.in.B) <= maxMoved:
+		return append(buf[:0], r.in.B...)
 	default:
-		return c.grow()
+		return r.grow()
 	}
 }
 
-// grow makes room for more of the incomplete frame in c.in.
-func (c *Conn) grow() []byte {
-	if b := c.in; len(b.B) == cap(b.B) {
+// grow makes room for more of the incomplete frame in r.in.
+func (r *reader) grow() []byte {
+	if b := r.in; len(b.B) == cap(b.B) {
 		need := 0
 		if h, n, _ := parseHeader(b.B); n > 0 {
 			need = n + int(h.Length)
 		}
 		b.grow(partialSize(len(b.B), need) - len(b.B))
 	}
-	return c.in.B
+	return r.in.B
 }
 
 // partialSize is the capacity for an incomplete frame of which have bytes have

@@ -60,8 +60,8 @@ func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config, budget *Budget
 	c := newConn(nc, raw, cfg, budget)
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ := rw.Reader.Peek(n)
-		c.in = Borrow(n)
-		c.in.B = append(c.in.B, early...)
+		c.reader.in = Borrow(n)
+		c.reader.in.B = append(c.reader.in.B, early...)
 	}
 	return c, nil
 }
