@@ -8,7 +8,7 @@ import (
 )
 
 // An Account is of all memory that is held for and from clients. Past its limit,
-// relays to clients for whom something waits already are refused, and the one
+// relays to clients who do not take what waits for them are refused, and the one
 // that holds most of what it caused itself is ended: what others sent to a client
 // never ends it. A nil Account has no limit.
 type Account struct {

@@ -91,8 +91,8 @@ func (w *writer) fits(size int, receipt *Receipt) bool {
 	if receipt == nil {
 		return used+w.queue.growth(size) <= most
 	}
-	if w.cfg.Account.Full() {
-		return false
+	if w.activity == stalled && w.cfg.Account.Full() {
+		return false // where the peer takes what it gets, nothing is held
 	}
 	if used+size <= most/4 {
 		return true
