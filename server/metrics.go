@@ -109,6 +109,11 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	count(limitedDesc, s.gate.addresses.refused.Load(), "address")
 	count(limitedDesc, s.limits.Refused(), "message")
 	held := s.hub.Held()
+	if s.cluster != nil {
+		relays, bytes := s.cluster.Held()
+		held.Relays, held.Bytes = held.Relays+int64(relays), held.Bytes+bytes
+		held.Expired += s.cluster.Totals().HeldExpired
+	}
 	gauge(awayDesc, float64(held.Away))
 	gauge(heldDesc, float64(held.Relays))
 	gauge(heldBytesDesc, float64(held.Bytes))

@@ -194,11 +194,10 @@ func (s *Server) newHub() {
 			Prefix:      s.opts.RedisPrefix,
 			Name:        s.opts.NodeID,
 			Presence:    s.opts.Presence,
+			Grace:       s.opts.ReconnectGrace,
 			Log:         s.log,
 		})
 		opts.Cluster = s.cluster
-		// The others take a user whose connection broke for gone, so this one does.
-		opts.Grace = 0
 	}
 	s.hub = hub.New(opts)
 	if s.cluster != nil {

@@ -57,7 +57,10 @@ type Options struct {
 	// Presence: everybody is told of everybody. It must be the same for all
 	// instances. Without it instances tell each other only what they must.
 	Presence bool
-	Log      *slog.Logger
+	// Grace is how long a user is away; 0: not at all. It should be the same for all
+	// instances.
+	Grace time.Duration
+	Log   *slog.Logger
 }
 
 // A Cluster is this instance's part in it. Make it with New.
@@ -93,6 +96,8 @@ type Cluster struct {
 	redis      *redis.Options // of the last session
 	instance   string         // of the last session
 	generation string         // of what Redis held then
+	// dead are instances whose leases have ended, and since when that is known.
+	dead map[string]time.Time
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -120,6 +125,8 @@ func New(opts Options) *Cluster {
 	c.relays.open = make(map[uint64]*relay)
 	c.relays.out = make(map[string][][]byte)
 	c.relays.instances = make(map[string]string)
+	c.relays.dead = make(map[string]bool)
+	c.relays.fences = make(map[fence]refusal)
 	return c
 }
 

@@ -48,11 +48,11 @@ func startTwo(t *testing.T, presence bool) (a, b *Cluster) {
 func (c *Cluster) testClaim(t *testing.T, asked hub.Claim, outcome func(code hub.Outcome) hub.Outcome) (*client, hub.Outcome) {
 	t.Helper()
 	p := c.testUser(t, "")
-	return p, c.Claim(&p.Member, asked, func(epoch uint64) hub.Outcome {
+	return p, c.Claim(&p.Member, asked, func(turn hub.Turn) hub.Outcome {
 		if outcome != nil {
 			return outcome(hub.OK)
 		}
-		asked.Epoch = epoch
+		asked.Turn = turn
 		return c.Hub.Bind(&p.Member, asked, nil)
 	})
 }
@@ -197,7 +197,7 @@ func TestRestartKeepsClaims(t *testing.T) {
 	for range 2 {
 		q := c.testUser(t, "")
 		go func() {
-			done <- c.Claim(&q.Member, hub.Claim{ID: "x", Guarded: true}, func(uint64) hub.Outcome { return hub.OK })
+			done <- c.Claim(&q.Member, hub.Claim{ID: "x", Guarded: true}, func(hub.Turn) hub.Outcome { return hub.OK })
 		}()
 	}
 	rig.Eventually(t, "two claims", func() bool { return len(c.openClaims()) == 2 })
@@ -219,7 +219,7 @@ func TestRestartKeepsClaims(t *testing.T) {
 		t.Errorf("queued, after one has given up: %v", list)
 	}
 	for _, epoch := range c.openClaims() {
-		c.commit("x", epoch)
+		c.commit("x", epoch, false)
 	}
 	for range 2 {
 		if code := <-done; code != hub.OK {

@@ -29,6 +29,10 @@ const (
 	kindAgain   = "a" // a claim by who joins anew, for a name that it had
 	kindKey     = "k"
 	kindRelease = "d"
+	kindAway    = "w" // the name's user is away
+	kindTwo     = "v" // a takeover was by another device
+	kindOne     = "o" // it was by the same
+	kindFormer  = "f" // behind it comes a claim, for a name that an instance had which lives
 )
 
 // A change of the directory.
@@ -51,7 +55,8 @@ type changes struct {
 // A claim is a registration that waits for its turn.
 type claim struct {
 	change
-	commit func(epoch uint64) hub.Outcome
+	former string // as in hub.Turn
+	commit func(hub.Turn) hub.Outcome
 	done   chan hub.Outcome // has room for one
 }
 
@@ -63,7 +68,7 @@ const maxChanges = 256
 // turn among all instances. It waits for that, not longer than some seconds;
 // Unavailable says that it took too long, and InvalidProof that the name is
 // guarded. commit is called at most once, and not after Claim has returned.
-func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64) hub.Outcome) hub.Outcome {
+func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(hub.Turn) hub.Outcome) hub.Outcome {
 	if u := m.User(); u != nil && u.ID == asked.ID {
 		return c.claimAgain(u, asked.Key, commit)
 	}
@@ -73,7 +78,7 @@ func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64
 		c.registering.Add(1)
 		defer c.registering.Done()
 		c.changing.RUnlock()
-		return commit(epoch)
+		return commit(hub.Turn{Epoch: epoch})
 	}
 	waiting := &claim{
 		change: change{kind: kindClaim, name: asked.ID, epoch: epoch, key: asked.Key},
@@ -110,12 +115,21 @@ func (c *Cluster) Claim(m *hub.Member, asked hub.Claim, commit func(epoch uint64
 }
 
 // claimAgain registers a member anew with the name that it has.
-func (c *Cluster) claimAgain(u *hub.User, key string, commit func(epoch uint64) hub.Outcome) hub.Outcome {
-	code := commit(u.Epoch)
+func (c *Cluster) claimAgain(u *hub.User, key string, commit func(hub.Turn) hub.Outcome) hub.Outcome {
+	code := commit(hub.Turn{Epoch: u.Epoch})
 	if code == hub.OK && key != "" {
 		c.enqueue(change{kind: kindKey, name: u.ID, epoch: u.Epoch, key: key})
 	}
 	return code
+}
+
+// former takes note of which instance had the name of a claim.
+func (c *Cluster) former(epoch uint64, instance string) {
+	c.changes.mu.Lock()
+	defer c.changes.mu.Unlock()
+	if waiting := c.changes.claims[epoch]; waiting != nil {
+		waiting.former = strings.Clone(instance)
+	}
 }
 
 // takeClaim returns the claim, once.
@@ -130,11 +144,11 @@ func (c *Cluster) takeClaim(epoch uint64) *claim {
 // commit carries out a claim whose turn it is. Who has given up, or cannot have
 // the name after all, leaves it again: to the client of ours that had it, who
 // was not told that it was to lose it.
-func (c *Cluster) commit(name string, epoch uint64) {
+func (c *Cluster) commit(name string, epoch uint64, returned bool) {
 	waiting := c.takeClaim(epoch)
 	code := hub.Unavailable
 	if waiting != nil {
-		code = waiting.commit(epoch)
+		code = waiting.commit(hub.Turn{Epoch: epoch, Returned: returned, Former: waiting.former})
 		waiting.done <- code
 	}
 	if code == hub.OK {
@@ -170,7 +184,7 @@ func (c *Cluster) refused(list []string) {
 func (c *Cluster) commitAlone() {
 	for _, epoch := range c.openClaims() {
 		if waiting := c.takeClaim(epoch); waiting != nil {
-			waiting.done <- waiting.commit(epoch)
+			waiting.done <- waiting.commit(hub.Turn{Epoch: epoch})
 		}
 	}
 }
@@ -198,16 +212,38 @@ func (c *Cluster) Released(u *hub.User) {
 	c.enqueue(change{kind: kindRelease, name: u.ID, epoch: u.Epoch})
 }
 
-// enqueue queues a change, where there is somebody to tell; whoever joins
-// begins with what is then.
-func (c *Cluster) enqueue(ch change) {
+// Left takes note that a user of ours is away.
+func (c *Cluster) Left(u *hub.User) {
+	c.enqueue(change{kind: kindAway, name: u.ID, epoch: u.Epoch})
+}
+
+// Settled has all instances told the verdict on a takeover. Without presence nobody
+// waits for it.
+func (c *Cluster) Settled(u *hub.User, two bool) bool {
+	if !c.Presence {
+		return false
+	}
+	ch := change{kind: kindOne, name: u.ID, epoch: u.Epoch, key: u.Instance}
+	if two {
+		ch.kind = kindTwo
+	}
+	if ch.key == "" {
+		ch.key = c.process
+	}
+	return c.enqueue(ch)
+}
+
+// enqueue queues a change, where there is somebody to tell, and reports whether there
+// is; whoever joins begins with what is then.
+func (c *Cluster) enqueue(ch change) bool {
 	if c.current() == nil {
-		return
+		return false
 	}
 	c.changes.mu.Lock()
 	c.changes.queue = append(c.changes.queue, ch)
 	c.changes.mu.Unlock()
 	c.kick()
+	return true
 }
 
 // takeChanges takes changes from the queue, in their order.
@@ -260,6 +296,9 @@ func parseHolder(value string) (h holder, ok bool) {
 	return h, err == nil && h.process() != ""
 }
 
+// registration is what the directory says of who is away.
+func (h *holder) registration() string { return h.instance + " " + strconv.FormatUint(h.epoch, 10) }
+
 // process is what all instances have in common that a process was, one after
 // the other, and with the epoch tells a registration from all others: it stays
 // the same when its process joins anew.
@@ -272,6 +311,11 @@ func processOf(instance string) string {
 // is reports whether u is the registration that h says.
 func (h *holder) is(u *hub.User) bool {
 	return u != nil && u.Instance != "" && u.Instance == h.process() && u.Epoch == h.epoch
+}
+
+// isOurs reports whether u, a user of this instance, is the registration that h says.
+func (h *holder) isOurs(u *hub.User) bool {
+	return u != nil && u.Instance == "" && u.Epoch == h.epoch
 }
 
 // user is the holder of a name as the hub knows it. It keeps nothing of the message
@@ -296,6 +340,7 @@ func (e *elsewhere) Over() bool { return false }
 
 func (c *Cluster) namesKey() string      { return c.Prefix + "names" }
 func (c *Cluster) nodesKey() string      { return c.Prefix + "nodes" }
+func (c *Cluster) awayKey() string       { return c.Prefix + "away" }
 func (c *Cluster) versionsKey() string   { return c.Prefix + "versions" }
 func (c *Cluster) generationKey() string { return c.Prefix + "generation" }
 

@@ -13,6 +13,15 @@
 // All relays to one name go along one lane, in their order: while some are on
 // their way to where the name was before, what comes next waits for them.
 //
+// A user whose connection broke is away, and keeps its name for the grace, also
+// when its instance ends meanwhile. What is sent to it is held in the lanes of the
+// senders' instances (held.go) until the directory says that it is back, or gone. The
+// script that changes the directory decides whether a claim is a return, of which
+// nobody is told, or a takeover. A takeover asks the former connection, and its
+// instance has all others told if there were two devices. That instance also hands
+// over what the former connection has not acknowledged, and says when that is all: so
+// long the new one keeps what comes from the others.
+//
 // An instance serves under a lease. It renews it once a second, and stops
 // serving by itself before it ends: relays and registrations then wait until
 // it has joined anew, or until it is clear that Redis cannot be reached, upon

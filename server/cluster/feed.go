@@ -10,7 +10,11 @@ import (
 // The feed is what the scripts publish: `version count changes`, where version
 // is that of the last of them, and each change has five fields, every one as
 // `length:bytes`: kind, name, instance, epoch, key. The kinds are those of changes,
-// except that a claim is a claim, however it was guarded.
+// except that a claim is a claim, however it was guarded, or a claim again, where
+// who had the name was away. A verdict on a takeover has the instance that gives it,
+// the epoch of the registration that it is about, and the process of that as its key.
+// Before a claim for a name that another instance has which lives stands that instance,
+// as the key of a change of its own.
 //
 // Neighbouring releases read each other's feed, so it stays as it is;
 // testdata/feed.txt holds the bytes. A change of an unknown kind is skipped: a
@@ -49,14 +53,32 @@ func (s *session) apply(payload string) error {
 // change applies one change.
 func (s *session) change(f *fed) {
 	c := s.c
-	if f.process() == c.process {
-		// The rest of what we did ourselves is done.
-		if f.kind == kindClaim && f.instance == s.instance {
-			c.commit(f.name, f.epoch)
+	known := c.Hub.Find([]byte(f.name))
+	if f.kind == kindTwo || f.kind == kindOne {
+		instance := f.key
+		if instance == c.process {
+			instance = ""
+		}
+		c.Hub.Settle(f.name, instance, f.epoch, f.kind == kindTwo)
+		return
+	}
+	if f.kind == kindFormer {
+		switch s.instance {
+		case f.instance:
+			c.former(f.epoch, f.key)
+		case f.key:
+			s.reports = f.holder
 		}
 		return
 	}
-	known := c.Hub.Find([]byte(f.name))
+	if f.process() == c.process {
+		// The rest of what we did ourselves is done.
+		if f.instance == s.instance && (f.kind == kindClaim || f.kind == kindAgain && !f.isOurs(known)) {
+			c.commit(f.name, f.epoch, f.kind == kindAgain)
+			c.relays.wake(c, f.name)
+		}
+		return
+	}
 	same := f.is(known)
 	switch f.kind {
 	case kindClaim, kindAgain:
@@ -66,10 +88,14 @@ func (s *session) change(f *fed) {
 			return
 		}
 		u := c.user(f.name, f.holder)
-		c.Hub.BindRemote(u, f.kind == kindAgain && known != nil && known.Instance == u.Instance)
+		c.Hub.BindRemote(u, f.kind == kindAgain && (c.Grace > 0 || known != nil && known.Instance == u.Instance))
 		if !c.Presence { // only that our user lost the name concerns us
-			c.Hub.UnbindRemote(u)
+			c.Hub.ForgetRemote(u)
 		}
+		if s.reports.instance == f.instance && s.reports.epoch == f.epoch {
+			c.relays.report(c, f)
+		}
+		c.relays.wake(c, f.name)
 	case kindKey:
 		if same {
 			known.SetKey(strings.Clone(f.key))
@@ -78,6 +104,7 @@ func (s *session) change(f *fed) {
 		if same {
 			c.Hub.UnbindRemote(known)
 		}
+		c.relays.wake(c, f.name)
 	default:
 		c.Log.Debug("change of an unknown kind skipped", "node", c.Name, "instance", f.instance, "kind", f.kind)
 	}

@@ -56,6 +56,24 @@ func TestGoldenFeed(t *testing.T) {
 		{"claim again", change(changed(kindAgain, "eve", 4, "k"))},
 		{"key", change(changed(kindKey, "eve", 4, "another key"))},
 		{"release", change(changed(kindRelease, "eve", 4, ""))},
+		{"claim by a user who is away", change(changed(kindClaim, "ann", 5, ""), changed(kindAway, "ann", 5, ""), changed(kindClaim, "ann", 6, "k"))},
+		{"claim of a name that another instance has", func() error {
+			if err := s.redis.Set(ctx, c.leaseOf("m.OTHER.X"), "m", 0).Err(); err != nil {
+				return err
+			}
+			if err := s.redis.HSet(ctx, c.namesKey(), "eve", "m.OTHER.X 7 ").Err(); err != nil {
+				return err
+			}
+			return change(changed(kindClaim, "eve", 8, ""))()
+		}},
+		{"claim of a name whose instance is gone", func() error {
+			if err := s.redis.HSet(ctx, c.namesKey(), "eve", "m.GONE.X 7 ").Err(); err != nil {
+				return err
+			}
+			return change(changed(kindClaim, "eve", 9, ""))()
+		}},
+		{"verdicts", change(changed(kindTwo, "eve", 9, "n.ABCDEFGH"), changed(kindOne, "ann", 6, "n.ABCDEFGH"))},
+		{"releases", change(changed(kindRelease, "ann", 6, ""), changed(kindRelease, "eve", 9, ""))},
 		{"end of a lease", func() error {
 			if err := s.redis.Del(ctx, s.leaseKey()).Err(); err != nil {
 				return err

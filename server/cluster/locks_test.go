@@ -48,7 +48,7 @@ func TestNoLockIsHeldWhileClientsAreWrittenTo(t *testing.T) {
 		"a relay whose target the directory places here": func(t *testing.T, c *Cluster, a, x *client) {
 			c.testSend(a, "gone", "1")
 			c.testLookups()
-			c.found(c.session, "gone", &holder{instance: us, epoch: 1})
+			c.found(c.session, "gone", &holder{instance: us, epoch: 1}, false)
 		},
 		"a relay of another instance": func(t *testing.T, c *Cluster, a, x *client) {
 			relay := encodeRelay(&hub.Relay{Kind: hub.Offer, From: hub.NewUser("b", "", nil), To: []byte("x"), Payload: []byte(`1`)})
@@ -74,7 +74,7 @@ func TestNoLockIsHeldWhileClientsAreWrittenTo(t *testing.T) {
 			client := c.testUser(t, "")
 			var waiting sync.WaitGroup
 			waiting.Go(func() {
-				c.Claim(&client.Member, hub.Claim{ID: "new"}, func(uint64) hub.Outcome { x.written(); return hub.OK })
+				c.Claim(&client.Member, hub.Claim{ID: "new"}, func(hub.Turn) hub.Outcome { x.written(); return hub.OK })
 			})
 			rig.Eventually(t, "the claim waits for its turn", func() bool { return len(c.openClaims()) == 1 })
 			c.session.live = true
@@ -84,7 +84,7 @@ func TestNoLockIsHeldWhileClientsAreWrittenTo(t *testing.T) {
 		},
 		"a registration without Redis": func(t *testing.T, c *Cluster, a, x *client) {
 			c.alone.Store(true)
-			c.Claim(&c.testUser(t, "").Member, hub.Claim{ID: "new"}, func(uint64) hub.Outcome { x.written(); return hub.OK })
+			c.Claim(&c.testUser(t, "").Member, hub.Claim{ID: "new"}, func(hub.Turn) hub.Outcome { x.written(); return hub.OK })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ type client struct {
 	answers  []hub.Reply
 	replaced bool
 	refuse   hub.Outcome // what Relay answers, if it is not OK
+	told     []string    // presence
+	deaf     bool        // it does not answer the question whether it is there
 	written  func()      // called for whatever the connection would write; may be nil
 }
 
@@ -45,21 +48,42 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	return c.refuse
 }
 
-func (c *client) Replaced(*hub.Question) []*hub.Held {
+func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.write()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.replaced = true
+	there := !c.deaf
+	c.mu.Unlock()
+	if q != nil && there {
+		q.Answer(true)
+	}
 	return nil
 }
 
 func (c *client) Over() bool { return false }
 func (c *client) Busy() bool { return false }
 
-func (c *client) Spell(*hub.Roster, *hub.User) []byte    { return nil }
-func (c *client) SpellWatched(*hub.Roster) []byte        { return nil }
-func (c *client) Tell([]byte, *wire.Batch) bool          { return true }
-func (c *client) Announce(*hub.Change, *wire.Batch) bool { return true }
+func (c *client) Spell(*hub.Roster, *hub.User) []byte { return nil }
+func (c *client) SpellWatched(*hub.Roster) []byte     { return nil }
+func (c *client) Tell([]byte, *wire.Batch) bool       { return true }
+
+func (c *client) Announce(change *hub.Change, _ *wire.Batch) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sign := "-"
+	if change.Online {
+		sign = "+"
+	}
+	c.told = append(c.told, sign+change.User.ID)
+	return true
+}
+
+// presence is what the client was told of others.
+func (c *client) presence() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(c.told, " ")
+}
 
 func (c *client) ID() string { return "client" }
 
@@ -104,6 +128,8 @@ func newCluster(t testing.TB) *Cluster {
 	c.relays.open = make(map[uint64]*relay)
 	c.relays.out = make(map[string][][]byte)
 	c.relays.instances = make(map[string]string)
+	c.relays.dead = make(map[string]bool)
+	c.relays.fences = make(map[fence]refusal)
 	c.process = "us.x"
 	c.session = &session{c: c, instance: us, stream: streamAll, failed: make(chan error, 1), wake: make(chan struct{}, 1), stop: make(chan struct{})}
 	c.serveUntil(time.Now().Add(time.Hour))
@@ -117,7 +143,7 @@ func (c *Cluster) testUser(t testing.TB, name string) *client {
 	c.Hub.Join(&p.Member, p, false)
 	t.Cleanup(func() { c.Hub.Leave(&p.Member, hub.Goodbye, nil) })
 	if name != "" {
-		if code := c.Hub.Bind(&p.Member, hub.Claim{ID: name, Epoch: c.epochs.Add(1)}, nil); code != hub.OK {
+		if code := c.Hub.Bind(&p.Member, hub.Claim{ID: name, Turn: hub.Turn{Epoch: c.epochs.Add(1)}}, nil); code != hub.OK {
 			t.Fatal(code)
 		}
 	}

@@ -24,6 +24,7 @@ type Member interface {
 	Close(ctx context.Context)
 	Status() Status
 	Totals() Totals
+	Held() (relays int, bytes int64)
 	LimitCounter(window time.Duration) httprate.LimitCounter
 }
 

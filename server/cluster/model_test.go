@@ -79,7 +79,7 @@ func (w *world) take() {
 	w.wire = append(w.wire, out...)
 	for _, name := range looked {
 		at := []*holder{nil, {instance: us, epoch: 1}, {instance: w.instance(), epoch: 1}}
-		w.found(w.session, name, at[w.rng.IntN(3)])
+		w.found(w.session, name, at[w.rng.IntN(3)], w.rng.IntN(4) == 0)
 	}
 }
 
@@ -120,8 +120,8 @@ func (w *world) answerSome() {
 		if len(w.underway) > 0 && w.rng.IntN(4) > 0 {
 			id = w.underway[w.rng.IntN(len(w.underway))]
 		}
-		codes := []hub.Outcome{hub.OK, hub.OK, codeMoved, hub.TooLarge, hub.NotFound}
-		message = appendAnswer(message, id, codes[w.rng.IntN(5)])
+		codes := []hub.Outcome{hub.OK, hub.OK, codeMoved, hub.TooLarge, hub.NotFound, hub.Away, hub.Away}
+		message = appendAnswer(message, id, codes[w.rng.IntN(len(codes))])
 	}
 	if n := len(w.bodies); n > 0 {
 		r := &hub.Relay{Kind: hub.Candidate, From: w.a.User(), To: []byte(w.name()), Payload: []byte(w.bodies[w.rng.IntN(n)])}
@@ -143,7 +143,7 @@ func (w *world) rejoin() {
 }
 
 func (w *world) step() {
-	switch w.rng.IntN(16) {
+	switch w.rng.IntN(17) {
 	case 0, 1:
 		w.take()
 	case 2, 3:
@@ -163,6 +163,11 @@ func (w *world) step() {
 		if w.rng.IntN(4) == 0 {
 			w.rejoin()
 		}
+	case 10: // the directory changes, or an instance is gone
+		w.relays.wake(w.Cluster, w.name())
+		if w.rng.IntN(4) == 0 {
+			w.relays.lost(w.Cluster, []string{w.instance()})
+		}
 	default:
 		w.send()
 	}
@@ -171,7 +176,7 @@ func (w *world) step() {
 // check holds the books against each other.
 func (w *world) check() {
 	rs := &w.relays
-	size, waiting := 0, 0
+	size, waiting, held := 0, 0, 0
 	flying := make(map[*lane]int)
 	aged := make(map[uint64]bool)
 	rooms := make(map[*byte]bool)
@@ -204,6 +209,9 @@ func (w *world) check() {
 		if l.flying != flying[l] {
 			w.Errorf("to %s %d are flying, not %d", name, flying[l], l.flying)
 		}
+		if l.held != nil {
+			held += len(l.waiting)
+		}
 		for i, m := range l.waiting {
 			waiting--
 			if m.flying || rs.open[m.id] != m || m.lane != l || i > 0 && l.waiting[i-1].id >= m.id {
@@ -211,8 +219,8 @@ func (w *world) check() {
 			}
 		}
 	}
-	if size != rs.size || waiting != 0 {
-		w.Errorf("%d bytes, not %d; %d wait in no lane", size, rs.size, waiting)
+	if size != rs.size || waiting != 0 || held != rs.holding {
+		w.Errorf("%d bytes, not %d; %d wait in no lane; %d are held, not %d", size, rs.size, waiting, held, rs.holding)
 	}
 	for _, b := range rs.spare {
 		room(b)
@@ -234,6 +242,9 @@ func TestRelaysAgainstModel(t *testing.T) {
 				T: t, Cluster: newCluster(t), rng: rand.New(rand.NewPCG(first+i, 0)),
 				pending: make(map[int]bool), answers: make(map[int]int),
 			}
+			if i%2 == 0 {
+				w.Grace = time.Minute
+			}
 			w.a = w.testUser(t, "a")
 			for step := 0; step < 400 && !t.Failed(); step++ {
 				w.step()
@@ -241,7 +252,7 @@ func TestRelaysAgainstModel(t *testing.T) {
 			}
 			for range maxTries + 1 { // what the directory is asked for is found, or not
 				w.take()
-				w.carryOut(w.relays.expire(w.Cluster, time.Now().Add(2*patience)), nil)
+				w.carryOut(w.relays.expire(w.Cluster, time.Now().Add(w.Grace+overtime+2*patience)), nil)
 			}
 			w.relays.sent(w.wire)
 			w.check()

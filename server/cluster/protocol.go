@@ -7,6 +7,8 @@ import "github.com/oodaa/signaling/server/hub"
 //	message = sender item...                              to the channel of one instance
 //	item    = 'R' id kind from to form body attachments   a relay
 //	        | 'A' id outcome                              the answer to the item with that id
+//	        | 'H' 0 content                               all that the sender had for a name is
+//	                                                      handed over: epoch name
 //	        | letter id content                           what a later release adds
 //
 // The letter, kind, form and outcome are one byte each; id is a varint. Texts have
@@ -26,6 +28,7 @@ import "github.com/oodaa/signaling/server/hub"
 const (
 	itemRelay  = 'R'
 	itemAnswer = 'A'
+	itemReport = 'H'
 )
 
 // The forms of a relay.
@@ -35,7 +38,7 @@ const (
 )
 
 // codeMoved answers a relay whose target is not on this instance.
-const codeMoved = hub.Pending
+const codeMoved = hub.Moved
 
 // kindNumbers are the kinds of relays in messages.
 var kindNumbers = []struct {
@@ -72,6 +75,7 @@ var outcomeNumbers = []struct {
 	// 15 was never sent.
 	{codeMoved, 16},
 	{hub.NotResponding, 17},
+	{hub.Away, 18}, // the sender's instance holds the relay
 	{hub.InvalidList, 19},
 }
 

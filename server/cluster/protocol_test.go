@@ -30,7 +30,7 @@ func version1() map[string]item {
 		hub.NotRegistered: "not registered", hub.SenderMismatch: "sender mismatch", hub.TooLarge: "too large",
 		hub.RateLimited: "rate limited", hub.UserNotAllowed: "user not allowed", hub.Unauthorized: "unauthorized",
 		hub.Unavailable: "unavailable", hub.InvalidFormat: "invalid format", hub.UnknownType: "unknown type",
-		hub.MissingFields: "missing fields", hub.InvalidProof: "invalid proof", codeMoved: "moved", hub.NotResponding: "not responding",
+		hub.MissingFields: "missing fields", hub.InvalidProof: "invalid proof", codeMoved: "moved", hub.NotResponding: "not responding", hub.Away: "away",
 		hub.InvalidList: "invalid list",
 	} {
 		all["answered "+name] = item{answer: code}
@@ -69,6 +69,16 @@ func decoded(t *testing.T, message []byte) (i item) {
 		t.Fatalf("%q: from %q, id %d, malformed %v, rest %q", message, from, id, in.failed, in.p)
 	}
 	return i
+}
+
+// So do those of a report, which names a registration.
+func TestGoldenReport(t *testing.T) {
+	c := newCluster(t)
+	c.relays.report(c, &fed{name: "b\u00f6b", holder: holder{instance: "n.1", epoch: 300}})
+	const golden = "\x06us.x.1H\x00\x06\xac\x02b\u00f6b"
+	if got := string(c.relays.out["n.1"][0]); got != golden {
+		t.Errorf("written as %q, not %q", got, golden)
+	}
 }
 
 // What one release writes, every other one reads: the bytes stay as they are.
@@ -139,6 +149,7 @@ func TestEveryOutcomeAndKindHasItsNumber(t *testing.T) {
 		note(code)
 	}
 	note(codeMoved)
+	note(hub.Away)
 	for kind := range hub.Kinds {
 		n := kindNumber(kind)
 		if n == noNumber {

@@ -81,10 +81,11 @@ func (s *session) send() (bool, error) {
 		changed = s.evalChanges(ctx, pipe, "", list)
 		c.counts.commands.Add(1)
 	}
-	var found *redis.SliceCmd
+	var found, away *redis.SliceCmd
 	if len(names) > 0 {
 		found = pipe.HMGet(ctx, c.namesKey(), names...)
-		c.counts.commands.Add(1)
+		away = pipe.HMGet(ctx, c.awayKey(), names...)
+		c.counts.commands.Add(2)
 	}
 	_, _ = pipe.Exec(ctx)    // each command has its own error
 	defer c.relays.sent(out) // unreached reads them
@@ -111,14 +112,19 @@ func (s *session) send() (bool, error) {
 		if found.Err() != nil {
 			return true, fmt.Errorf("lookup: %w", found.Err())
 		}
+		if away.Err() != nil {
+			return true, fmt.Errorf("lookup: %w", away.Err())
+		}
 		for i, value := range found.Val() {
 			var h *holder
+			isAway := false
 			if text, ok := value.(string); ok {
 				if parsed, ok := parseHolder(text); ok {
 					h = &parsed
+					isAway = away.Val()[i] == h.registration()
 				}
 			}
-			c.found(s, names[i], h)
+			c.found(s, names[i], h, isAway)
 		}
 		c.kick()
 	}
@@ -172,6 +178,9 @@ func (c *Cluster) unreached(message []byte) {
 		case itemAnswer:
 			in.number()
 			in.byte()
+		case itemReport:
+			in.number()
+			in.text()
 		}
 	}
 	c.carryOut(left, nil)
@@ -240,13 +249,18 @@ type Totals struct {
 	Changes                  uint64 // of the directory that were applied
 	Commands                 uint64 // sent to Redis, besides those for the lease
 	Rejoins                  uint64 // times that this instance joined anew
+	HeldExpired              uint64 // held relays whose target did not come back
 }
 
 // Totals returns the figures of now.
 func (c *Cluster) Totals() Totals {
 	n := &c.counts
+	c.relays.mu.Lock()
+	expired := c.relays.expired
+	c.relays.mu.Unlock()
 	return Totals{
-		Sent: n.sent.ok.Load(), SentFailed: n.sent.failed.Load(),
+		HeldExpired: expired,
+		Sent:        n.sent.ok.Load(), SentFailed: n.sent.failed.Load(),
 		Received: n.received.ok.Load(), ReceivedFailed: n.received.failed.Load(),
 		Changes: n.changes.Load(), Commands: n.commands.Load(), Rejoins: n.rejoins.Load(),
 	}

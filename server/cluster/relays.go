@@ -15,15 +15,19 @@ import (
 
 // relays are those on their way to other instances, and those that wait.
 type relays struct {
-	mu     sync.Mutex
-	last   uint64              // id
-	lanes  map[string]*lane    // by the target's name
-	open   map[uint64]*relay   // those without an answer, by id
-	byAge  []aged              // all of open, and some that are answered
-	size   int                 // bytes of open
-	out    map[string][][]byte // what is to be published, by instance
-	spare  [][]byte            // of out, to be used again
-	lookup []string            // names to ask the directory for
+	mu      sync.Mutex
+	last    uint64              // id
+	lanes   map[string]*lane    // by the target's name
+	open    map[uint64]*relay   // those without an answer, by id
+	byAge   []aged              // all of open, and some that are answered
+	size    int                 // bytes of open
+	out     map[string][][]byte // what is to be published, by instance
+	spare   [][]byte            // of out, to be used again
+	lookup  []string            // names to ask the directory for
+	holding int                 // relays that are held
+	expired uint64              // of which nobody came for
+	dead    map[string]bool     // instances whose leases have ended
+	fences  map[fence]refusal
 	// instances are what processes were when they were heard of last. There is
 	// one for each start of another instance.
 	instances map[string]string
@@ -41,8 +45,12 @@ type relay struct {
 	lane    *lane
 	outcome hub.Reply // To is a part of encoded
 	sender  hub.Sender
-	tries   int
-	flying  bool // sent, and has not come back
+	from    *hub.User
+	address string
+	// deadline is until when it is to be answered, if it is not held.
+	deadline time.Time
+	tries    int
+	flying   bool // sent, and has not come back
 }
 
 // relaySize is what a relay takes beside its message.
@@ -83,9 +91,10 @@ type lane struct {
 	at      string   // the instance that those were sent to
 	looking bool     // the directory is being asked
 	here    []*relay // are being put on the connection of a user of ours, by carryOut
+	held    *hold    // nil: nothing is
 }
 
-// idle reports whether nothing is on its way.
+// idle reports whether nothing is on its way, or held.
 func (l *lane) idle() bool {
 	return len(l.waiting) == 0 && l.flying == 0 && !l.looking && len(l.here) == 0
 }
@@ -121,7 +130,7 @@ func (rs *relays) underway(id []byte) bool {
 func (c *Cluster) Relay(r *hub.Relay) hub.Outcome {
 	m := relayPool.Get().(*relay)
 	encoded, to := appendRelay(slices.Grow(m.encoded, encodedSize(r)), r)
-	m.encoded, m.sender = encoded, r.Sender
+	m.encoded, m.sender, m.from, m.address = encoded, r.Sender, r.From, r.Address
 	m.outcome = hub.Reply{Kind: r.Kind, To: to, Ack: r.Ack}
 	deadline := time.Now().Add(patience)
 	rs := &c.relays
@@ -132,7 +141,7 @@ func (c *Cluster) Relay(r *hub.Relay) hub.Outcome {
 		return hub.NotFound
 	}
 	rs.last++
-	m.id = rs.last
+	m.id, m.deadline = rs.last, deadline
 	rs.open[m.id] = m
 	rs.size += m.size()
 	rs.byAge = append(rs.byAge, aged{m.id, deadline})
@@ -145,7 +154,10 @@ func (c *Cluster) Relay(r *hub.Relay) hub.Outcome {
 	m.lane = l
 	l.waiting = append(l.waiting, m)
 	var left work
-	if len(l.waiting) == 1 {
+	switch {
+	case l.held != nil:
+		rs.holdOne(l, m, &left)
+	case len(l.waiting) == 1:
 		rs.advance(c, l, &left)
 	}
 	rs.mu.Unlock()
@@ -157,7 +169,7 @@ func (c *Cluster) Relay(r *hub.Relay) hub.Outcome {
 // advance sends what waits in a lane, as far as it is known where to. rs.mu is
 // held.
 func (rs *relays) advance(c *Cluster, l *lane, left *work) {
-	for len(l.waiting) > 0 && !l.looking && len(l.here) == 0 {
+	for len(l.waiting) > 0 && !l.looking && l.held == nil && len(l.here) == 0 {
 		if !c.serving() {
 			return // until resume
 		}
@@ -206,17 +218,39 @@ func (rs *relays) deliver(l *lane, left *work) {
 	}
 }
 
+// reopen is the opposite of forget. rs.mu is held.
+func (rs *relays) reopen(m *relay) {
+	rs.open[m.id] = m
+	rs.size += m.size()
+	m.deadline = time.Now().Add(patience)
+	rs.byAge = append(rs.byAge, aged{m.id, m.deadline})
+}
+
 // forget takes a relay out of those without an answer. rs.mu is held.
 func (rs *relays) forget(m *relay) {
 	delete(rs.open, m.id)
 	rs.size -= m.size()
 }
 
-// delivered goes on with lanes whose relays have been put on connections.
+// delivered goes on with lanes whose relays have been put on connections. Where their
+// user had left meanwhile, or is not known yet to have come, they wait again.
 func (rs *relays) delivered(c *Cluster, lanes []*lane) (left work) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for _, l := range lanes {
+		for _, m := range l.here {
+			switch {
+			case m.outcome.Outcome != codeMoved:
+				left.over = append(left.over, m)
+			case c.Grace > 0 && m.tries < maxTries:
+				m.tries++
+				rs.reopen(m)
+				rs.back(l, m, &left)
+			default:
+				m.outcome.Outcome = hub.NotFound
+				left.over = append(left.over, m)
+			}
+		}
 		clear(l.here)
 		l.here = l.here[:0]
 		rs.advance(c, l, &left)
@@ -273,8 +307,8 @@ func (rs *relays) send(c *Cluster, l *lane, instance string) {
 func relayID(instance string, id uint64) string { return instance + "/" + strconv.FormatUint(id, 10) }
 
 // found goes on with a lane whose name the directory was asked for. h is nil if
-// nobody holds it.
-func (c *Cluster) found(s *session, name string, h *holder) {
+// nobody holds it. away: who does is.
+func (c *Cluster) found(s *session, name string, h *holder, away bool) {
 	rs := &c.relays
 	rs.mu.Lock()
 	l := rs.lanes[name]
@@ -284,9 +318,21 @@ func (c *Cluster) found(s *session, name string, h *holder) {
 	}
 	l.looking = false
 	var left work
-	for len(l.waiting) > 0 {
+	switch {
+	case h == nil && l.held != nil:
+		rs.giveUp(l, &left)
+	case h != nil && rs.stays(l, h, away):
+	case l.held != nil:
+		rs.release(l)
+	}
+	for len(l.waiting) > 0 && l.held == nil {
 		switch {
-		case h == nil || l.waiting[0].tries == maxTries:
+		case h == nil:
+			rs.finish(l.next(), hub.NotFound, &left)
+		case c.Grace > 0 && (away || rs.dead[h.instance] || l.waiting[0].tries == maxTries),
+			c.Grace > 0 && h.instance == s.instance && !h.isOurs(c.Hub.Find([]byte(name))):
+			rs.hold(l, h, &left)
+		case l.waiting[0].tries == maxTries:
 			rs.finish(l.next(), hub.NotFound, &left)
 		case h.instance != s.instance:
 			rs.send(c, l, h.instance)
@@ -307,9 +353,8 @@ func (c *Cluster) carryOut(left work, batch *wire.Batch) {
 	for len(left.here) > 0 {
 		for _, l := range left.here {
 			for _, m := range l.here {
-				m.outcome.Outcome = c.deliver(m.encoded, batch)
+				m.outcome.Outcome = c.deliver(m, batch)
 			}
-			c.answer(l.here, batch)
 		}
 		left = c.relays.delivered(c, left.here)
 		c.answer(left.over, batch)
@@ -317,20 +362,17 @@ func (c *Cluster) carryOut(left work, batch *wire.Batch) {
 }
 
 // deliver puts a relay of ours on the connection of a user of ours.
-func (c *Cluster) deliver(encoded []byte, batch *wire.Batch) hub.Outcome {
-	in := reader{p: encoded, hub: c.Hub}
+func (c *Cluster) deliver(m *relay, batch *wire.Batch) hub.Outcome {
+	in := reader{p: m.encoded, hub: c.Hub}
 	r := in.relay()
 	if r == nil {
 		return hub.NotFound
 	}
+	r.From, r.Sender, r.Ack, r.Address = m.from, m.sender, m.outcome.Ack, m.address
 	if batch != nil {
 		r.Batch = batch
 	}
-	code := c.deliverTo(r)
-	if code == codeMoved {
-		return hub.NotFound
-	}
-	return code
+	return c.deliverTo(r)
 }
 
 // deliverTo is deliver of what is decoded; codeMoved says that no user of ours
@@ -342,15 +384,23 @@ func (c *Cluster) deliverTo(r *hub.Relay) hub.Outcome {
 			return codeMoved
 		}
 		code := u.Relay(r)
+		if code == hub.NotFound && r.Remote != "" && c.Grace > 0 && u.Over() {
+			return hub.Away // as the hub is about to hear
+		}
 		if code != hub.NotFound || !u.Gone() || c.Hub.Find(r.To) == u {
 			return code
 		}
 	}
 }
 
-// answer tells the senders. The relays are not theirs, and used again.
+// answer tells the senders. The relays are not theirs, and used again. Those that
+// are Pending the hub answers.
 func (c *Cluster) answer(over []*relay, batch *wire.Batch) {
 	for _, m := range over {
+		if m.outcome.Outcome == hub.Pending {
+			m.free()
+			continue
+		}
 		if batch != nil {
 			m.outcome.Batch = batch
 		}
@@ -380,8 +430,12 @@ func (c *Cluster) receive(s *session, payload string) {
 			}
 			code := hub.Unavailable // of a later release: not to be guessed at
 			if r != nil {
-				r.Batch = &batch
-				code = c.deliverTo(r)
+				r.Batch, r.Remote = &batch, from
+				r.Sender, r.Ack = s.sender(from), int64(id)
+				code = c.admit(from, id, r)
+			}
+			if code == hub.Pending {
+				break
 			}
 			answers = appendAnswer(answers, id, code)
 			c.counts.received.count(code)
@@ -392,6 +446,11 @@ func (c *Cluster) receive(s *session, payload string) {
 			id, code := in.number(), in.code()
 			if !in.failed {
 				c.relays.answered(c, id, code, &left)
+			}
+		case itemReport:
+			in.number()
+			if content := in.text(); !in.failed {
+				c.reported(content)
 			}
 		default: // of a later release
 			id := in.number()
@@ -429,21 +488,32 @@ func (rs *relays) answered(c *Cluster, id uint64, code hub.Outcome, left *work) 
 	m.flying = false
 	l := m.lane
 	l.flying--
-	if code == codeMoved {
-		l.back(m)
-	} else {
+	switch {
+	case code == codeMoved:
+		rs.back(l, m, left)
+	case code == hub.Away && l.held == nil:
+		rs.back(l, m, left)
+		rs.hold(l, nil, left)
+	case code == hub.Away:
+		rs.back(l, m, left)
+	default:
 		// It is too late for those that came back although one that was sent
 		// after them did not.
 		for len(l.waiting) > 0 && l.waiting[0].id < id {
-			rs.finish(l.next(), hub.NotFound, left)
+			late := l.next()
+			if l.held != nil {
+				rs.count(l, late, -1)
+			}
+			rs.finish(late, hub.NotFound, left)
 		}
 		rs.finish(m, code, left)
 	}
 	rs.advance(c, l, left)
 }
 
-// back puts a relay that came back before those that were sent after it.
-func (l *lane) back(m *relay) {
+// back puts a relay that came back before those that were sent after it. rs.mu is
+// held.
+func (rs *relays) back(l *lane, m *relay, left *work) {
 	at := 0
 	for at < len(l.waiting) && l.waiting[at].id < m.id {
 		at++
@@ -451,6 +521,9 @@ func (l *lane) back(m *relay) {
 	l.waiting = append(l.waiting, nil)
 	copy(l.waiting[at+1:], l.waiting[at:])
 	l.waiting[at] = m
+	if l.held != nil {
+		rs.holdOne(l, m, left)
+	}
 }
 
 // maxPublish is from which size on a message to an instance is not added to.
@@ -527,6 +600,9 @@ func (rs *relays) drop(c *Cluster) {
 	}
 	for _, l := range rs.lanes {
 		l.flying, l.looking = 0, false
+		if l.held != nil {
+			l.held.again = false
+		}
 	}
 	clear(rs.out)
 	rs.lookup = rs.lookup[:0]
@@ -567,17 +643,25 @@ func (c *Cluster) sweep(ctx context.Context) {
 func (rs *relays) expire(c *Cluster, now time.Time) (left work) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	rs.lookAfter(c, now, &left)
 	var stuck []*lane
 	for _, a := range rs.byAge {
 		if a.deadline.After(now.Add(patience - grace)) {
 			break
 		}
 		m := rs.open[a.id]
-		if m == nil {
+		if m == nil || m.deadline.After(a.deadline) {
 			continue
 		}
 		l := m.lane
-		if a.deadline.After(now) && !(m.flying && rs.moved(c, l)) {
+		switch {
+		case l.held != nil && !m.flying:
+			continue
+		case c.Grace > 0 && m.flying:
+			if a.deadline.Add(renewEvery).After(now) {
+				continue // its instance may turn out to be gone
+			}
+		case a.deadline.After(now) && !(m.flying && rs.moved(c, l)):
 			continue
 		}
 		if m.flying {
@@ -588,11 +672,10 @@ func (rs *relays) expire(c *Cluster, now time.Time) (left work) {
 		stuck = append(stuck, l)
 		rs.finish(m, hub.NotFound, &left)
 	}
-	n := slices.IndexFunc(rs.byAge, func(a aged) bool { return rs.open[a.id] != nil })
-	if n < 0 {
-		n = len(rs.byAge)
-	}
-	rs.byAge = slices.Delete(rs.byAge, 0, n)
+	rs.byAge = slices.DeleteFunc(rs.byAge, func(a aged) bool {
+		m := rs.open[a.id]
+		return m == nil || m.deadline.After(a.deadline)
+	})
 	for _, l := range stuck {
 		rs.advance(c, l, &left)
 	}

@@ -75,9 +75,11 @@ type session struct {
 	keptLen int
 
 	// owned by who handles messages: until the session is live keep, then receive
-	payload []byte       // room for what is read
-	answers []byte       // room for the answers to it
-	applied atomic.Int64 // version of the feed, which keep looks at
+	payload []byte        // room for what is read
+	answers []byte        // room for the answers to it
+	from    *remoteSender // the last one
+	reports holder        // the registration that waits for what we have for its name
+	applied atomic.Int64  // version of the feed, which keep looks at
 }
 
 // maxKept bounds what arrives while an instance joins.
@@ -339,15 +341,18 @@ func (s *session) enter(ctx context.Context) error {
 // reclaim takes the names of our users, except from those who hold them
 // elsewhere: their users here are disconnected.
 func (s *session) reclaim(ctx context.Context, former string) error {
-	ours, _ := s.c.Hub.Users()
+	ours, away, _ := s.c.Hub.Users()
+	var all []change
+	for _, u := range slices.Concat(ours, away) {
+		all = append(all, change{kind: kindAgain, name: u.ID, epoch: u.Epoch, key: u.Key()})
+	}
+	for _, u := range away {
+		all = append(all, change{kind: kindAway, name: u.ID, epoch: u.Epoch})
+	}
 	var refused []string
-	for len(ours) > 0 {
-		n := min(len(ours), maxChanges)
-		list := make([]change, n)
-		for i, u := range ours[:n] {
-			list[i] = change{kind: kindAgain, name: u.ID, epoch: u.Epoch, key: u.Key()}
-		}
-		ours = ours[n:]
+	for len(all) > 0 {
+		list := all[:min(len(all), maxChanges)]
+		all = all[len(list):]
 		asking, cancel := s.ask(ctx)
 		answer, err := s.evalChanges(asking, s.redis, former, list).StringSlice()
 		cancel()
@@ -367,7 +372,7 @@ func (s *session) reclaim(ctx context.Context, former string) error {
 		u := s.c.user(refused[i], h)
 		s.c.Hub.BindRemote(u, false)
 		if !s.c.Presence {
-			s.c.Hub.UnbindRemote(u)
+			s.c.Hub.ForgetRemote(u)
 		}
 	}
 	return nil
@@ -382,7 +387,7 @@ func (s *session) synchronize(ctx context.Context) error {
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("version: %w", err)
 	}
-	_, others := c.Hub.Users()
+	_, _, others := c.Hub.Users()
 	missing := make(map[string]*hub.User, len(others))
 	for _, u := range others {
 		missing[u.ID] = u
@@ -482,6 +487,7 @@ func (s *session) run(ctx context.Context) error {
 			if s.c.locator.moved(ctx, s.c.redis.Addr) {
 				return fmt.Errorf("%w: the Sentinels name another primary", errRejoin)
 			}
+			s.c.relays.lost(s.c, state.dead)
 			// The lease may have ended meanwhile, for relays to wait.
 			s.c.relays.resume(s.c)
 			if time.Since(joined) < settleTime {
@@ -577,6 +583,30 @@ func (s *session) check(st state) error {
 	return nil
 }
 
+// overdue are the instances whose leases have ended and whose users have been away
+// for the grace. keep calls it.
+func (c *Cluster) overdue(st state) (overdue []string) {
+	now := time.Now()
+	since := make(map[string]time.Time, len(st.dead))
+	for _, instance := range st.dead {
+		process := processOf(instance)
+		goes := process != c.process && !st.lives(process) // else it has joined again
+		at, known := c.dead[instance]
+		if !known {
+			at = now
+			if goes {
+				c.Log.Info("instance gone", "node", c.Name, "instance", instance)
+			}
+		}
+		since[instance] = at
+		if !goes || now.Sub(at) >= c.Grace {
+			overdue = append(overdue, instance)
+		}
+	}
+	c.dead = since
+	return overdue
+}
+
 // reapAtOnce is how many names are freed in one step.
 const reapAtOnce = 500
 
@@ -586,7 +616,7 @@ const reapAtOnce = 500
 func (s *session) reap(ctx context.Context, st state) error {
 	c := s.c
 	begun := time.Now()
-	for _, instance := range st.dead {
+	for _, instance := range s.c.overdue(st) {
 		for left := int64(1); left > 0; {
 			if time.Since(begun) > renewEvery/2 {
 				return nil
@@ -603,9 +633,6 @@ func (s *session) reap(ctx context.Context, st state) error {
 			if err != nil {
 				return nil
 			}
-		}
-		if process := processOf(instance); process != c.process && !st.lives(process) {
-			c.Log.Info("instance gone", "node", c.Name, "instance", instance)
 		}
 	}
 	return nil
@@ -627,7 +654,7 @@ func (s *session) removeOrphans(ctx context.Context) {
 	for _, instance := range append(st.live, st.dead...) {
 		known[processOf(instance)] = true
 	}
-	_, others := s.c.Hub.Users()
+	_, _, others := s.c.Hub.Users()
 	for _, u := range others {
 		if !known[u.Instance] {
 			s.c.Hub.UnbindRemote(u)
@@ -684,7 +711,8 @@ func (c *Cluster) flush(ctx context.Context) error {
 	}
 }
 
-// leave gives the lease and the names back. The session has ended.
+// leave gives the lease back, and the names where nobody waits for their users. The
+// session has ended.
 func (c *Cluster) leave(ctx context.Context) error {
 	if c.instance == "" {
 		return nil
@@ -698,6 +726,9 @@ func (c *Cluster) leave(ctx context.Context) error {
 	defer cancel()
 	if err := s.redis.Del(asking, s.leaseKey()).Err(); err != nil {
 		return fmt.Errorf("leave: %w", err)
+	}
+	if c.Grace > 0 {
+		return nil // the others free the names in time
 	}
 	return s.reap(ctx, state{dead: []string{c.instance}})
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -67,11 +68,24 @@ func (h *Hub) newHold(u *User) *hold {
 	return kept
 }
 
-// leave says that the user is not there any more.
+// leave says that the user is not there any more. Relays of other instances go back
+// there to be held.
 func (h *hold) leave() {
 	h.mu.Lock()
 	h.away = true
+	var remote []*Held
+	h.queue = slices.DeleteFunc(h.queue, func(r *Held) bool {
+		if r.Relay.Remote == "" {
+			return false
+		}
+		remote = append(remote, r)
+		h.count(r, -1)
+		return true
+	})
 	h.mu.Unlock()
+	for _, r := range remote {
+		r.reply(Away, false)
+	}
 }
 
 // leaveAway makes u, whose connection is over, away. h.mu is held.
@@ -97,6 +111,13 @@ func (h *Hub) leaveAway(u *User, ending Ending, unacknowledged []*Held) {
 			h.roster.Remove(u)
 		}
 		h.tell(u, false, u.Peer, nil)
+	}
+	if h.cluster != nil {
+		if a.announced {
+			h.cluster.Released(u)
+		} else {
+			h.cluster.Left(u)
+		}
 	}
 	h.deadlines.Set(&a.deadline, a.since.Add(grace), a)
 }

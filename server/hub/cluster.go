@@ -8,10 +8,16 @@ package hub
 type Cluster interface {
 	// Claim asks for a name, and calls commit, which registers m, when it is
 	// the name's turn among all instances.
-	Claim(m *Member, asked Claim, commit func(epoch uint64) Outcome) Outcome
+	Claim(m *Member, asked Claim, commit func(Turn) Outcome) Outcome
 	// Released takes note that a name of ours has become free, and was not taken
 	// over.
 	Released(u *User)
+	// Left takes note that a user of ours is away.
+	Left(u *User)
+	// Settled takes note of the verdict on the takeover of a connection of ours: u
+	// has the name now, and is another device or not. It reports whether Settle will
+	// be called, in order with the other changes.
+	Settled(u *User, two bool) bool
 	// Lookup returns the user of a name that the hub does not know, or nil.
 	Lookup(id string) *User
 	// Reachable reports whether a user whom the hub knows can be sent relays at
@@ -21,6 +27,17 @@ type Cluster interface {
 	// Relay takes over a relay to a user who is not. The outcome is Pending, or an
 	// error's.
 	Relay(r *Relay) Outcome
+}
+
+// A Turn is what all instances agree on when a name is given away.
+type Turn struct {
+	// Epoch tells the registrations of one instance apart.
+	Epoch uint64
+	// Returned: the user who had the name on another instance was away, and is back.
+	Returned bool
+	// Former is the instance that had the name, lives, and will report what it has for
+	// it, by its relays and Reported; empty: there is none.
+	Former string
 }
 
 // Lookup returns the user of a name, or nil. known is false where the other
@@ -40,55 +57,58 @@ func (h *Hub) AwaitLookup(id string) *User {
 	return h.cluster.Lookup(id)
 }
 
-// BindRemote gives the name to a user of another instance. Where a client of
-// ours held it, that client is disconnected, and what it has not acknowledged is
-// handed on to the other instance. With quiet, and where the user was away, nobody
-// is told: it is the same user, who never left.
-func (h *Hub) BindRemote(u *User, quiet bool) {
+// BindRemote gives the name to a user of another instance. A client of ours that
+// held it is disconnected, and what it has not acknowledged is handed on to the other
+// instance. returned: the user was away, or is where it was, and nobody is told.
+// Where there is a grace and it may be the same user, nobody is told either before
+// the instance of the former connection has asked that (see Question).
+func (h *Hub) BindRemote(u *User, returned bool) {
 	h.mu.Lock()
 	old := h.Find([]byte(u.ID))
-	var replaced Peer
-	var held []*Held
-	same := old != nil && (old.Key() == "" || old.Key() == u.Key())
-	switch {
-	case old == nil:
+	if old == nil {
 		h.bindRemote(u)
 		h.tell(u, true, nil, nil)
-	case old.Instance != "" && quiet, old.Instance == "" && old.away != nil && same && !old.hidden.Load():
-		if old.away != nil {
-			h.endAbsence(old)
-		}
-		if kept := old.waiting.Swap(nil); kept != nil {
-			held = kept.finish()
-		}
+		h.mu.Unlock()
+		return
+	}
+	same := old.Key() == "" || old.Key() == u.Key()
+	live := old.Instance == "" && old.away == nil
+	if old.question != nil {
+		old.question.settle(false)
+	}
+	announced := false // that the former user left
+	switch {
+	case old.away != nil:
+		announced = h.endAbsence(old).announced
+		returned = !announced
+	case live:
+		h.online.Add(-1)
+		returned = false
+	}
+	if !returned {
+		h.takeovers.Add(1)
+	}
+	var held []*Held
+	if kept := old.waiting.Swap(nil); kept != nil {
+		held = kept.finish()
+	}
+	if same {
 		old.successor.Store(u)
-		old.End()
+	} else {
+		old.left.Store(true)
+	}
+	old.End()
+	var question *Question
+	switch {
+	case same && !announced && (returned || h.grace > 0):
 		if h.presence {
 			h.roster.Replace(old, u)
 		}
 		h.bind(u.ID, u)
+		if live {
+			question = h.ask(old, u)
+		}
 	default:
-		h.takeovers.Add(1)
-		if old.question != nil {
-			old.question.settle(false)
-		}
-		announced := false
-		switch {
-		case old.away != nil:
-			announced = h.endAbsence(old).announced
-		case old.Instance == "":
-			h.online.Add(-1)
-			replaced = old.Peer
-		}
-		if kept := old.waiting.Swap(nil); kept != nil {
-			held = kept.finish()
-		}
-		if same {
-			old.successor.Store(u)
-		} else {
-			old.left.Store(true)
-		}
-		old.End()
 		if !announced {
 			if h.presence {
 				h.roster.Remove(old)
@@ -99,8 +119,8 @@ func (h *Hub) BindRemote(u *User, quiet bool) {
 		h.tell(u, true, old.Peer, nil)
 	}
 	h.mu.Unlock()
-	if replaced != nil {
-		held = append(replaced.Replaced(nil), held...)
+	if live {
+		held = append(old.Peer.Replaced(question), held...)
 	}
 	if same {
 		h.forward(held)
@@ -122,9 +142,40 @@ func (h *Hub) forward(relays []*Held) {
 		if r.dropped() {
 			continue
 		}
-		if outcome := h.cluster.Relay(&r.Relay); outcome != Pending {
+		sent := r.Relay
+		sent.Sender = &forwarded{h, r}
+		if outcome := h.cluster.Relay(&sent); outcome != Pending {
 			r.reply(outcome, false)
 		}
+	}
+}
+
+// A forwarded relay is answered as it is where it was held.
+type forwarded struct {
+	hub *Hub
+	*Held
+}
+
+// ID is for logs.
+func (f *forwarded) ID() string { return "forwarded" }
+
+// Replied tells the sender.
+func (f *forwarded) Replied(o *Reply) {
+	if o.Outcome == OK && f.Acknowledged {
+		f.hub.held.redelivered.Add(1)
+	}
+	f.reply(o.Outcome, o.Quiet)
+}
+
+// ForgetRemote forgets a user of another instance, of whom nobody needs to know.
+func (h *Hub) ForgetRemote(u *User) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.Find([]byte(u.ID)) == u {
+		if h.presence {
+			h.roster.Remove(u)
+		}
+		h.bind(u.ID, nil)
 	}
 }
 
@@ -145,24 +196,27 @@ func (h *Hub) UnbindRemote(u *User) {
 	h.tell(u, false, nil, nil)
 }
 
-// Users returns everybody who is in the directory: those of this instance, and
-// those of others.
-func (h *Hub) Users() (ours, others []*User) {
+// Users returns everybody who is in the directory: those of this instance, connected
+// or away, and those of others.
+func (h *Hub) Users() (connected, away, others []*User) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.mu.RLock()
 		for _, u := range s.users {
-			if u.Instance == "" {
-				ours = append(ours, u)
-			} else {
+			switch {
+			case u.Instance != "":
 				others = append(others, u)
+			case u.away == nil:
+				connected = append(connected, u)
+			case !u.away.announced:
+				away = append(away, u)
 			}
 		}
 		s.mu.RUnlock()
 	}
-	return ours, others
+	return connected, away, others
 }
 
 // Others is how many users of other instances there are.

@@ -6,12 +6,7 @@ import (
 	"time"
 )
 
-// Limits of the relays that are held for one name (contract, section 11).
 const (
-	maxHeld          = 256
-	maxHeldSize      = 512 << 10
-	maxHeldOfSender  = 64
-	maxHeldOfAddress = 128
 	// heldOverhead is what a held relay takes beside what it carries.
 	heldOverhead = 256
 	// maxRelayAge is how long after it was accepted a relay is delivered again.
@@ -58,52 +53,42 @@ func keep(r *Relay) *Held {
 type hold struct {
 	totals *holdTotals
 
-	mu        sync.Mutex
-	over      bool // nothing is kept any more
-	away      bool // the user is, or its connection is over
-	queue     []*Held
-	size      int
-	senders   map[string]int      // by user ID
-	addresses map[string]int      // by client address
-	refused   map[string]struct{} // senders of whom a relay found no room
+	mu    sync.Mutex
+	over  bool // nothing is kept any more
+	away  bool // the user is, or its connection is over
+	queue []*Held
+	room  Room
+	// reporter is the instance that had the name before, until it has reported what
+	// it has for it. That is older than what comes from the others.
+	reporter string
+	reported []*Held
 }
 
 // add keeps r. kept is false where the hold is over, and r goes on to the user's
 // connection. The outcome is Pending, or NotFound where there is no room: for
-// this relay, or for one that the same sender sent before.
+// this relay, or for one that the same sender sent before. It is Away where the
+// user is and another instance, which then holds r, hands it over.
 func (h *hold) add(r *Relay) (outcome Outcome, kept bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over {
 		return OK, false
 	}
-	sender := r.From.ID
-	if _, refused := h.refused[sender]; refused {
-		return NotFound, true
+	if h.away && r.Remote != "" {
+		return Away, true
 	}
 	held := keep(r)
-	if h.full(held) || !h.totals.take(held.size()) {
-		if h.refused == nil {
-			h.refused = make(map[string]struct{})
-		}
-		h.refused[sender] = struct{}{}
+	if !h.room.Fits(r.From.ID, r.Address, held.size(), h.away) || !h.totals.take(held.size()) {
+		h.room.Refuse(r.From.ID)
 		return NotFound, true
 	}
-	h.queue = append(h.queue, held)
+	if h.reporter != "" && r.Remote == h.reporter {
+		h.reported = append(h.reported, held)
+	} else {
+		h.queue = append(h.queue, held)
+	}
 	h.count(held, 1)
 	return Pending, true
-}
-
-// full reports whether there is no room for a relay. Where the user is there, and
-// only about to be told that it has the name, the size is all that counts. h.mu is
-// held.
-func (h *hold) full(r *Held) bool {
-	if h.size+r.size() > maxHeldSize {
-		return true
-	}
-	address := r.Relay.Address
-	return h.away && (len(h.queue) >= maxHeld || h.senders[r.Relay.From.ID] >= maxHeldOfSender ||
-		address != "" && h.addresses[address] >= maxHeldOfAddress)
 }
 
 // prepend puts relays in front that were put on a connection before, in their
@@ -125,12 +110,7 @@ func (h *hold) prepend(relays []*Held) bool {
 
 // count counts a relay in or out. h.mu is held, and h.totals counted.
 func (h *hold) count(r *Held, n int) {
-	if h.senders == nil {
-		h.senders, h.addresses = make(map[string]int), make(map[string]int)
-	}
-	h.size += n * r.size()
-	h.senders[r.Relay.From.ID] += n
-	h.addresses[r.Relay.Address] += n
+	h.room.Count(r.Relay.From.ID, r.Relay.Address, r.size(), n)
 	h.totals.relays.Add(int64(n))
 	if n < 0 {
 		h.totals.bytes.Add(int64(-r.size()))
@@ -141,6 +121,12 @@ func (h *hold) count(r *Held, n int) {
 func (h *hold) take(end bool) []*Held {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if !end {
+		h.settle()
+	}
+	if h.reporter != "" {
+		return nil
+	}
 	taken := h.queue
 	h.queue = nil
 	for _, r := range taken {
@@ -150,6 +136,13 @@ func (h *hold) take(end bool) []*Held {
 		h.over = true
 	}
 	return taken
+}
+
+// ended reports whether the hold is over.
+func (h *hold) ended() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.over
 }
 
 // finish ends the hold, and returns the relays that were in it.
@@ -171,7 +164,9 @@ func (u *User) deliver() {
 	for {
 		relays := h.take(true)
 		if len(relays) == 0 {
-			u.waiting.CompareAndSwap(h, nil)
+			if h.ended() {
+				u.waiting.CompareAndSwap(h, nil)
+			}
 			return
 		}
 		for i, r := range relays {
@@ -180,7 +175,7 @@ func (u *User) deliver() {
 			}
 			outcome := NotFound
 			if time.Since(r.Accepted) < maxRelayAge {
-				if outcome = u.Peer.Relay(&r.Relay); outcome == NotFound && u.over() {
+				if outcome = u.Peer.Relay(&r.Relay); outcome == NotFound && u.Over() {
 					Fail(u.putBack(relays[i:]))
 					return
 				}
@@ -208,9 +203,11 @@ func (u *User) putBack(relays []*Held) (failed []*Held) {
 	return relays
 }
 
-// dropped reports whether the relay helps nobody any more: its sender has left,
-// and it is part of a call.
-func (r *Held) dropped() bool { return r.Relay.Kind != Custom && r.Relay.From.departed() }
+func (r *Held) dropped() bool { return Useless(r.Relay.Kind, r.Relay.From) }
+
+// Useless reports whether a held relay of that kind and sender helps nobody any
+// more: its sender has left, and it is part of a call.
+func Useless(kind Kind, from *User) bool { return kind != Custom && from.departed() }
 
 // reply tells the sender what became of the relay; with quiet, only by the
 // acknowledgement. A sender that has moved to another connection is told there.

@@ -152,7 +152,7 @@ func (h *Hub) Drain() {
 	h.draining = true
 	var failed []*Held
 	for u := range h.absent() {
-		failed = append(failed, h.free(u)...)
+		failed = append(failed, h.forget(u)...) // the others wait for it
 	}
 	h.mu.Unlock()
 	Fail(failed)
@@ -260,11 +260,17 @@ func (h *Hub) unhear(m *Member) {
 // part makes u, whose connection is over, away, or frees its name. It returns the
 // relays that fail for that. h.mu is held.
 func (h *Hub) part(u *User, ending Ending, unacknowledged []*Held) []*Held {
-	if ending != Goodbye && h.grace > 0 && !h.draining {
-		h.leaveAway(u, ending, unacknowledged)
-		return nil
+	switch {
+	case ending == Goodbye || h.grace == 0:
+		return append(unacknowledged, h.free(u)...)
+	case h.draining: // it is away for the other instances
+		if h.cluster != nil {
+			h.cluster.Left(u)
+		}
+		return append(unacknowledged, h.forget(u)...)
 	}
-	return append(unacknowledged, h.free(u)...)
+	h.leaveAway(u, ending, unacknowledged)
+	return nil
 }
 
 // Release ends the registration that the member has, as its connection's breaking
@@ -283,6 +289,15 @@ func (h *Hub) Release(m *Member) {
 // free ends a registration of ours, and frees its name. It returns the relays that
 // are held for it. h.mu is held.
 func (h *Hub) free(u *User) []*Held {
+	held := h.forget(u)
+	if h.cluster != nil {
+		h.cluster.Released(u)
+	}
+	return held
+}
+
+// forget is free without the other instances. h.mu is held.
+func (h *Hub) forget(u *User) []*Held {
 	announced := false
 	if u.away != nil {
 		announced = h.endAbsence(u).announced
@@ -302,9 +317,6 @@ func (h *Hub) free(u *User) []*Held {
 		if !h.draining {
 			h.tell(u, false, u.Peer, nil)
 		}
-	}
-	if h.cluster != nil {
-		h.cluster.Released(u)
 	}
 	if kept := u.waiting.Swap(nil); kept != nil {
 		return kept.finish()

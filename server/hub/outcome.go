@@ -31,4 +31,8 @@ const (
 
 	// Pending is not an outcome yet: the relay is on its way.
 	Pending
+	// Between instances: the target has left this one, or is away, and the sender's
+	// instance is to hold the relay.
+	Moved
+	Away
 )

@@ -5,9 +5,7 @@ import "github.com/oodaa/signaling/server/wire"
 // A Claim is a name that a member asks for.
 type Claim struct {
 	ID, Key string
-	// Epoch tells the registrations of one instance apart, where there are
-	// several.
-	Epoch uint64
+	Turn    // where there are several instances
 	// Guarded: the name is taken from a holder with a key only by who has Proved
 	// to hold the same key. Keys are public: to name one proves nothing.
 	Guarded, Proved bool
@@ -25,8 +23,8 @@ func (h *Hub) Register(m *Member, claim Claim, batch *wire.Batch) Outcome {
 	if h.cluster == nil {
 		return h.Bind(m, claim, batch)
 	}
-	return h.cluster.Claim(m, claim, func(epoch uint64) Outcome {
-		claim.Epoch = epoch
+	return h.cluster.Claim(m, claim, func(turn Turn) Outcome {
+		claim.Turn = turn
 		return h.Bind(m, claim, batch)
 	})
 }
@@ -92,13 +90,18 @@ func (h *Hub) enter(m *Member, claim Claim) (e entry, outcome Outcome) {
 	u := NewUser(claim.ID, claim.Key, m.listener)
 	u.Epoch = claim.Epoch
 	e.user = u
-	h.newHold(u)
+	kept := h.newHold(u)
+	if claim.Former != "" && h.grace > 0 {
+		h.await(kept, u, claim.Former)
+	}
 	switch {
 	case former == nil:
 		h.settle(m, u)
 		h.tell(u, true, m.listener, nil)
 	case former.away != nil && e.same:
 		h.comeBack(m, former, u)
+	case former.Instance != "" && claim.Returned:
+		h.succeed(m, former, u)
 	case former.away != nil:
 		e.failed = append(e.failed, h.free(former)...)
 		h.settle(m, u)

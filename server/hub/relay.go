@@ -22,6 +22,8 @@ type Relay struct {
 	// Sender is told what became of the relay, with Ack, if it is Pending.
 	Sender Sender
 	Ack    int64
+	// Remote is the instance that hands the relay over; empty: it is this one.
+	Remote string
 	// Address is what counts as one client where clients are limited; empty: not
 	// known.
 	Address string
@@ -102,7 +104,7 @@ func (h *Hub) Relay(r *Relay) Outcome {
 // holdFor returns the hold for u, whose connection took no relay: if it is over, u
 // will be away as soon as the hub is told of that. It is nil where that is not so.
 func (h *Hub) holdFor(u *User) *hold {
-	if h.grace == 0 || !u.over() {
+	if h.grace == 0 || !u.Over() {
 		return nil
 	}
 	h.mu.Lock()

@@ -10,8 +10,12 @@ import (
 // connection is dead, and looks like a second device. So a takeover asks the former
 // connection, and only if there is an answer were there two (contract, section 11).
 
-// verdictTime is how long the former connection has to answer.
-const verdictTime = 2 * time.Second
+const (
+	// verdictTime is how long the former connection has to answer.
+	verdictTime = 2 * time.Second
+	// verdictDelay is how much longer the verdict of another instance may take.
+	verdictDelay = time.Second
+)
 
 // A Question is whether two connections of one name are two devices.
 type Question struct {
@@ -19,6 +23,9 @@ type Question struct {
 	old, new *User
 	deadline wire.Deadline
 	settled  chan struct{} // closed when there is a verdict
+
+	// decided: there is a verdict, and two is it; the other instances are being told.
+	decided, two bool
 }
 
 // takeOver gives u, which the member registers, the name of former, which has a
@@ -32,7 +39,7 @@ func (h *Hub) takeOver(m *Member, former, u *User, same bool) *Question {
 	if former.question != nil {
 		former.question.settle(false)
 	}
-	if h.grace == 0 || !same || former.Instance != "" {
+	if h.grace == 0 || !same {
 		former.End()
 		if h.presence {
 			h.roster.Remove(former)
@@ -46,25 +53,57 @@ func (h *Hub) takeOver(m *Member, former, u *User, same bool) *Question {
 		u.waiting.Load().prepend(kept.finish())
 	}
 	h.succeed(m, former, u)
-	q := &Question{hub: h, old: former, new: u, settled: make(chan struct{})}
-	former.question, u.question = q, q
-	h.deadlines.Set(&q.deadline, time.Now().Add(verdictTime), q)
+	return h.ask(former, u)
+}
+
+// ask begins the question whether u is the same device as old. h.mu is held.
+func (h *Hub) ask(old, u *User) *Question {
+	q := &Question{hub: h, old: old, new: u, settled: make(chan struct{})}
+	old.question, u.question = q, q
+	wait := verdictTime
+	if !q.ours() {
+		wait += verdictDelay
+	}
+	h.deadlines.Set(&q.deadline, time.Now().Add(wait), q)
 	return q
 }
+
+// ours reports whether the former connection is one of ours, which is asked here.
+func (q *Question) ours() bool { return q.old.Instance == "" }
 
 // Answer says whether the former connection has answered, and so there are two
 // devices, or has ended without.
 func (q *Question) Answer(there bool) {
 	q.hub.mu.Lock()
-	q.settle(there)
+	q.decide(there)
 	q.hub.mu.Unlock()
 }
 
 // Expired says that it has not answered in time.
 func (q *Question) Expired(time.Time) {
 	q.hub.mu.Lock()
-	q.settle(false)
+	if q.decided {
+		q.settle(q.two)
+	} else {
+		q.decide(false)
+	}
 	q.hub.mu.Unlock()
+}
+
+// decide takes the verdict. Where others are to be told of two devices on several
+// instances, that is done when the directory tells all of them, so that it comes
+// before whatever the new connection sends. hub.mu is held.
+func (q *Question) decide(two bool) {
+	h := q.hub
+	if q.new.question != q || q.decided {
+		return
+	}
+	if h.cluster != nil && q.ours() && h.cluster.Settled(q.new, two) && two {
+		q.decided, q.two = true, true
+		h.deadlines.Set(&q.deadline, time.Now().Add(verdictDelay), q)
+		return
+	}
+	q.settle(two)
 }
 
 // settle ends the question: there are two devices, of which one has gone and one
@@ -80,6 +119,23 @@ func (q *Question) settle(two bool) {
 		q.hub.tell(q.new, true, q.new.Peer, q.old.Peer)
 	}
 	close(q.settled)
+}
+
+// Settle takes note of a verdict that all instances are told: on a registration of
+// ours where instance is empty.
+func (h *Hub) Settle(id, instance string, epoch uint64, two bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	u := h.Find([]byte(id))
+	if u == nil || u.Instance != instance || u.Epoch != epoch {
+		return // which does not matter any more
+	}
+	if q := u.question; q != nil && q.new == u {
+		q.settle(two)
+	} else if instance != "" && two {
+		h.tell(u, false, nil, nil)
+		h.tell(u, true, nil, nil)
+	}
 }
 
 // Verdict is closed once it is settled whether the member's registration is of the

@@ -64,8 +64,8 @@ func (u *User) Relay(r *Relay) Outcome {
 	return u.Peer.Relay(r)
 }
 
-// over reports whether the user's connection takes nothing any more.
-func (u *User) over() bool { return u.Peer.Over() }
+// Over reports whether the user's connection takes nothing any more.
+func (u *User) Over() bool { return u.Peer.Over() }
 
 // latest is the registration that the user has now.
 func (u *User) latest() *User {

@@ -212,9 +212,14 @@ func (c *Conn) finish(err error) {
 	if _, why := c.writer.end(); why != nil && !isPanic(err) {
 		err = why
 	}
+	dismissed := c.writer.dismissed()
+	if dismissed {
+		c.linger() // what the peer has is known then
+	}
 	_ = guard(func() error { h.Closed(err); return nil })
-
-	c.linger()
+	if !dismissed {
+		c.linger()
+	}
 	c.writer.cut(nil)
 	c.inquired(false)
 	c.writer.wait()
@@ -249,6 +254,9 @@ func (c *Conn) linger() {
 		var closed *CloseError
 		answered = errors.As(err, &closed) && closed.Remote
 		framing = closed != nil && !closed.Remote
+		if answered {
+			c.writer.acknowledgeAll()
+		}
 	}
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if answered || !framing || !ok {

@@ -116,6 +116,23 @@ func (w *writer) pong(payload []byte) (heartbeat, asked bool) {
 	return heartbeat, asked
 }
 
+// dismissed reports whether relays are kept on a connection that is closed because
+// the server stops: its peer takes them before it answers the Close frame.
+func (w *writer) dismissed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	end, closed := w.err.(*CloseError)
+	return w.keep != nil && w.state == closing && closed && end.Code == CloseGoingAway && !end.Remote
+}
+
+// acknowledgeAll takes note that the peer has answered the Close frame, before which
+// it has read all that was written.
+func (w *writer) acknowledgeAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.acknowledge(w.position)
+}
+
 const positionSize = 8
 
 // askAfter puts a Ping behind a relay that has been put, where that is how it is

@@ -139,7 +139,7 @@ func (w *world) end() {
 // start starts a node that is down.
 func (w *world) start(n *node) {
 	w.t.Helper()
-	s := rig.Start(w.t, append([]string{"REDIS_URL=" + n.url, "NODE_ID=" + n.name, "LOG_LEVEL=info"}, w.env...)...)
+	s := rig.Start(w.t, append([]string{"REDIS_URL=" + n.url, "NODE_ID=" + n.name, "LOG_LEVEL=info", "RECONNECT_GRACE=0"}, w.env...)...)
 	w.mu.Lock()
 	n.server = s
 	w.mu.Unlock()

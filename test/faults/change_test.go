@@ -18,21 +18,22 @@ type departure struct {
 	// the network between acknowledges itself.
 	proxied bool
 	leave   func(n *network, old client) error
+	ends    func(s *rig.Server) // instead: its instance does
 }
 
 var departures = []departure{
-	{"link cut", true, func(n *network, _ client) error {
+	{name: "link cut", proxied: true, leave: func(n *network, _ client) error {
 		n.blackhole()
 		return nil
 	}},
-	{"reset", false, func(_ *network, old client) error {
+	{name: "reset", leave: func(_ *network, old client) error {
 		c, ok := old.(*rig.Client).Conn().NetConn().(*net.TCPConn)
 		if !ok {
 			return errors.New("not a TCP connection")
 		}
 		return errors.Join(c.SetLinger(0), c.Close())
 	}},
-	{"client killed", false, func(_ *network, old client) error {
+	{name: "client killed", leave: func(_ *network, old client) error {
 		old.Close()
 		return nil
 	}},
@@ -65,19 +66,52 @@ func TestChangeOfNetwork(t *testing.T) {
 	})
 }
 
+// TestChangeOfInstance is TestChangeOfNetwork of users who come back to another
+// instance, also where the one that they were on ended.
+func TestChangeOfInstance(t *testing.T) {
+	verifyNoLeaks(t)
+	redis := rig.StartRedis(t)
+	ends := slices.Concat(departures, []departure{
+		{name: "instance killed", ends: (*rig.Server).Kill},
+		{name: "instance stopped", ends: (*rig.Server).Stop},
+	})
+	for _, d := range ends {
+		t.Run(d.name, func(t *testing.T) {
+			for _, k := range []kind{oodaa, volli} {
+				t.Run(fmt.Sprint(k), func(t *testing.T) {
+					env := []string{"RECONNECT_GRACE=20s"}
+					if d.proxied {
+						env = append(env, "TRUSTED_PROXIES=1")
+					}
+					nodes := rig.StartNodes(t, redis, 3, env...)
+					if err := change(t, nodes, d, k); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+	}
+}
+
 func changeNetwork(t *testing.T, s *rig.Server, d departure, k kind) error {
+	return change(t, []*rig.Server{s, s, s}, d, k)
+}
+
+// change has a user of the first instance come back to the second, and be called
+// from the third.
+func change(t *testing.T, nodes []*rig.Server, d departure, k kind) error {
 	name := fmt.Sprint(d.name, " ", k)
-	addr, way := s.Addr, (*network)(nil)
+	addr, way := nodes[0].Addr, (*network)(nil)
 	if d.proxied {
-		way = newNetwork(t, s.Addr)
+		way = newNetwork(t, addr)
 		addr = way.addr()
 	}
 	old := join(t, addr, k, name)
-	caller := rig.MustDial(t, s.Addr, rig.Oodaa)
+	caller := rig.MustDial(t, nodes[2].Addr, rig.Oodaa)
 	if err := caller.Register(name + ", caller"); err != nil {
 		return err
 	}
-	observer := join(t, s.Addr, oodaa, name+", observer")
+	observer := join(t, nodes[2].Addr, oodaa, name+", observer")
 
 	if err := sendCall(caller, name, 1, before); err != nil {
 		return err
@@ -85,12 +119,14 @@ func changeNetwork(t *testing.T, s *rig.Server, d departure, k kind) error {
 	if err := awaitCall(old, 1, before); err != nil {
 		return fmt.Errorf("before: %w", err)
 	}
-	if err := d.leave(way, old); err != nil {
+	if d.ends != nil {
+		d.ends(nodes[0])
+	} else if err := d.leave(way, old); err != nil {
 		return err
 	}
 	sent := make(chan error, 1)
 	go func() { sent <- sendCall(caller, name, before+1, callRelays) }()
-	now := join(t, s.Addr, k, name)
+	now := join(t, nodes[1].Addr, k, name)
 	if err := <-sent; err != nil {
 		return err
 	}

@@ -127,7 +127,7 @@ func StartNodes(t testing.TB, r *Redis, n int, env ...string) []*Server {
 	t.Helper()
 	nodes := make([]*Server, n)
 	for i := range nodes {
-		nodes[i] = Start(t, append([]string{"REDIS_URL=" + r.URL(), fmt.Sprintf("NODE_ID=n%d", i)}, env...)...)
+		nodes[i] = Start(t, append([]string{"REDIS_URL=" + r.URL(), fmt.Sprintf("NODE_ID=n%d", i), "RECONNECT_GRACE=0"}, env...)...)
 	}
 	for i := range nodes {
 		AwaitReady(t, nodes[i])

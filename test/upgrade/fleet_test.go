@@ -166,6 +166,8 @@ const (
 type tally struct {
 	sent, delivered, refused, broken int
 	doubtful, unheard                int // refused, or broken, and arrived
+	twice                            int // arrived so
+	departures                       int // of which users were told
 	reasons                          map[string]int
 }
 
@@ -174,8 +176,8 @@ func (s tally) String() string {
 	for _, r := range slices.Sorted(maps.Keys(s.reasons)) {
 		reasons = append(reasons, fmt.Sprintf("%q: %d", r, s.reasons[r]))
 	}
-	return fmt.Sprintf("%d relays: %d acknowledged with ok, %d with an error (%s; %d of them arrived), %d not, since the sender's connection ended (%d of them arrived)",
-		s.sent, s.delivered, s.refused, strings.Join(reasons, ", "), s.doubtful, s.broken, s.unheard)
+	return fmt.Sprintf("%d relays: %d acknowledged with ok, %d with an error (%s; %d of them arrived), %d not, since the sender's connection ended (%d of them arrived); %d arrived twice; %d departures were announced",
+		s.sent, s.delivered, s.refused, strings.Join(reasons, ", "), s.doubtful, s.broken, s.unheard, s.twice, s.departures)
 }
 
 // settle waits until every relay is answered, or its sender's connection has
@@ -235,6 +237,7 @@ func (f *fleet) check() (sum tally) {
 		for _, s := range u.strange {
 			complain("%s: %s", u.name(), s)
 		}
+		sum.departures += u.departures
 		for n, r := range u.sent {
 			sum.sent++
 			arrived := f.users[r.to].arrived[relayID{u.index, n}]
@@ -254,7 +257,10 @@ func (f *fleet) check() (sum tally) {
 			case pending:
 				complain("relay %d of %s was never answered", n, u.name())
 			}
-			if arrived > 1 {
+			if arrived == 2 {
+				sum.twice++
+			}
+			if arrived > 2 {
 				complain("relay %d of %s arrived %d times", n, u.name(), arrived)
 			}
 		}

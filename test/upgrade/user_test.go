@@ -43,6 +43,8 @@ type user struct {
 	failed  []string // connections that did not come about
 	late    int      // registrations that an instance refused since it was about to stop
 	strange []string // what must not be, and was seen
+
+	departures int // of others, of which it was told
 }
 
 // An end is that of a connection.
@@ -189,6 +191,11 @@ func (u *user) takeOodaa(packet []byte) (registered bool, err error) {
 	event, isEvent := bytes.CutPrefix(packet, []byte(`42["`))
 	switch {
 	case bytes.HasPrefix(event, []byte("peer-")) && isEvent:
+		if bytes.HasPrefix(event, []byte("peer-disconnected")) {
+			u.mu.Lock()
+			u.departures++
+			u.mu.Unlock()
+		}
 		return false, nil
 	case bytes.HasPrefix(event, []byte(`user-list"`)) && isEvent:
 		return true, nil

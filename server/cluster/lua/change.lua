@@ -4,7 +4,13 @@
 --       instance, then six for each change: kind, name, epoch, key, and for a
 --       claim the name that is left for it, with its epoch
 -- Kinds: c claim, p and g claims that take no name from a holder with another
--- key, or with any, a claim again after a rejoin, k another key, d release.
+-- key, or with any, a claim again after a rejoin, k another key, d release, w the
+-- holder is away, v and o verdicts on the takeover that made who has the name its
+-- holder, with the process of that as the key.
+-- Before a claim for a name that an instance has which lives, f is told, with that
+-- instance as the key.
+-- A claim for the name of a user who is away, or whose instance is gone, is told as
+-- a claim again: nobody left and nobody came.
 -- Returns name, holder and epoch of what was refused.
 local lease, names, versions = KEYS[1], KEYS[2], KEYS[3]
 local prefix, me, stream, former = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -30,8 +36,20 @@ local function holder(value)
   return string.match(value, '^(%S+) ')
 end
 
+local away = prefix .. 'away'
+
+-- returns reports whether a claim with that key is by the user who has the name and
+-- is away.
+local function returns(name, key, value)
+  local by, number, former = string.match(value or '', '^(%S+) (%S+) (.*)$')
+  if not by or former ~= '' and former ~= key then return false end
+  return redis.call('HGET', away, name) == by .. ' ' .. number
+    or by ~= me and redis.call('EXISTS', prefix .. 'node:' .. by) == 0
+end
+
 local function give(name, epoch, key, value)
   redis.call('HSET', names, name, me .. ' ' .. epoch .. ' ' .. key)
+  redis.call('HDEL', away, name)
   redis.call('SADD', prefix .. 'held:' .. me, name)
   if value and holder(value) ~= me then
     redis.call('SREM', prefix .. 'held:' .. holder(value), name)
@@ -44,6 +62,7 @@ local function release(name, epoch)
   local value = redis.call('HGET', names, name)
   if value and string.sub(value, 1, #mine) == mine then
     redis.call('HDEL', names, name)
+    redis.call('HDEL', away, name)
     redis.call('SREM', prefix .. 'held:' .. me, name)
     tell(me, 'd', name, me, epoch, '')
   end
@@ -62,10 +81,15 @@ for i = 5, #ARGV, 6 do
     refused[#refused + 1] = epoch
   elseif claim then
     if ARGV[i + 4] ~= '' then release(ARGV[i + 4], ARGV[i + 5]) end
+    local told = returns(name, key, value) and 'a' or 'c'
+    if value and holder(value) ~= me and redis.call('EXISTS', prefix .. 'node:' .. holder(value)) == 1 then
+      tell(me, 'f', name, me, epoch, holder(value))
+      if stream == '' then tell(holder(value), 'f', name, me, epoch, holder(value)) end
+    end
     give(name, epoch, key, value)
-    tell(me, 'c', name, me, epoch, key)
+    tell(me, told, name, me, epoch, key)
     if value and stream == '' and holder(value) ~= me then
-      tell(holder(value), 'c', name, me, epoch, key)
+      tell(holder(value), told, name, me, epoch, key)
     end
   elseif kind == 'a' then
     local by = value and holder(value)
@@ -82,6 +106,10 @@ for i = 5, #ARGV, 6 do
     tell(me, 'k', name, me, epoch, key)
   elseif kind == 'd' then
     release(name, epoch)
+  elseif kind == 'w' and held then
+    redis.call('HSET', away, name, me .. ' ' .. epoch)
+  elseif kind == 'v' or kind == 'o' then
+    tell(me, kind, name, me, epoch, key)
   end
 end
 

@@ -11,6 +11,7 @@ for _, name in ipairs(redis.call('SPOP', KEYS[5], ARGV[4])) do
   local value = redis.call('HGET', KEYS[2], name)
   if value and string.sub(value, 1, #mine) == mine then
     redis.call('HDEL', KEYS[2], name)
+    redis.call('HDEL', ARGV[1] .. 'away', name)
     local epoch = string.match(value, '^%S+ (%S+) ')
     local fields = {}
     for i, field in ipairs({'d', name, ARGV[2], epoch, ''}) do fields[i] = #field .. ':' .. field end
