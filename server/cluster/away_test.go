@@ -127,6 +127,7 @@ func TestAwayAcrossInstances(t *testing.T) {
 	for _, presence := range []bool{true, false} {
 		for back := range 3 {
 			t.Run(fmt.Sprintf("presence %v, back at %d", presence, back), func(t *testing.T) {
+				t.Parallel()
 				w := startAway(t, 3, time.Minute, presence)
 				x, y := w.register(0, "x"), w.register(1, "y")
 				pending := w.calls(1, y, "x", 0, 2)
@@ -158,6 +159,7 @@ func TestAwayAcrossInstances(t *testing.T) {
 func TestGraceEndsAcrossInstances(t *testing.T) {
 	for _, presence := range []bool{true, false} {
 		t.Run(fmt.Sprint("presence ", presence), func(t *testing.T) {
+			t.Parallel()
 			w := startAway(t, 2, 700*time.Millisecond, presence)
 			x, y, z := w.register(0, "x"), w.register(1, "y"), w.register(1, "z")
 			w.breaks(0, x)
@@ -183,6 +185,7 @@ func TestInstanceGoesWhileUsersAreAway(t *testing.T) {
 	for _, how := range []string{"killed", "stopped"} {
 		for _, presence := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, presence %v", how, presence), func(t *testing.T) {
+				t.Parallel()
 				w := startAway(t, 3, time.Minute, presence)
 				x, y, z := w.register(0, "x"), w.register(1, "y"), w.register(0, "z")
 				w.breaks(0, z) // it was away before
@@ -219,6 +222,7 @@ func TestInstanceGoesWhileUsersAreAway(t *testing.T) {
 // The users of an instance that is killed, and who do not come back, are announced
 // as gone when the grace is over.
 func TestUsersOfAKilledInstance(t *testing.T) {
+	t.Parallel()
 	w := startAway(t, 2, 500*time.Millisecond, true)
 	w.register(0, "x")
 	y := w.register(1, "y")
@@ -240,6 +244,7 @@ func TestTakeoverAsksAcrossInstances(t *testing.T) {
 	for _, deaf := range []bool{true, false} {
 		for to := range 2 {
 			t.Run(fmt.Sprintf("deaf %v, to %d", deaf, to), func(t *testing.T) {
+				t.Parallel()
 				w := startAway(t, 3, time.Minute, true)
 				x := w.register(0, "x")
 				x.deaf = deaf
