@@ -3,6 +3,7 @@ package events
 import (
 	"unicode/utf8"
 
+	"github.com/oodaa/signaling/errcode"
 	"github.com/oodaa/signaling/server/hub"
 )
 
@@ -29,22 +30,22 @@ func Text(outcome hub.Outcome) string { return texts[outcome] }
 // codes name the outcomes that are errors for programs: a text may be read by
 // people, and names users.
 var codes = [hub.Outcomes]string{
-	hub.InvalidUserID:  "invalid_user_id",
-	hub.InvalidData:    "invalid_data",
-	hub.NotFound:       "not_found",
-	hub.NotRegistered:  "not_registered",
-	hub.SenderMismatch: "sender_mismatch",
-	hub.TooLarge:       "too_large",
-	hub.RateLimited:    "rate_limited",
-	hub.UserNotAllowed: "user_not_allowed",
-	hub.Unauthorized:   "unauthorized",
-	hub.Unavailable:    "unavailable",
-	hub.InvalidList:    "invalid_user_list",
-	hub.InvalidFormat:  "invalid_format",
-	hub.UnknownType:    "unknown_type",
-	hub.MissingFields:  "missing_fields",
-	hub.InvalidProof:   "invalid_proof",
-	hub.NotResponding:  "not_responding",
+	hub.InvalidUserID:  errcode.InvalidUserID,
+	hub.InvalidData:    errcode.InvalidData,
+	hub.NotFound:       errcode.NotFound,
+	hub.NotRegistered:  errcode.NotRegistered,
+	hub.SenderMismatch: errcode.SenderMismatch,
+	hub.TooLarge:       errcode.TooLarge,
+	hub.RateLimited:    errcode.RateLimited,
+	hub.UserNotAllowed: errcode.UserNotAllowed,
+	hub.Unauthorized:   errcode.Unauthorized,
+	hub.Unavailable:    errcode.Unavailable,
+	hub.InvalidList:    errcode.InvalidList,
+	hub.InvalidFormat:  errcode.InvalidFormat,
+	hub.UnknownType:    errcode.UnknownType,
+	hub.MissingFields:  errcode.MissingFields,
+	hub.InvalidProof:   errcode.InvalidProof,
+	hub.NotResponding:  errcode.NotResponding,
 }
 
 // Code is the name of an error for programs.

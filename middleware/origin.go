@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/oodaa/signaling/errcode"
 )
 
 // Origin refuses with 403 what [Origins.Check] and own do not accept. Browsers ask
@@ -23,7 +25,7 @@ func Origin(allowed Origins, own OwnHosts, log *slog.Logger) func(http.Handler) 
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !allowed.Check(r) && !own.Check(r) {
 				refusals.log(log, r)
-				refuse(w, http.StatusForbidden, "Origin not allowed")
+				refuse(w, http.StatusForbidden, errcode.OriginNotAllowed, "Origin not allowed")
 				return
 			}
 			next.ServeHTTP(w, r)

@@ -74,7 +74,7 @@ func TestOrigin(t *testing.T) {
 			allowed, own := NewOrigins(tt.origins), OwnHosts{Public: []string{"signal.example.com"}}
 			Origin(allowed, own, slog.New(slog.DiscardHandler))(ok).ServeHTTP(rec, r)
 
-			status, body := 403, `{"error":"Origin not allowed"}`
+			status, body := 403, `{"error":"Origin not allowed","code":"origin_not_allowed"}`
 			if tt.allowed {
 				status, body = 200, ""
 			}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-chi/httprate"
+
+	"github.com/oodaa/signaling/errcode"
 )
 
 // Window is the time that limits are for.
@@ -121,7 +123,7 @@ func (l *Limiter) Handler(exempt func(*http.Request) bool) func(http.Handler) ht
 			if exempt == nil || !exempt(r) {
 				if ok, retryAfter := l.Allow(r); !ok {
 					w.Header().Set("Retry-After", RetryAfter(retryAfter))
-					refuse(w, http.StatusTooManyRequests, "Rate limit exceeded")
+					refuse(w, http.StatusTooManyRequests, errcode.RateLimited, "Rate limit exceeded")
 					return
 				}
 			}

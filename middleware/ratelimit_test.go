@@ -224,7 +224,7 @@ func TestLimiterHandler(t *testing.T) {
 			}
 		}
 		rec := ask("/", "203.0.113.7")
-		if rec.Code != http.StatusTooManyRequests || rec.Body.String() != `{"error":"Rate limit exceeded"}` {
+		if rec.Code != http.StatusTooManyRequests || rec.Body.String() != `{"error":"Rate limit exceeded","code":"rate_limited"}` {
 			t.Errorf("over the limit: %d %s", rec.Code, rec.Body)
 		}
 		seconds, err := strconv.Atoi(rec.Header().Get("Retry-After"))

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+
+	"github.com/oodaa/signaling/errcode"
 )
 
 // Recover logs a panic of the handler, with its stack, as an error, and answers
@@ -37,7 +39,7 @@ func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 					for _, key := range []string{"Cache-Control", "Content-Encoding", "Content-Length", "Etag", "Last-Modified"} {
 						rec.Header().Del(key)
 					}
-					refuse(rec, http.StatusInternalServerError, "Internal server error")
+					refuse(rec, http.StatusInternalServerError, errcode.Internal, "Internal server error")
 				}
 			}()
 			next.ServeHTTP(rec, r)

@@ -46,7 +46,7 @@ func TestRecover(t *testing.T) {
 			rec := httptest.NewRecorder()
 			Headers()(Recover(log)(handler)).ServeHTTP(rec, request("192.0.2.1:5000"))
 
-			if rec.Code != 500 || rec.Body.String() != `{"error":"Internal server error"}` {
+			if rec.Code != 500 || rec.Body.String() != `{"error":"Internal server error","code":"internal"}` {
 				t.Errorf("answer = %d %s", rec.Code, rec.Body)
 			}
 			want := helmet()

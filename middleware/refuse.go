@@ -1,13 +1,19 @@
 package middleware
 
 import (
-	"io"
+	"encoding/json"
 	"net/http"
+
+	"github.com/oodaa/signaling/errcode"
 )
 
-// refuse answers with status and {"error": text}; text needs no JSON escapes.
-func refuse(w http.ResponseWriter, status int, text string) {
+// refuse answers with status and an [errcode.Body].
+func refuse(w http.ResponseWriter, status int, code, text string) {
+	body, err := json.Marshal(errcode.Body{Error: text, Code: code})
+	if err != nil {
+		panic(err) // strings
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, `{"error":"`+text+`"}`)
+	_, _ = w.Write(body)
 }

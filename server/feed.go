@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oodaa/signaling/errcode"
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
 )
@@ -230,12 +231,12 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	stream, err := f.subscribe()
 	if err != nil {
-		text := "Too many subscribers"
+		code, text := errcode.TooManySubscribers, "Too many subscribers"
 		if errors.Is(err, errFeedClosed) {
-			text = events.Text(hub.Unavailable)
+			code, text = errcode.Unavailable, events.Text(hub.Unavailable)
 		}
 		h.Set("Retry-After", "5")
-		answer(w, http.StatusServiceUnavailable, map[string]string{"error": text})
+		answerError(w, http.StatusServiceUnavailable, code, text)
 		return
 	}
 	defer f.unsubscribe(stream)

@@ -9,6 +9,7 @@ import (
 
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 
+	"github.com/oodaa/signaling/errcode"
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/server/auth"
@@ -46,7 +47,7 @@ func (s seat) kind() kind {
 // once.
 func (g *gate) enter(r *http.Request) (seat, *socketio.Refusal) {
 	if g.server.stopping.Load() {
-		return seat{}, refusal(http.StatusServiceUnavailable, events.Text(hub.Unavailable))
+		return seat{}, unavailable()
 	}
 	s := seat{webSocket: wire.IsUpgrade(r)}
 	if g.addresses.limit > 0 || g.server.opts.MessageRate > 0 || g.server.opts.ByteRate > 0 {
@@ -55,7 +56,7 @@ func (g *gate) enter(r *http.Request) (seat, *socketio.Refusal) {
 	limit := int64(g.server.opts.MaxConnections)
 	if n := g.connections.Add(1); limit > 0 && n > limit {
 		g.connections.Add(-1)
-		return seat{}, refusal(http.StatusServiceUnavailable, "Too many connections")
+		return seat{}, refusal(http.StatusServiceUnavailable, errcode.TooManyConnections, "Too many connections")
 	}
 	spare := 0
 	if s.webSocket && !g.server.proxies.Trust(r) {
@@ -63,7 +64,7 @@ func (g *gate) enter(r *http.Request) (seat, *socketio.Refusal) {
 	}
 	if !g.addresses.add(s.address, s.kind(), spare) {
 		g.leave(s)
-		return seat{}, refusal(http.StatusTooManyRequests, "Too many connections")
+		return seat{}, refusal(http.StatusTooManyRequests, errcode.TooManyConnections, "Too many connections")
 	}
 	return s, nil
 }
@@ -74,8 +75,13 @@ func (g *gate) leave(s seat) {
 }
 
 // refusal is an answer upon which stock clients try again.
-func refusal(status int, message string) *socketio.Refusal {
-	return &socketio.Refusal{Status: status, Header: http.Header{"Retry-After": {retryAfter}}, Message: message}
+func refusal(status int, code, message string) *socketio.Refusal {
+	return &socketio.Refusal{Status: status, Header: http.Header{"Retry-After": {retryAfter}}, Code: code, Message: message}
+}
+
+// unavailable is the refusal of what the server cannot do now.
+func unavailable() *socketio.Refusal {
+	return refusal(http.StatusServiceUnavailable, errcode.Unavailable, events.Text(hub.Unavailable))
 }
 
 // Admit decides about a Socket.IO session, or about the WebSocket that is to

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/oodaa/signaling/errcode"
 	"github.com/oodaa/signaling/middleware"
 	"github.com/oodaa/signaling/web"
 )
@@ -28,6 +29,11 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(body, '\n'))
 }
 
+// answerError answers with an error.
+func answerError(w http.ResponseWriter, status int, code, text string) {
+	answer(w, status, errcode.Body{Error: text, Code: code})
+}
+
 // notFound answers with JSON, or with a page for a browser.
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", "Accept")
@@ -35,7 +41,7 @@ func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 		s.landing("Not found", "This server has nothing at this address.").Write(w, r, http.StatusNotFound)
 		return
 	}
-	answer(w, http.StatusNotFound, map[string]string{"error": "Not found"})
+	answerError(w, http.StatusNotFound, errcode.NotFound, "Not found")
 }
 
 func (s *Server) landing(title, text string) web.Landing {
@@ -43,13 +49,13 @@ func (s *Server) landing(title, text string) web.Landing {
 }
 
 func methodNotAllowed(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusMethodNotAllowed, map[string]string{"error": "Method not allowed"})
+	answerError(w, http.StatusMethodNotAllowed, errcode.MethodNotAllowed, "Method not allowed")
 }
 
 // upgradeRequired answers requests for a WebSocket that ask for none.
 func upgradeRequired(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Upgrade", "websocket")
-	answer(w, http.StatusUpgradeRequired, map[string]string{"error": "WebSocket upgrade required"})
+	answerError(w, http.StatusUpgradeRequired, errcode.UpgradeRequired, "WebSocket upgrade required")
 }
 
 // below has all routes stand below a path: what comes for another is not found.

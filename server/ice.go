@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oodaa/signaling/errcode"
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
@@ -69,12 +70,12 @@ func (s *Server) iceServers(w http.ResponseWriter, r *http.Request) {
 			grant, err = s.tokens.Await(token)
 		}
 		if errors.Is(err, auth.ErrUnavailable) {
-			refusal(http.StatusServiceUnavailable, events.Text(hub.Unavailable)).Write(w)
+			unavailable().Write(w)
 			return
 		}
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			answer(w, http.StatusUnauthorized, map[string]string{"error": events.Text(hub.Unauthorized)})
+			answerError(w, http.StatusUnauthorized, errcode.Unauthorized, events.Text(hub.Unauthorized))
 			return
 		}
 		user = grant.UserID

@@ -141,7 +141,7 @@ func TestPagesAreServed(t *testing.T) {
 			t.Errorf("%s/: %d, %v", page, answer.StatusCode, answer.Header)
 		}
 		answer, body := r.request(t, http.MethodGet, page+"/nothing")
-		if answer.StatusCode != http.StatusNotFound || body != `{"error":"Not found"}`+"\n" {
+		if answer.StatusCode != http.StatusNotFound || body != `{"error":"Not found","code":"not_found"}`+"\n" {
 			t.Errorf("%s/nothing: %d %s", page, answer.StatusCode, body)
 		}
 	}

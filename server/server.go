@@ -213,7 +213,7 @@ func (s *Server) newVolli() {
 		PingTimeout:  s.opts.PingTimeout,
 		Proxied:      s.proxied(),
 		Proof:        s.opts.KeyProof,
-		Refuse:       refusal(http.StatusServiceUnavailable, events.Text(hub.Unavailable)).Write,
+		Refuse:       unavailable().Write,
 		Panicked:     s.panicked,
 	})
 }

@@ -207,10 +207,10 @@ func TestNoSession(t *testing.T) {
 
 func TestGateRefuses(t *testing.T) {
 	b := bare(t, loopback{}, nil, nil)
-	b.gate.refusal = &Refusal{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7"}}, Message: `too "many"`}
+	b.gate.refusal = &Refusal{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7"}}, Code: "too_many", Message: `too "many"`}
 	a := b.Do("GET", "EIO=4&transport=polling", "")
 	if a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") != "7" ||
-		a.Header.Get("Content-Type") != "application/json" || a.Body != `{"error":"too \"many\""}` {
+		a.Header.Get("Content-Type") != "application/json" || a.Body != `{"error":"too \"many\"","code":"too_many"}` {
 		t.Errorf("%+v", a)
 	}
 	_, err := b.TryDial("")

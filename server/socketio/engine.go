@@ -70,6 +70,7 @@ type Admission struct {
 type Refusal struct {
 	Status  int
 	Header  http.Header // added to the answer; may be nil
+	Code    string      // of errcode
 	Message string
 }
 

@@ -2,12 +2,14 @@ package socketio
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/oodaa/signaling/errcode"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -295,7 +297,11 @@ func (r *Refusal) Write(w http.ResponseWriter) {
 	for k, v := range r.Header {
 		w.Header()[k] = v
 	}
+	body, err := json.Marshal(errcode.Body{Error: r.Message, Code: r.Code})
+	if err != nil {
+		panic(err) // strings
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(r.Status)
-	_, _ = w.Write([]byte(`{"error":` + strconv.Quote(r.Message) + `}`))
+	_, _ = w.Write(body)
 }

@@ -345,7 +345,7 @@ func TestLogs(t *testing.T) {
 	})
 }
 
-const rateLimited = `{"type":"error","message":"Rate limit exceeded"}`
+const rateLimited = `{"type":"error","message":"Rate limit exceeded","code":"rate_limited"}`
 
 // What comes with an empty budget is dropped and answered; then the connection is
 // not read until the debt is paid.
@@ -502,7 +502,7 @@ func TestRateLimit(t *testing.T) {
 			if conn != nil || answer.StatusCode != http.StatusTooManyRequests {
 				t.Fatalf("%s: %s", path, answer.Status)
 			}
-			expectJSON(t, body, `{"error":"Rate limit exceeded"}`)
+			expectJSON(t, body, `{"error":"Rate limit exceeded","code":"rate_limited"}`)
 		}
 		a.settle() // who is in does not notice
 
@@ -545,7 +545,7 @@ func TestShutdown(t *testing.T) {
 		if conn != nil || answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("upgrade while stopping: %s", answer.Status)
 		}
-		expectJSON(t, body, `{"error":"Server unavailable"}`)
+		expectJSON(t, body, `{"error":"Server unavailable","code":"unavailable"}`)
 		if answer, _, _, _ := s.request(http.MethodGet, "/ready"); answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("/ready while stopping: %s", answer.Status)
 		}

@@ -21,7 +21,7 @@ func (c *client) queue(message []byte, batch *wire.Batch) {
 
 func (c *client) failTo(batch *wire.Batch, outcome hub.Outcome, to []byte) {
 	c.gateway.errors.Count(outcome, 0)
-	c.queue(appendError(nil, text(outcome, to)), batch)
+	c.queue(appendError(nil, outcome, to), batch)
 }
 
 // Failed sends an error.

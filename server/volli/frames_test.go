@@ -111,7 +111,7 @@ func TestBadFrames(t *testing.T) {
 	}
 }
 
-const tooLarge = `{"type":"error","message":"Message too large"}`
+const tooLarge = `{"type":"error","message":"Message too large","code":"too_large"}`
 
 // TestGoodFrames sends messages in every form that RFC 6455 allows.
 func TestGoodFrames(t *testing.T) {
@@ -124,7 +124,7 @@ func TestGoodFrames(t *testing.T) {
 		want  []ws.Frame
 	}{
 		{"two messages in one segment", join(frame(true, ws.OpText, discoverA), frame(true, ws.OpText, "[]")),
-			[]ws.Frame{text(offlineA), text(`{"type":"error","message":"Invalid message format"}`)}},
+			[]ws.Frame{text(offlineA), text(`{"type":"error","message":"Invalid message format","code":"invalid_format"}`)}},
 		{"fragments of one byte", fragments(discoverA), []ws.Frame{text(offlineA)}},
 		{"fragments within a character", join(frame(false, ws.OpText, euro[:half]), frame(true, ws.OpContinuation, euro[half:])),
 			[]ws.Frame{text(`{"type":"discover-response","userId":"€","online":false}`)}},

@@ -21,7 +21,10 @@ import (
 	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
+	"github.com/oodaa/signaling/errcode"
+	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server"
+	"github.com/oodaa/signaling/server/hub"
 )
 
 func TestMain(m *testing.M) {
@@ -370,9 +373,22 @@ func (c *client) expect(want string) {
 	}
 }
 
+// codeOf is the code that comes with an error text.
+func codeOf(text string) string {
+	if strings.HasSuffix(text, " is not online") {
+		return errcode.NotFound
+	}
+	for outcome := range hub.Outcomes {
+		if events.Text(outcome) == text {
+			return events.Code(outcome)
+		}
+	}
+	return errcode.NotResponding
+}
+
 func (c *client) expectError(text string) {
 	c.t.Helper()
-	c.expect(`{"type":"error","message":"` + text + `"}`)
+	c.expect(`{"type":"error","message":"` + text + `","code":"` + codeOf(text) + `"}`)
 }
 
 // expectFrame takes the next frame, which must be this one.

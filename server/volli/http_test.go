@@ -144,7 +144,7 @@ func TestWithoutUpgrade(t *testing.T) {
 		if answer.StatusCode != http.StatusUpgradeRequired || answer.Header.Get("Upgrade") != "websocket" {
 			t.Errorf("%s: %s, Upgrade: %q", path, answer.Status, answer.Header.Get("Upgrade"))
 		}
-		expectJSON(t, body, `{"error":"WebSocket upgrade required"}`)
+		expectJSON(t, body, `{"error":"WebSocket upgrade required","code":"upgrade_required"}`)
 	}
 	if answer, body, _, _ := s.request(http.MethodGet, "/"); answer.StatusCode != 200 || !strings.Contains(body, "Oodaa Signaling Server") {
 		t.Errorf("/: %s %s", answer.Status, body)
@@ -192,7 +192,7 @@ func TestOrigin(t *testing.T) {
 				if conn != nil || answer.StatusCode != http.StatusForbidden {
 					t.Fatalf("%s", answer.Status)
 				}
-				expectJSON(t, body, `{"error":"Origin not allowed"}`)
+				expectJSON(t, body, `{"error":"Origin not allowed","code":"origin_not_allowed"}`)
 				if got := answer.Header.Get("Access-Control-Allow-Origin"); got != "" {
 					t.Errorf("Access-Control-Allow-Origin: %q", got)
 				}
@@ -224,7 +224,7 @@ func TestMaxConnections(t *testing.T) {
 	d.settle()
 	for _, path := range paths {
 		_, body := s.expectRefused(http.StatusServiceUnavailable, path)
-		expectJSON(t, body, `{"error":"Too many connections"}`)
+		expectJSON(t, body, `{"error":"Too many connections","code":"too_many_connections"}`)
 	}
 	if answer, _, _, _ := s.upgrade(socketIO); answer.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("Socket.IO: %s", answer.Status)

@@ -98,7 +98,7 @@ func TestMessagesToClientsAreJSON(t *testing.T) {
 	for _, s := range []string{"a", `"\`, "\x00\x1f\x7f", "é😀\u2028", "\xed\xa0\x80", "\xed\xa0\x80x\xed\xb0\x80", "</script>"} {
 		u := hub.NewUser(s, s, nil)
 		for _, p := range [][]byte{
-			appendRegistered(nil, u.JSON), appendDiscovery(nil, s, u), appendDiscovery(nil, s, nil), appendError(nil, s),
+			appendRegistered(nil, u.JSON), appendDiscovery(nil, s, u), appendDiscovery(nil, s, nil), appendError(nil, hub.NotFound, []byte(s)),
 			appendRelay(nil, &hub.Relay{Kind: hub.Offer, From: u, To: []byte(s), Payload: []byte("1")}),
 		} {
 			if !json.Valid(p) {

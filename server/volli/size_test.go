@@ -229,7 +229,7 @@ func TestRegisteredComesFirst(t *testing.T) {
 					if err != nil {
 						return
 					}
-					answered = string(f.Payload) == `{"type":"error","message":"Invalid message format"}`
+					answered = string(f.Payload) == `{"type":"error","message":"Invalid message format","code":"invalid_format"}`
 				}
 			}
 		})

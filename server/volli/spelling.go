@@ -61,9 +61,20 @@ func spellPresenceList(online *hub.Roster) []byte {
 	return append(dst, `]}`...)
 }
 
-func appendError(dst []byte, text string) []byte {
+// appendError appends an error: its text, and its code.
+func appendError(dst []byte, outcome hub.Outcome, to []byte) []byte {
 	dst = append(dst, `{"type":"error","message":`...)
-	return append(rawjson.AppendString(dst, text), '}')
+	dst = append(rawjson.AppendString(dst, text(outcome, to)), `,"code":"`...)
+	return append(append(dst, events.Code(own(outcome))...), `"}`...)
+}
+
+// own is the outcome as this family has it, which has one error for all that
+// may be wrong with a message's fields.
+func own(outcome hub.Outcome) hub.Outcome {
+	if outcome == hub.InvalidUserID || outcome == hub.InvalidData {
+		return hub.MissingFields
+	}
+	return outcome
 }
 
 // spellICEServers is the message with a JSON object of ICE servers: the object,
@@ -75,12 +86,10 @@ func spellICEServers(servers []byte) []byte {
 // text is the error text for an outcome. to matters where it is about a relay.
 func text(outcome hub.Outcome, to []byte) string {
 	switch outcome {
-	case hub.InvalidUserID, hub.InvalidData:
-		return events.Text(hub.MissingFields)
 	case hub.NotFound:
 		return "User " + events.Named(to) + " is not online"
 	case hub.NotResponding:
 		return events.NotRespondingText(to)
 	}
-	return events.Text(outcome)
+	return events.Text(own(outcome))
 }

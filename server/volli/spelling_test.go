@@ -3,6 +3,7 @@ package volli
 import (
 	"testing"
 
+	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server/hub"
 )
 
@@ -30,8 +31,8 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	for outcome := hub.OK + 1; outcome < hub.Outcomes; outcome++ {
-		if text(outcome, nil) == "" {
-			t.Errorf("outcome %d has no text", outcome)
+		if text(outcome, nil) == "" || events.Code(own(outcome)) == "" {
+			t.Errorf("outcome %d has no text or no code", outcome)
 		}
 	}
 }

@@ -59,13 +59,13 @@ func TestAdmission(t *testing.T) {
 	eventually(t, "both released", func() bool { return gate.released.Load() == 2 })
 
 	gate.refusal = &socketio.Refusal{
-		Status: 429, Header: http.Header{"Retry-After": {"7"}}, Message: `too "many"`,
+		Status: 429, Header: http.Header{"Retry-After": {"7"}}, Code: "too_many", Message: `too "many"`,
 	}
 	resp, body := s.get("GET", "EIO=4&transport=websocket", http.Header{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
 		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
 	})
-	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "7" || body != `{"error":"too \"many\""}` {
+	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "7" || body != `{"error":"too \"many\"","code":"too_many"}` {
 		t.Errorf("%s %v %s", resp.Status, resp.Header, body)
 	}
 	if n := gate.wrong.Load(); n != 0 || gate.admitted.Load() != 2 {

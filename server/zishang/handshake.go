@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/zishang520/engine.io/v2/transports"
 
+	"github.com/oodaa/signaling/errcode"
 	"github.com/oodaa/signaling/server/socketio"
 )
 
@@ -57,9 +58,7 @@ func (e *engine) verify(r *http.Request) *engineError {
 }
 
 func writeRefusal(w http.ResponseWriter, refusal *socketio.Refusal) {
-	writeJSON(w, refusal.Status, refusal.Header, struct {
-		Error string `json:"error"`
-	}{refusal.Message})
+	writeJSON(w, refusal.Status, refusal.Header, errcode.Body{Error: refusal.Message, Code: refusal.Code})
 }
 
 func writeJSON(w http.ResponseWriter, status int, header http.Header, body any) {

@@ -104,7 +104,7 @@ func TestBadTokensAreRefused(t *testing.T) {
 			c.say(volliRegister("alice", ""))
 			c.expect(volliUnauthorized)
 			c.say(`{"type":"offer","from":"alice","to":"alice","offer":{}}`)
-			c.expect(`{"type":"error","message":"Not registered"}`)
+			c.expect(`{"type":"error","message":"Not registered","code":"not_registered"}`)
 		})
 	}
 	for _, auth := range []string{`{"token":7}`, `{"token":null}`, `{"token":{"a":1}}`, `{"token":true}`, `{}`, `{"Token":"` + hs256() + `"}`} {
@@ -197,13 +197,13 @@ func TestOnlyTheClaimedNameCanBeTaken(t *testing.T) {
 
 				v := door{family: rig.Volli}.open(t, s.Addr)
 				v.say(volliRegister("watcher", token))
-				v.expect(`{"type":"error","message":"User ID not allowed"}`)
+				v.expect(`{"type":"error","message":"User ID not allowed","code":"user_not_allowed"}`)
 				v.registerVolli("alice", token)
 				a.expect("41")
 				a.ended()
 				watcher.expect(`42["peer-disconnected",{"peerId":"alice"}]`, `42["peer-connected",{"peerId":"alice"}]`)
 				v.say(volliRegister("watcher", token))
-				v.expect(`{"type":"error","message":"User ID not allowed"}`)
+				v.expect(`{"type":"error","message":"User ID not allowed","code":"user_not_allowed"}`)
 				v.say(`{"type":"offer","from":"alice","to":"watcher","offer":{"n":1}}`)
 				watcher.expect(`42["offer",{"from":"alice","offer":{"n":1}}]`)
 			})

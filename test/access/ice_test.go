@@ -198,7 +198,7 @@ func TestICEServersNeedATokenWhereClientsDo(t *testing.T) {
 				header = nil
 			}
 			answer := get(t, transport, url, header)
-			if answer.status != http.StatusUnauthorized || strings.TrimSpace(answer.body) != `{"error":"Unauthorized"}` ||
+			if answer.status != http.StatusUnauthorized || strings.TrimSpace(answer.body) != `{"error":"Unauthorized","code":"unauthorized"}` ||
 				answer.header.Get("WWW-Authenticate") != "Bearer" {
 				t.Errorf("%d %v %s", answer.status, answer.header, answer.body)
 			}

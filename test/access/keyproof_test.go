@@ -11,7 +11,7 @@ import (
 	"github.com/oodaa/signaling/test/rig"
 )
 
-const invalidProof = `{"type":"error","message":"Invalid proof"}`
+const invalidProof = `{"type":"error","message":"Invalid proof","code":"invalid_proof"}`
 
 func registerKey(user, spki string) string {
 	text, err := json.Marshal(map[string]string{"type": "register", "userId": user, "publicKey": spki})
@@ -98,7 +98,7 @@ func TestKeysAreProved(t *testing.T) {
 				attacker.prove(key.prove("alice", nonce))
 				attacker.expect(invalidProof)
 				attacker.say(`{"type":"offer","from":"alice","to":"alice","offer":{}}`)
-				attacker.expect(`{"type":"error","message":"Not registered"}`)
+				attacker.expect(`{"type":"error","message":"Not registered","code":"not_registered"}`)
 				// The next challenge is another one, and can be met.
 				again := attacker.challenged("alice", key.SPKI)
 				if again == nonce {
@@ -155,7 +155,7 @@ func TestKeysAreProved(t *testing.T) {
 			c.say(registerKey("alice", spki))
 			c.expect(invalidProof)
 			c.say(`{"type":"offer","from":"alice","to":"alice","offer":{}}`)
-			c.expect(`{"type":"error","message":"Not registered"}`)
+			c.expect(`{"type":"error","message":"Not registered","code":"not_registered"}`)
 		})
 	}
 	t.Run("proof that nobody asked for", func(t *testing.T) {
@@ -281,7 +281,7 @@ func TestTokensAndKeys(t *testing.T) {
 	c.say(register("alice", badTokens()["wrong secret"]))
 	c.expect(volliUnauthorized)
 	c.say(register("mallory", hs256()))
-	c.expect(`{"type":"error","message":"User ID not allowed"}`)
+	c.expect(`{"type":"error","message":"User ID not allowed","code":"user_not_allowed"}`)
 	c.prove(key.prove("alice", ""))
 	c.expect(invalidProof)
 	c.say(register("alice", hs256()))
@@ -316,5 +316,5 @@ func TestWithoutKeyProof(t *testing.T) {
 	}
 	c := door{family: rig.Volli}.open(t, s.Addr)
 	c.say(`{"type":"proof","signature":"x"}`)
-	c.expect(`{"type":"error","message":"Unknown message type"}`)
+	c.expect(`{"type":"error","message":"Unknown message type","code":"unknown_type"}`)
 }

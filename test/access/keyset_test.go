@@ -38,7 +38,7 @@ func cannotJudge(t *testing.T, s *rig.Server, token string) {
 	}
 	volli := door{family: rig.Volli}.open(t, s.Addr)
 	volli.say(volliRegister("alice", token))
-	volli.expect(`{"type":"error","message":"Server unavailable"}`)
+	volli.expect(`{"type":"error","message":"Server unavailable","code":"unavailable"}`)
 	if code := volli.ended(); code != websocket.CloseTryAgainLater {
 		t.Errorf("close code %d", code)
 	}

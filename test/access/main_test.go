@@ -235,5 +235,5 @@ func volliRegister(id, token string) string {
 // The answers of the contract to the letter.
 const (
 	oodaaUnauthorized = `44{"message":"Unauthorized"}`
-	volliUnauthorized = `{"type":"error","message":"Unauthorized"}`
+	volliUnauthorized = `{"type":"error","message":"Unauthorized","code":"unauthorized"}`
 )

@@ -42,7 +42,7 @@ func TestWatchClaim(t *testing.T) {
 
 			v := door{family: rig.Volli}.open(t, s.Addr)
 			v.say(`{"type":"watch","userIds":["bob"]}`)
-			v.expect(`{"type":"error","message":"Not registered"}`)
+			v.expect(`{"type":"error","message":"Not registered","code":"not_registered"}`)
 			v.registerVolli("vera", token("vera", "bob", "carol"))
 			v.say(`{"type":"watch","userIds":["eve","carol"]}`)
 			v.expect(`{"type":"presence-list","online":["carol"]}`)

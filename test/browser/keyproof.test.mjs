@@ -49,7 +49,7 @@ const inPage = (page) =>
 
 const kinds = ['Ed25519', 'ECDSA P-256'];
 const registered = (userId) => ({ type: 'registered', success: true, userId });
-const invalid = { type: 'error', message: 'Invalid proof' };
+const invalid = { type: 'error', message: 'Invalid proof', code: 'invalid_proof' };
 
 cases([
   ...kinds.map((kind) => ({

@@ -80,9 +80,11 @@ func families(t *testing.T) (oodaa, volli family) {
 		}
 		if o != hub.InvalidUserID {
 			volli.errors = append(volli.errors, text)
+			volli.codes = append(volli.codes, events.Code(o))
 		}
 	}
 	oodaa.codes = append(oodaa.codes, events.Code(hub.InvalidData), events.Code(hub.NotFound), events.Code(hub.NotResponding))
+	volli.codes = append(volli.codes, events.Code(hub.NotFound), events.Code(hub.NotResponding))
 	notResponding := events.NotRespondingText([]byte("<to>"))
 	oodaa.errors, volli.errors = append(oodaa.errors, notResponding), append(volli.errors, notResponding)
 	for dir, errors := range map[string]*[]string{"server/oodaa": &oodaa.errors, "server/volli": &volli.errors} {
@@ -92,6 +94,38 @@ func families(t *testing.T) (oodaa, volli family) {
 	}
 	oodaa.errors = append(oodaa.errors, inSource(t, "server/oodaa", `hub\.[A-Z]\w+: +"(Invalid [^"]+ data)"`)...)
 	return oodaa, volli
+}
+
+// errcodes are the codes of errors that a package names.
+func errcodes(t *testing.T, dirs ...string) []string {
+	t.Helper()
+	named := make(map[string]string)
+	for _, m := range regexp.MustCompile(`(?m)^\t([A-Z]\w+) += "(\w+)"`).FindAllStringSubmatch(source(t, "errcode"), -1) {
+		named[m[1]] = m[2]
+	}
+	used := make(map[string]bool)
+	for _, dir := range dirs {
+		for _, name := range inSource(t, dir, `errcode\.([A-Z]\w+)`) {
+			if code, ok := named[name]; ok {
+				used[code] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(used))
+}
+
+func TestOpenAPIHasTheCodes(t *testing.T) {
+	var spec struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Enum []string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(readPage(t, "docs/openapi.yaml")), &spec); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "codes of HTTP", spec.Components.Schemas["Error"].Properties["code"].Enum, errcodes(t, "server", "middleware"))
 }
 
 type asyncAPI struct {
@@ -164,7 +198,8 @@ func TestAsyncAPIIsTheServers(t *testing.T) {
 		}
 		same(t, "errors of "+name, got, want)
 	}
-	same(t, "codes", spec.Components.Schemas["ErrorCode"].Enum, oodaa.codes)
+	same(t, "codes of Socket.IO", spec.Components.Schemas["ErrorCode"].Enum, oodaa.codes)
+	same(t, "codes of plain WebSocket", spec.Components.Schemas["VolliErrorCode"].Enum, volli.codes)
 	if a, b := spec.Components.Schemas["UserID"].MaxLength, spec.Components.Schemas["VolliUserID"].MaxLength; a != events.MaxOodaaUserID || b != events.MaxVolliUserID {
 		t.Errorf("user IDs of at most %d and %d", a, b)
 	}
@@ -212,7 +247,13 @@ func TestProtocolPageIsTheServers(t *testing.T) {
 	unique := column(errors, 2)
 	slices.Sort(unique)
 	same(t, "errors of plain WebSocket", slices.Compact(unique), volli.errors)
-	same(t, "codes", column(errors, 4), append([]string{"code"}, oodaa.codes...))
+	codes := append([]string{"code"}, oodaa.codes...)
+	for _, code := range volli.codes {
+		if !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	same(t, "codes", column(errors, 4), codes)
 	limits := section(t, page, "## Limits")
 	for _, want := range []string{
 		fmt.Sprintf("| %d UTF-16 code units |", events.MaxOodaaUserID), fmt.Sprintf("| %d bytes |", events.MaxVolliUserID), "| 4,096 bytes |",
@@ -234,9 +275,9 @@ func TestProtocolPageIsTheServers(t *testing.T) {
 			t.Errorf("protocol.md lacks the reason %q", c.Reason)
 		}
 	}
-	codes := closeCodes(t)
-	same(t, "close codes of protocol.md", slices.Collect(maps.Keys(documented)), codes)
-	same(t, "close codes of asyncapi.yaml", slices.Collect(maps.Keys(described)), codes)
+	closings := closeCodes(t)
+	same(t, "close codes of protocol.md", slices.Collect(maps.Keys(documented)), closings)
+	same(t, "close codes of asyncapi.yaml", slices.Collect(maps.Keys(described)), closings)
 }
 
 // closeCodes are the codes that the source of the gateway of Volli's clients and

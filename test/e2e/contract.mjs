@@ -8,7 +8,10 @@ export const relays = [
 ];
 
 export const ok = { ok: true };
-export const failed = (error) => ({ ok: false, error, code: codes.find(([text]) => text.test(error))[1] });
+export const failed = (error) => ({ ok: false, error, code: codeOf(error) });
+
+// codeOf is the code that comes with an error text.
+export const codeOf = (error) => codes.find(([text]) => text.test(error))[1];
 const codes = [
   [/^Invalid user ID$/, 'invalid_user_id'],
   [/^Invalid .* data$/, 'invalid_data'],
@@ -22,6 +25,11 @@ const codes = [
   [/^Unauthorized$/, 'unauthorized'],
   [/^Server unavailable$/, 'unavailable'],
   [/^Invalid user list$/, 'invalid_user_list'],
+  [/^User [^]* is not online$/, 'not_found'],
+  [/^Invalid message format$/, 'invalid_format'],
+  [/^Unknown message type$/, 'unknown_type'],
+  [/^Missing required fields$/, 'missing_fields'],
+  [/^Invalid proof$/, 'invalid_proof'],
 ];
 
 export const headers = {

@@ -4,6 +4,7 @@
 
 import { WebSocket } from './volli-websocket.mjs';
 import assert from 'node:assert/strict';
+import { codeOf } from './contract.mjs';
 import { eventually, within } from './deadline.mjs';
 
 const firstDelay = 20; // before it connects again, doubled each time
@@ -73,7 +74,7 @@ export class VolliClient {
   }
 
   expectError(message) {
-    return this.expect({ type: 'error', message });
+    return this.expect({ type: 'error', message, code: codeOf(message) });
   }
 
   // opened asserts that the next event is that the connection is open.

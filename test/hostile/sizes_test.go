@@ -18,8 +18,8 @@ func nested(max int, head, open, inner, close, tail string) string {
 
 const (
 	tooLarge      = `42["error","Message too large"]`
-	volliTooLarge = `{"type":"error","message":"Message too large"}`
-	volliFormat   = `{"type":"error","message":"Invalid message format"}`
+	volliTooLarge = `{"type":"error","message":"Message too large","code":"too_large"}`
+	volliFormat   = `{"type":"error","message":"Invalid message format","code":"invalid_format"}`
 )
 
 // sizeRows go up to MAX_MESSAGE_BYTES and beyond.
@@ -60,15 +60,15 @@ var sizeRows = []row{
 	}, ignored()),
 	{"sizes/oodaa/fragments without end", func(s *server) error { return s.endless(inside, tooLarge) }},
 
-	sized("sizes/volli/nested arrays", volli, func(max int) string { return nested(max, `{"type":"x","a":`, "[", "", "]", "}") }, answered(`{"type":"error","message":"Unknown message type"}`)),
-	sized("sizes/volli/nested objects", volli, func(max int) string { return nested(max, "", `{"type":`, "1", "}", "") }, answered(`{"type":"error","message":"Unknown message type"}`)),
+	sized("sizes/volli/nested arrays", volli, func(max int) string { return nested(max, `{"type":"x","a":`, "[", "", "]", "}") }, answered(`{"type":"error","message":"Unknown message type","code":"unknown_type"}`)),
+	sized("sizes/volli/nested objects", volli, func(max int) string { return nested(max, "", `{"type":`, "1", "}", "") }, answered(`{"type":"error","message":"Unknown message type","code":"unknown_type"}`)),
 	sized("sizes/volli/brackets that open", volli, func(max int) string { return fill(max, "", "[", "") }, answered(volliFormat)),
 	sized("sizes/volli/braces that open", volli, func(max int) string { return fill(max, "", `{"":`, "") }, answered(volliFormat)),
-	sized("sizes/volli/type", volli, func(max int) string { return fill(max, `{"type":"`, "x", `"}`) }, answered(`{"type":"error","message":"Unknown message type"}`)),
-	sized("sizes/volli/type of escapes", volli, func(max int) string { return fill(max, `{"type":"`, `\u0061`, `"}`) }, answered(`{"type":"error","message":"Unknown message type"}`)),
+	sized("sizes/volli/type", volli, func(max int) string { return fill(max, `{"type":"`, "x", `"}`) }, answered(`{"type":"error","message":"Unknown message type","code":"unknown_type"}`)),
+	sized("sizes/volli/type of escapes", volli, func(max int) string { return fill(max, `{"type":"`, `\u0061`, `"}`) }, answered(`{"type":"error","message":"Unknown message type","code":"unknown_type"}`)),
 	sized("sizes/volli/name", volli, func(max int) string {
 		return fill(max, `{"type":"register","publicKey":"k","userId":"`, "x", `"}`)
-	}, answered(`{"type":"error","message":"Missing required fields"}`)),
+	}, answered(`{"type":"error","message":"Missing required fields","code":"missing_fields"}`)),
 	sized("sizes/volli/a byte too large", volli, func(max int) string { return fill(max+1, `{"type":"`, "x", `"}`) }, closed(1009, volliTooLarge)),
 	sized("sizes/volli/five times too large", volli, func(max int) string { return fill(max*5, `{"type":"`, "x", `"}`) }, closed(1009, volliTooLarge)),
 	frames("sizes/volli/a frame of 2^62 bytes", volli, "\x81\xff\x40\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00{}", closed(1009, volliTooLarge)),
