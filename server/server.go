@@ -153,7 +153,7 @@ func (s *Server) count() {
 		case <-minute.C:
 			before := refused
 			refused = s.refused()
-			s.log.Info("online", "users", s.hub.Online(), "connections", s.gate.connections.Load(), "refused", refused-before)
+			s.log.Info("clients counted", "users", s.hub.Online(), "connections", s.gate.connections.Load(), "refused", refused-before)
 		case <-s.stop:
 			return
 		}

@@ -54,19 +54,19 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 		return nil, err
 	}
 	if c.debugAddr != "" {
-		if err := p.side("profiles", onLoopback(c.debugAddr), profiles()); err != nil {
+		if err := p.side("serving profiles", onLoopback(c.debugAddr), profiles()); err != nil {
 			return nil, err
 		}
 	}
 	if c.metricsAddr != "" {
 		metrics := http.NewServeMux()
 		metrics.Handle("GET /metrics", p.server.Metrics())
-		if err := p.side("metrics", c.metricsAddr, metrics); err != nil {
+		if err := p.side("serving metrics", c.metricsAddr, metrics); err != nil {
 			return nil, err
 		}
 	}
 	if c.redirectAddr != "" {
-		if err := p.side("redirect to HTTPS", c.redirectAddr, p.redirect()); err != nil {
+		if err := p.side("redirecting to HTTPS", c.redirectAddr, p.redirect()); err != nil {
 			return nil, err
 		}
 	}
@@ -176,7 +176,7 @@ func (p *process) redirect() http.Handler {
 func (p *process) side(what, addr string, handler http.Handler) error {
 	listener, err := p.listen(addr)
 	if err != nil {
-		return fmt.Errorf("listen for %s: %w", what, err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	s := newSide(what, listener, handler, p.log)
 	p.sides = append(p.sides, s)

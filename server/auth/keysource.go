@@ -173,7 +173,7 @@ func (s *keySource) report(err error) {
 		return
 	}
 	if err != nil && !s.down.Swap(true) {
-		s.log.Warn("key set unavailable", "source", s.name, "error", err)
+		s.log.Warn("cannot read the key set, keeping the current keys", "source", s.name, "error", err)
 	}
 	if err == nil {
 		s.down.Store(false)

@@ -42,11 +42,11 @@ func TestKeyFileRotates(t *testing.T) {
 		{"no old key", replace(keySetJSON(freshKey)), false, true, "key set read"},
 		{"same size", replace(keySetJSON(publicJWK(k.p256, "kid", "FRESH"))), false, false, "key set read"},
 		{"as before", replace(keySetJSON(freshKey)), false, true, "key set read"},
-		{"half written", replace(keySetJSON(oldKey)[:40]), false, true, "key set unavailable"},
+		{"half written", replace(keySetJSON(oldKey)[:40]), false, true, "cannot read the key set, keeping the current keys"},
 		{"other text", replace([]byte("keys")), false, true, ""},
 		{"removed", func() { must(0, os.Remove(path)) }, false, true, ""},
 		{"back", replace(keySetJSON(freshKey)), false, true, "key set read"},
-		{"removed again", func() { must(0, os.Remove(path)) }, false, true, "key set unavailable"},
+		{"removed again", func() { must(0, os.Remove(path)) }, false, true, "cannot read the key set, keeping the current keys"},
 		{"back, and old", replace(keySetJSON(oldKey)), true, false, "key set read"},
 		{"all revoked", replace(keySetJSON()), false, false, "level=WARN msg=\"key set read\""},
 	} {
@@ -112,7 +112,7 @@ func TestKeyURLGoesDownAndUp(t *testing.T) {
 	v := verifier(t, Options{Secrets: []string{secret}, JWKS: location, Log: log.logger()})
 	logged := func(down, up int) {
 		t.Helper()
-		if log.count("key set unavailable") != down || log.count("key set read") != up {
+		if log.count("cannot read the key set, keeping the current keys") != down || log.count("key set read") != up {
 			t.Errorf("want %d lines down and %d up:\n%s", down, up, log)
 		}
 	}
@@ -149,9 +149,9 @@ func TestKeyURLGoesDownAndUp(t *testing.T) {
 			http.Redirect(w, r, "ftp://127.0.0.1/keys", http.StatusFound)
 		},
 	} {
-		down, up := log.count("key set unavailable"), log.count("key set read")
+		down, up := log.count("cannot read the key set, keeping the current keys"), log.count("key set read")
 		issuer.now(failure)
-		eventually(t, n+" is noticed", func() bool { return log.count("key set unavailable") == down+1 })
+		eventually(t, n+" is noticed", func() bool { return log.count("cannot read the key set, keeping the current keys") == down+1 })
 		issuer.again(t)
 		if !accepts(v, old)() || accepts(v, fresh)() {
 			t.Errorf("%s: the old keys are not in use any more", n)
@@ -190,7 +190,7 @@ func TestKeyURLThatIsNotThere(t *testing.T) {
 	if accepts(v, sign("EdDSA", testKeys().ed, claims()))() {
 		t.Error("accepted")
 	}
-	if log.count("key set unavailable") != 1 {
+	if log.count("cannot read the key set, keeping the current keys") != 1 {
 		t.Errorf("log: %s", log)
 	}
 }

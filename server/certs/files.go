@@ -54,7 +54,7 @@ func (f *Files) watch(interval time.Duration) {
 		select {
 		case <-poll.C:
 			if err := f.load(); err != nil {
-				f.log.Warn("new certificate unusable, the former stays", "file", f.certFile, "error", err)
+				f.log.Warn("cannot use the new certificate, keeping the current one", "file", f.certFile, "error", err)
 			}
 		case <-f.ctx.Done():
 			return

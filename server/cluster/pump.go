@@ -212,7 +212,7 @@ func (c *Cluster) Lookup(id string) *hub.User {
 	value, err := s.lookups.HGet(ctx, c.namesKey(), id).Result()
 	if err != nil {
 		if !errors.Is(err, redis.Nil) {
-			c.Log.Debug("lookup", "node", c.Name, "error", err.Error())
+			c.Log.Debug("lookup failed", "node", c.Name, "error", err.Error())
 		}
 		return nil
 	}

@@ -24,15 +24,15 @@ func TestInstanceGone(t *testing.T) {
 	rig.Eventually(t, "b has cleared the former instance away", func() bool {
 		return !strings.Contains(redis.Do("SMEMBERS", "test:nodes"), former.instance)
 	})
-	if text := log.String(); strings.Contains(text, "instance gone") {
+	if text := log.String(); strings.Contains(text, "instance disappeared") {
 		t.Errorf("logged of an instance that lives on:\n%s", text)
 	}
 
 	last := a.current().instance
 	a.stop() // without leaving
 	<-a.done
-	rig.Eventually(t, "b logs that a is gone", func() bool { return strings.Contains(log.String(), "instance gone") })
-	if text := log.String(); strings.Count(text, "instance gone") != 1 || !strings.Contains(text, last) {
+	rig.Eventually(t, "b logs that a is gone", func() bool { return strings.Contains(log.String(), "instance disappeared") })
+	if text := log.String(); strings.Count(text, "instance disappeared") != 1 || !strings.Contains(text, last) {
 		t.Errorf("%s is gone:\n%s", last, text)
 	}
 	b.Close(t.Context())

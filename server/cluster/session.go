@@ -595,7 +595,7 @@ func (c *Cluster) overdue(st state) (overdue []string) {
 		if !known {
 			at = now
 			if goes {
-				c.Log.Info("instance gone", "node", c.Name, "instance", instance)
+				c.Log.Info("instance disappeared", "node", c.Name, "instance", instance)
 			}
 		}
 		since[instance] = at

@@ -71,7 +71,7 @@ func (e *entrance) ReadFrom(p []byte) (int, net.Addr, error) {
 			return copy(p, e.wishes(p[:n])), from, nil
 		case err == nil:
 		case e.stream == nil && !errors.Is(err, net.ErrClosed):
-			e.s.log.Error("turn: read", "error", err)
+			e.s.log.Error("turn: cannot read", "error", err)
 			select {
 			case <-e.s.closed:
 			case <-time.After(50 * time.Millisecond):

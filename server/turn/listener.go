@@ -50,7 +50,7 @@ func (s *Server) accept(l net.Listener) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // for example, no more file descriptors
-			s.log.Error("turn: accept", "error", err)
+			s.log.Error("turn: cannot accept a connection", "error", err)
 			select {
 			case <-s.closed:
 			case <-time.After(50 * time.Millisecond):
@@ -94,7 +94,7 @@ func (s *Server) drop(t *stream) {
 		return
 	}
 	if err := t.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		s.log.Debug("turn: close connection", "error", err)
+		s.log.Debug("turn: cannot close a connection", "error", err)
 	}
 }
 
@@ -123,6 +123,6 @@ func (s *Server) wait(t *stream, waiting bool) {
 		delete(s.waitingOf, client)
 	}
 	if err := t.SetReadDeadline(deadline); err != nil && !errors.Is(err, net.ErrClosed) {
-		s.log.Debug("turn: set deadline", "error", err)
+		s.log.Debug("turn: cannot set a deadline", "error", err)
 	}
 }

@@ -194,7 +194,7 @@ func (r *relay) over(l *rate.Limiter, n int) bool {
 func (r *relay) Close() error {
 	r.closing.Do(func() {
 		if err := r.UDPConn.Close(); err != nil {
-			r.s.log.Error("turn: close relay", "port", r.port, "error", err)
+			r.s.log.Error("turn: cannot close a relay", "port", r.port, "error", err)
 		}
 		r.entrance.leave(r)
 		r.s.mu.Lock()

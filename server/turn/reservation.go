@@ -58,7 +58,7 @@ func (s *Server) claim(token string) *reservation {
 func (s *Server) giveUp(token string) {
 	if r := s.claim(token); r != nil {
 		if err := r.conn.Close(); err != nil {
-			s.log.Error("turn: close relay", "port", r.port, "error", err)
+			s.log.Error("turn: cannot close a relay", "port", r.port, "error", err)
 		}
 	}
 }

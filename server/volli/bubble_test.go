@@ -256,7 +256,7 @@ func TestTakeoverAndDeadlines(t *testing.T) {
 // census are the log lines that say how many are online.
 func (s *instance) census() (lines []map[string]any) {
 	for _, line := range s.log.lines(slog.LevelInfo) {
-		if line["msg"] == "online" {
+		if line["msg"] == "clients counted" {
 			lines = append(lines, line)
 		}
 	}

@@ -126,7 +126,7 @@ func TestKeySetFileIsReplaced(t *testing.T) {
 	here.say(`42["ping"]`)
 	here.await(`42["pong"]`)
 	write(t, path, []byte("no key set"))
-	s.Log.Await(t, "key set unavailable", s.Exited())
+	s.Log.Await(t, "cannot read the key set, keeping the current keys", s.Exited())
 	if !letsIn(t, s, new) {
 		t.Error("a set that cannot be read has taken the former one's place")
 	}

@@ -196,7 +196,7 @@ func TestCertificatesAreReplaced(t *testing.T) {
 	rig.Eventually(t, "the second certificate", func() bool { return serialOf(t, s.Addr, a.trusting()) == second })
 	talk(2)
 	write(t, f.cert, []byte("no certificate"))
-	s.Log.Await(t, "new certificate unusable, the former stays", s.Exited())
+	s.Log.Await(t, "cannot use the new certificate, keeping the current one", s.Exited())
 	if got := serialOf(t, s.Addr, a.trusting()); got != second {
 		t.Errorf("serial number %d, want %d", got, second)
 	}
@@ -213,7 +213,7 @@ func TestCertificatesAreReplaced(t *testing.T) {
 // redirectAddr is where the plain listener of a server is.
 func redirectAddr(t *testing.T, s *rig.Server) string {
 	t.Helper()
-	addr, _ := s.Log.Await(t, "redirect to HTTPS", s.Exited())["addr"].(string)
+	addr, _ := s.Log.Await(t, "redirecting to HTTPS", s.Exited())["addr"].(string)
 	if addr == "" {
 		t.Fatal("no address of the redirect in the log")
 	}

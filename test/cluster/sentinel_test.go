@@ -178,7 +178,7 @@ func clusterInstances(t *testing.T, s *rig.Server) (n int) {
 func (w *world) noneGone() {
 	w.t.Helper()
 	for _, n := range w.nodes {
-		for _, line := range n.server.Log.Lines(`"msg":"instance gone"`) {
+		for _, line := range n.server.Log.Lines(`"msg":"instance disappeared"`) {
 			w.t.Errorf("%s: %s", n.name, line)
 		}
 	}

@@ -51,7 +51,7 @@ func start(t *testing.T, engine string, maxMessage int) *server {
 		fmt.Sprint("REGISTER_TIMEOUT=", registerTimeout),
 		fmt.Sprint("MAX_OUTBOX_BYTES=", maxOutbox),
 		"DEBUG_ADDR=127.0.0.1:0")
-	s.debug, _ = s.Log.Await(t, "profiles", s.Exited())["addr"].(string)
+	s.debug, _ = s.Log.Await(t, "serving profiles", s.Exited())["addr"].(string)
 
 	// What the first clients make the server start for good, it has.
 	for range 2 * runtime.NumCPU() {

@@ -40,7 +40,7 @@ func startFleet(t *testing.T) *fleet {
 	}
 	certFile, keyFile := certificate(t)
 	secure := rig.Start(t, "TLS_CERT_FILE="+certFile, "TLS_KEY_FILE="+keyFile, "METRICS_ADDR=127.0.0.1:0")
-	addr, _ := secure.Log.Await(t, "metrics", secure.Exited())["addr"].(string)
+	addr, _ := secure.Log.Await(t, "serving metrics", secure.Exited())["addr"].(string)
 	f.addrs = append(f.addrs, addr)
 	f.talk(t)
 	return f
