@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -147,6 +148,9 @@ func (e *EngineIO) serve(w http.ResponseWriter, r *http.Request) *engineError {
 // Established reports whether r is a poll, a post or the first probe of a live
 // long-polling session.
 func (e *EngineIO) Established(r *http.Request) bool {
+	if !strings.ContainsAny(r.URL.RawQuery, "%+") && !strings.Contains(r.URL.RawQuery, "sid=") {
+		return false // a handshake: its query is parsed once
+	}
 	query := r.URL.Query()
 	if query.Get("EIO") != "4" {
 		return false

@@ -1,12 +1,11 @@
-// Package wire is one WebSocket connection: reading with limits, a bounded
-// outbox, writes that leave together, and an orderly end. It does not know
-// what the bytes mean.
+// Package wire is one WebSocket connection: a reader with limits, a writer with a
+// bounded outbox, and an orderly end. It does not know what the bytes mean.
 //
-// A connection is read by one of a few event loops (Loops), or by a goroutine of
-// its own where that cannot be: TLS, and systems without epoll. Writing is done
-// by whoever queues a frame, without waiting; only while a peer does not take
-// what it is sent, and while it ends, does a connection have a goroutine for
-// that. While nothing arrives and nothing waits, it holds no buffer.
+// One of a few event loops (Loops) reads a connection, or a goroutine of its own
+// where that is not possible: with TLS, and on systems without epoll. The goroutine
+// that queues a frame writes it, without waiting. A connection has a goroutine for
+// writing only while its peer does not take what it is sent, and one for its end.
+// An idle connection holds no buffer.
 package wire
 
 import (
@@ -62,7 +61,7 @@ type Conn struct {
 	cfg    *Config
 	nc     net.Conn
 	raw    syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
-	budget *Budget         // nil: the peer may send as much as it likes
+	budget *Budget         // nil: no limit
 	holder Holder
 
 	reader reader
@@ -82,10 +81,7 @@ func newConn(nc net.Conn, raw syscall.RawConn, cfg *Config, budget *Budget) *Con
 	return c
 }
 
-// RemoteAddr is the address of the peer's end of the network connection.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
-// Budget is what the peer may send; nil: as much as it likes.
+// Budget is what the peer may send; nil: no limit.
 func (c *Conn) Budget() *Budget { return c.budget }
 
 // Batch is for Sends made while Handler.Message runs: it is flushed when all

@@ -104,12 +104,8 @@ func (l *loop) run() {
 	var n int
 	var failed error
 	wait := func(fd uintptr) bool {
-		for {
-			n, failed = syscall.EpollWait(int(fd), l.events[:], 0)
-			if failed != syscall.EINTR {
-				return n != 0
-			}
-		}
+		n, failed = retry(func() (int, error) { return syscall.EpollWait(int(fd), l.events[:], 0) })
+		return n != 0
 	}
 	for {
 		if err := l.raw.Read(wait); err != nil {
@@ -240,20 +236,15 @@ func (op *readOp) from(c *Conn, p []byte) (n int, err error) {
 }
 
 func (op *readOp) run(fd uintptr) bool {
-	for {
-		n, err := syscall.Read(int(fd), op.p)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			return true
-		case err != nil:
-			op.err = err
-		case n == 0:
-			op.err = errEOF
-		default:
-			op.n = n
-		}
-		return true
+	n, err := retry(func() (int, error) { return syscall.Read(int(fd), op.p) })
+	switch {
+	case err == syscall.EAGAIN:
+	case err != nil:
+		op.err = err
+	case n == 0:
+		op.err = errEOF
+	default:
+		op.n = n
 	}
+	return true
 }

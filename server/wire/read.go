@@ -23,12 +23,7 @@ func (r *reader) read(handle func([]byte) error) error {
 	ready := func(fd uintptr) bool {
 		borrowed = Borrow(readSize)
 		into = r.behind(borrowed.B)
-		for {
-			n, err = syscall.Read(descriptor(fd), into[len(into):cap(into)])
-			if err != syscall.EINTR {
-				break
-			}
-		}
+		n, err = retry(func() (int, error) { return syscall.Read(descriptor(fd), into[len(into):cap(into)]) })
 		if err == syscall.EAGAIN {
 			borrowed.Free()
 			borrowed = nil

@@ -10,11 +10,11 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A writer queues frames for the peer and writes them. Whoever queues a frame
-// writes it, as far as the peer takes it without waiting; what is left is written
-// by a goroutine that ends with the queue. mu is never held during a write.
+// A writer queues frames for the peer and writes them. The goroutine that queues a
+// frame writes it, as far as the peer takes it without waiting. A goroutine that
+// ends with the queue writes the rest. mu is never held during a write.
 //
-// How the stream of frames ends, and who writes it:
+// How the stream of frames ends, and what writes it:
 //
 //	open ── Close frame queued ──► closing ── all written, peer has closed ──► cut
 //	  └───────────── Cut, lost, or the peer takes nothing ─────────────────────►┘
@@ -47,7 +47,7 @@ type writer struct {
 
 	own, others int // memory that is accounted for
 
-	idle   chan struct{} // closed when writing ends; nil if nobody waits
+	idle   chan struct{} // closed when writing ends; nil if no goroutine waits for that
 	stall  stall
 	drains sync.WaitGroup
 }
@@ -329,7 +329,7 @@ func (w *writer) account() {
 }
 
 // close queues a Close frame behind what is queued already, and writes it. It
-// does nothing, but for noting who has closed, where the end has begun before.
+// only notes which side has closed, where the end has begun before.
 func (w *writer) close(end *CloseError) {
 	w.mu.Lock()
 	first := w.state == open
@@ -463,14 +463,14 @@ func (w *writer) settle() (left bool) {
 	return len(w.relays.all()) > 0
 }
 
-// waitWritten returns when nobody writes and nothing is queued, which a
+// waitWritten returns when no goroutine writes and nothing is queued, which a
 // deadline on the network connection bounds.
 func (w *writer) waitWritten() {
 	w.flush()
 	w.waitIdle()
 }
 
-// waitIdle returns when nobody writes.
+// waitIdle returns when no goroutine writes.
 func (w *writer) waitIdle() {
 	w.mu.Lock()
 	var done chan struct{}
@@ -534,18 +534,14 @@ var writeOps = sync.Pool{New: func() any {
 
 // writeFD writes some of p to a socket; 0 and nil mean that it takes nothing now.
 func writeFD(fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := syscall.Write(descriptor(fd), p)
-		switch err {
-		case nil:
-			return n, nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return 0, nil
-		default:
-			return 0, err
-		}
+	n, err := retry(func() (int, error) { return syscall.Write(descriptor(fd), p) })
+	switch err {
+	case nil:
+		return n, nil
+	case syscall.EAGAIN:
+		return 0, nil
 	}
+	return 0, err
 }
 
 // A stall is what is known of a peer that does not take what is queued.
