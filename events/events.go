@@ -33,7 +33,7 @@ type Handlers struct {
 	RegisterTimeout time.Duration
 	// Account, where not nil, accounts for what is held for clients.
 	Account *wire.Account
-	// Limits are what each connection may send. May be nil: as much as it likes.
+	// Limits are what each connection may send. May be nil: no limit.
 	Limits *wire.Limits
 }
 

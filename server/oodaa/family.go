@@ -92,7 +92,7 @@ var endings = map[events.Ending]string{
 // Spell spells the list of users.
 func (c *client) Spell(users *hub.Roster, u *hub.User) []byte { return spellUsers(users, u) }
 
-// SpellWatched spells the list of those who are watched.
+// SpellWatched spells the list of the watched users that are online.
 func (c *client) SpellWatched(online *hub.Roster) []byte { return spellUsers(online, nil) }
 
 // Tell queues what was spelled.

@@ -16,7 +16,7 @@ type client struct {
 
 	timeout wire.Deadline // for being in no namespace
 
-	// owned by whoever calls the MessageHandler
+	// owned by the goroutine that calls the MessageHandler
 	sockets map[string]*socket
 	pending *pendingPacket
 }

@@ -1,6 +1,7 @@
 // Package socketio is a small, general Socket.IO server engine: Engine.IO 4
 // over WebSocket and long-polling with upgrade, and on it Socket.IO protocol 5
-// with text and binary events, acknowledgements and namespaces.
+// with text and binary events, acknowledgements and namespaces. A session is one
+// client, on one transport at a time; a socket is that client in one namespace.
 //
 // Events are handed over as the bytes that arrived and sent as the bytes they
 // are given; the engine re-encodes nothing.
@@ -109,8 +110,8 @@ type Receiver interface {
 	OverRate()
 
 	// Closed is called once, last, when the socket has left its namespace or
-	// its session has ended, by whomever. The reason is one of those below, or any
-	// other for a connection that broke or was closed.
+	// its session has ended, whichever side ended it. The reason is one of those
+	// below, or any other for a connection that broke or was closed.
 	Closed(reason string)
 }
 
@@ -236,9 +237,9 @@ type Options struct {
 	WebSocket, Polling bool
 	// Namespaces by name, "/" among them.
 	Namespaces map[string]Namespace
-	// Gate may be nil: everybody is admitted.
+	// Gate may be nil: all clients are admitted.
 	Gate Gate
-	// Limits are what each session may send. May be nil: as much as it likes.
+	// Limits are what each session may send. May be nil: no limit.
 	Limits *wire.Limits
 	// Account is of all that is held for and from clients. May be nil.
 	Account *wire.Account

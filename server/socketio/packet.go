@@ -112,7 +112,7 @@ func number(b []byte) (n uint64, rest []byte, ok bool) {
 }
 
 // EventName reads the first element of an EVENT's or BINARY_EVENT's Data: a
-// string that is no reserved name, with its escapes resolved, or a number, for
+// string that is not a reserved name, with its escapes resolved, or a number, for
 // which name is nil. rest is what follows it.
 func (p *Packet) EventName() (name, rest []byte, err error) {
 	if len(p.Data) == 0 {

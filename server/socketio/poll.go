@@ -228,7 +228,7 @@ func (p *polling) takeAll() (packets []wire.Message) {
 }
 
 // respond writes a whole answer, to a client that may not read it. It calls
-// settle, where not nil, before the last byte: once the client has that, its next
+// settle, unless nil, before the last byte: once the client has that, its next
 // request may come before respond returns.
 func (e *EngineIO) respond(w http.ResponseWriter, contentType string, body []byte, settle func()) error {
 	control := http.NewResponseController(w)

@@ -167,7 +167,7 @@ func (p *polling) close(_ uint16, how farewell) {
 	p.session.tellPolled()
 }
 
-// sayLast queues the last packet, and reports whether nobody will fetch it.
+// sayLast queues the last packet, and reports whether it will never be fetched.
 func (p *polling) sayLast(how farewell) (unfetched bool) {
 	s := p.session
 	s.mu.Lock()

@@ -214,7 +214,7 @@ func (s *Session) receiveWith(f func() error) *engineError {
 	return errBadRequest
 }
 
-// handle calls f while nobody else calls the handler.
+// handle calls f, with no other call of the handler at the same time.
 func (s *Session) handle(f func() error) error {
 	s.inbox.Lock()
 	defer s.inbox.Unlock()

@@ -82,7 +82,7 @@ type inbox struct {
 	told bool // the handler knows of the end
 }
 
-// ID is the session's id. Whoever knows it can take part in a polling session.
+// ID is the session's id. A client that knows it can take part in a polling session.
 func (s *Session) ID() string { return s.id }
 
 // Admission is what the gate said when the session was opened.
@@ -187,8 +187,8 @@ func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) (wire.Hold, 
 
 var errClientClose = errors.New("client close")
 
-// overRate ends a session that has overdrawn its budget for too long. Nobody else
-// calls the handler meanwhile.
+// overRate ends a session that has overdrawn its budget for too long. The inbox is
+// held.
 func (s *Session) overRate() {
 	if !s.ended() {
 		s.guard(s.handler.OverRate)

@@ -38,7 +38,7 @@ func (c *client) Registered(ask events.Ask, _ string, outcome hub.Outcome) {
 // Spell spells the answer to a register.
 func (c *client) Spell(_ *hub.Roster, u *hub.User) []byte { return appendRegistered(nil, u.JSON) }
 
-// SpellWatched spells the list of those who are watched.
+// SpellWatched spells the list of the watched users that are online.
 func (c *client) SpellWatched(online *hub.Roster) []byte { return spellPresenceList(online) }
 
 // Tell queues what was spelled.

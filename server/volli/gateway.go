@@ -1,5 +1,7 @@
 // Package volli is the gateway of Volli's clients: plain WebSocket connections
-// on which every text frame is one JSON object.
+// on which every text frame is one JSON object. It reads their messages, calls
+// their meaning in events, and spells what is for them. Rules that both families
+// share are in events and hub.
 package volli
 
 import (

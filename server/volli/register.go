@@ -56,8 +56,8 @@ func (c *client) registerAdmitted(id, key string) wire.Hold {
 	return c.takeOrChallenge(id, key, holder)
 }
 
-// takeOrChallenge takes a name that nobody else holds, and asks for a proof
-// otherwise.
+// takeOrChallenge registers the client where no other holds the user ID, and asks
+// for a proof otherwise.
 func (c *client) takeOrChallenge(id, key string, holder *hub.User) wire.Hold {
 	if holder == nil || holder == c.User() {
 		return c.take(id, key, false)

@@ -55,7 +55,7 @@ func spellPresence(c *hub.Change) []byte {
 	return append(strconv.AppendBool(append(dst, `,"online":`...), c.Online), '}')
 }
 
-// spellPresenceList is the message with the watched users who are online.
+// spellPresenceList is the message with the watched users that are online.
 func spellPresenceList(online *hub.Roster) []byte {
 	dst := online.AppendNames([]byte(`{"type":"presence-list","online":[`), nil)
 	return append(dst, `]}`...)

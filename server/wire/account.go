@@ -72,7 +72,7 @@ func (a *Account) Open(end func()) Holder { return Holder{account: a, end: end} 
 
 // Add changes how much is held: of what the client caused itself, such as
 // incomplete messages and answers that it does not fetch, and of what others did.
-// Whoever holds something gives it back by negative numbers.
+// Negative numbers give back what was held.
 func (h *Holder) Add(own, others int) {
 	a := h.account
 	if a == nil || own == 0 && others == 0 {

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Limits are what each connection may send. The zero value is no limit. They
+// Limits are what each connection may send. The zero value sets no limit. They
 // must not change once a Budget uses them.
 type Limits struct {
 	Packets, PacketBurst int // packets per second, and at once; see below
 	Bytes, ByteBurst     int // bytes per second, and at once
 
-	// A rate of 0 is no limit; a burst of 0 is as much as the rate.
+	// A rate of 0 sets no limit; a burst of 0 is as much as the rate.
 
 	refused atomic.Uint64
 }

@@ -38,7 +38,7 @@ type CloseError struct {
 	// Remote tells that the peer sent its Close frame first.
 	Remote bool
 
-	framing bool // what follows on the connection is no sequence of frames
+	framing bool // what follows on the connection cannot be read as frames
 }
 
 func (e *CloseError) Error() string {

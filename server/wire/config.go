@@ -36,8 +36,8 @@ type Config struct {
 // DefaultCloseTimeout is the CloseTimeout of a Config that sets none.
 const DefaultCloseTimeout = 5 * time.Second
 
-// CountSlow counts a client that was cut because it did not take what it was
-// sent, on a transport that is no connection of this package.
+// CountSlow counts a client that was disconnected because it did not take what it
+// was sent, on a transport of another package.
 func (c *Config) CountSlow() { c.slow.Add(1) }
 
 // SlowConsumers counts the connections that were cut because their outbox was full.

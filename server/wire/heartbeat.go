@@ -58,7 +58,7 @@ func (c *Conn) heartbeat(op ws.OpCode, payload []byte) error {
 }
 
 // Answered takes note of the answer to PingText, and reports whether it is one:
-// an answer to a ping that has not left is no sign of life. Ping's is told to
+// an answer to a ping that has not left is not a sign of life. Ping's is told to
 // Handler.Pong.
 func (c *Conn) Answered() bool {
 	w := &c.writer

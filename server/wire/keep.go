@@ -304,7 +304,7 @@ func unframe(p []byte) []Message {
 	return messages
 }
 
-// release ends the keeping, when nobody will ask any more.
+// release ends the keeping, once no caller will ask for it.
 func (w *writer) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

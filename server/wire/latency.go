@@ -14,8 +14,8 @@ var LatencyBounds = [...]time.Duration{
 }
 
 // A Latency counts how long messages took from when they were read until they
-// were handed to the kernel, or to who waits for a peer that does not take
-// them. The zero value is ready; it is safe for concurrent use.
+// were handed to the kernel, or to the goroutine that waits for a peer that does
+// not take them. The zero value is ready; it is safe for concurrent use.
 type Latency struct {
 	buckets [len(LatencyBounds) + 1]atomic.Uint64
 	sum     atomic.Int64

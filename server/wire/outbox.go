@@ -104,6 +104,6 @@ func (w *writer) fits(size int, receipt *Receipt) bool {
 	return share == 0 || share+size <= most/4
 }
 
-// unwritten reports whether something is queued that nobody has tried to write
+// unwritten reports whether something is queued that no goroutine has tried to write
 // yet: that it takes room is not the peer's fault. mu is held.
 func (w *writer) unwritten() bool { return w.activity < writing && w.queue.Size() > 0 }

@@ -6,7 +6,7 @@ import "time"
 // loop reads it, see pause_linux.go; where a goroutine does, that waits.
 
 // pay charges n bytes that were read at the time read, and waits until the budget
-// is no debt any more. Whoever reads the connection on a goroutine calls it.
+// is no debt any more. A goroutine that reads the connection calls it.
 func (r *reader) pay(n int, read time.Time) error {
 	pause, over := r.conn.budget.Settle(n, read)
 	switch {

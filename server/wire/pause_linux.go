@@ -16,7 +16,7 @@ type pause struct {
 const hangUp = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 
 // handBack charges n bytes that were read at the time read, and has the loop read
-// the connection again: now, or once the budget is no debt any more. The goroutine
+// the connection again: now, or once its debt is paid. The goroutine
 // that reads calls it, and does not any more then.
 func (l *loop) handBack(r *reader, n int, read time.Time) error {
 	d, over := time.Duration(0), false
@@ -30,7 +30,7 @@ func (l *loop) handBack(r *reader, n int, read time.Time) error {
 		r.become(looped)
 		return nil
 	case r.hungUp:
-		return errEOF // nobody is there whom to slow down
+		return errEOF // there is no peer left to slow down
 	}
 	if err := l.watch(r, syscall.EPOLLRDHUP); err != nil {
 		return err

@@ -27,26 +27,26 @@ type reader struct {
 	leaving bool          // a goroutine ends the connection in place of the loop, or will
 	seat    int32         // in the loop; negative: none. Guarded by loop.mu
 	pause   *pause        // of the state paused
-	idle    chan struct{} // closed when nobody reads; nil if nobody waits for that
+	idle    chan struct{} // closed when no goroutine reads; nil if none waits for that
 	awake   chan struct{} // closed when the pause of a goroutine is cut short; nil if none pauses
 }
 
-// A readState tells who reads:
+// A readState tells which goroutine reads:
 //
 //	               ┌──────── read ◄─────── paid, or the peer is gone ──────┐
 //	               ▼                                                       │
 //	apart ─────► reading ── all was handled ──► looped ── over budget ──► paused
 //	  ▲           │   ▲ └────── a Hold ──► holding ──┐
 //	  │           │   └───────────── it is over ─────┘
-//	  └── an error, or the connection ends, once nobody reads or holds
+//	  └── an error, or the connection ends, once none reads or holds
 type readState uint8
 
 const (
-	apart   readState = iota // no loop: a goroutine of the connection's, or nobody yet
+	apart   readState = iota // no loop: a goroutine of the connection's, or none yet
 	looped                   // its loop, once something has arrived
 	reading                  // its loop, or the goroutine that adds it to that
-	holding                  // nobody, until a Hold is over
-	paused                   // nobody, until the budget has paid
+	holding                  // none, until a Hold is over
+	paused                   // none, until the debt is paid
 )
 
 // busy reports whether a goroutine is in the middle of what it read.
@@ -130,7 +130,7 @@ func (r *reader) leave() (l *loop, first bool) {
 	return r.loop, first
 }
 
-// takeOver waits until nobody reads, and makes the caller the one who does.
+// takeOver waits until no goroutine reads, and makes the caller the one that does.
 func (r *reader) takeOver() {
 	for {
 		r.mu.Lock()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Receipt is what belongs to a relay besides its bytes: who is told if it does
-// not arrive. The writer only compares From.
+// A Receipt is what belongs to a relay besides its bytes: which client is notified
+// if it does not arrive. The writer only compares From.
 type Receipt struct {
 	From     any // the sender; a pointer
 	Kind     uint8

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Repeat is a deadline that is set anew by what it calls.
+// A Repeat is a deadline that its own call sets again.
 type Repeat struct {
 	deadlines *Deadlines
 	deadline  Deadline
