@@ -3,13 +3,11 @@ package server
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
 )
 
@@ -97,7 +95,7 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	for text, n := range s.errors() {
 		count(errorsDesc, n, strings.ToValidUTF8(text, ""))
 	}
-	out <- latency(&s.latency)
+	out <- histogram(latencyDesc, s.latency)
 	gauge(outboxDesc, float64(s.engine.Waiting()+s.volli.Waiting()))
 	gauge(accountDesc, float64(s.account.Held()))
 	count(slowDesc, s.engine.SlowConsumers()+s.volli.SlowConsumers())
@@ -119,7 +117,7 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	gauge(heldBytesDesc, float64(held.Bytes))
 	count(redeliveredDesc, held.Redelivered)
 	count(heldExpiredDesc, held.Expired)
-	out <- absences(s.hub)
+	out <- histogram(absencesDesc, s.hub.Absences())
 	gauge(drainingDesc, number(s.draining.Load()))
 	b := Build()
 	gauge(buildDesc, 1, b.Version, b.Revision, b.Go)
@@ -174,20 +172,10 @@ func (f figures) collectTURN(gauge gaugeFunc, count countFunc) {
 	count(turnBytesDesc, t.BytesFromPeers, "from_peers")
 }
 
-// latency is the histogram of a wire.Latency.
-func latency(l *wire.Latency) prometheus.Metric {
-	counted, sum := l.Read()
-	return histogram(latencyDesc, wire.LatencyBounds[:], counted[:], sum)
-}
-
-// absences is the histogram of how long users were away.
-func absences(h *hub.Hub) prometheus.Metric {
-	counted, sum := h.Absences()
-	return histogram(absencesDesc, hub.AbsenceBounds[:], counted[:], sum)
-}
-
 // histogram is what was counted up to each of the bounds, and above the last.
-func histogram(d *prometheus.Desc, bounds []time.Duration, counted []uint64, sum time.Duration) prometheus.Metric {
+func histogram(d *prometheus.Desc, h *wire.Histogram) prometheus.Metric {
+	bounds := h.Bounds()
+	counted, sum := h.Read()
 	buckets := make(map[float64]uint64, len(bounds))
 	var total uint64
 	for i, n := range counted {

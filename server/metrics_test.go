@@ -14,7 +14,7 @@ func BenchmarkCountRelay(b *testing.B) {
 	for name, together := range map[string]int{"one at a time": 1, "eight together": 8} {
 		b.Run(name, func(b *testing.B) {
 			var counts events.Counters
-			var latency wire.Latency
+			latency := wire.NewLatency()
 			var batch wire.Batch
 			b.ReportAllocs()
 			for n := 0; n < b.N; n += together {
@@ -23,7 +23,7 @@ func BenchmarkCountRelay(b *testing.B) {
 					batch.CountRelay()
 					counts.Relay(hub.Candidate, hub.OK)
 				}
-				batch.End(&latency)
+				batch.End(latency)
 			}
 		})
 	}
@@ -31,13 +31,13 @@ func BenchmarkCountRelay(b *testing.B) {
 
 func TestCountingAllocatesNothing(t *testing.T) {
 	var counts events.Counters
-	var latency wire.Latency
+	latency := wire.NewLatency()
 	var batch wire.Batch
 	if n := testing.AllocsPerRun(100, func() {
 		batch.Begin()
 		batch.CountRelay()
 		counts.Relay(hub.Offer, hub.OK)
-		batch.End(&latency)
+		batch.End(latency)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}

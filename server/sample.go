@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"strconv"
 	"time"
-
-	"github.com/oodaa/signaling/server/wire"
 )
 
 // sample reads the figures of the status page's charts. A name with the page's
@@ -45,10 +43,11 @@ func (s *Server) sample() []figure {
 	add("refused.address", float64(s.gate.addresses.refused.Load()))
 	add("refused.message", float64(s.limits.Refused()))
 	buckets, _ := s.latency.Read()
+	bounds := s.latency.Bounds()
 	for i, n := range buckets {
 		bound := "+Inf"
-		if i < len(wire.LatencyBounds) {
-			bound = strconv.FormatFloat(wire.LatencyBounds[i].Seconds(), 'g', -1, 64)
+		if i < len(bounds) {
+			bound = strconv.FormatFloat(bounds[i].Seconds(), 'g', -1, 64)
 		}
 		add("latency."+bound, float64(n))
 	}

@@ -53,7 +53,7 @@ type Server struct {
 	volli     *volli.Gateway
 	turn      *turn.Server // nil: there is none
 	ice       turn.ICE
-	latency   wire.Latency
+	latency   *wire.Histogram
 	metrics   http.Handler
 	gate      gate
 	feed      *feed // of the status page; nil without the pages
@@ -75,6 +75,7 @@ func New(opts Options, log *slog.Logger) (*Server, error) {
 		proxies:   opts.Proxies,
 		log:       log,
 		started:   time.Now(),
+		latency:   wire.NewLatency(),
 		deadlines: wire.NewDeadlines(),
 		account:   wire.NewAccount(opts.MaxHeld),
 		stop:      make(chan struct{}),
@@ -208,7 +209,7 @@ func (s *Server) newHub() {
 func (s *Server) newVolli() {
 	s.volli = volli.New(volli.Options{
 		Handlers:     s.handlers,
-		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, StallTimeout: s.opts.PingTimeout, Account: s.account, Loops: s.loops, Latency: &s.latency},
+		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, StallTimeout: s.opts.PingTimeout, Account: s.account, Loops: s.loops, Latency: s.latency},
 		PingInterval: s.opts.PingInterval,
 		PingTimeout:  s.opts.PingTimeout,
 		Proxied:      s.proxied(),
@@ -221,7 +222,7 @@ func (s *Server) newVolli() {
 func (s *Server) newEngine() (err error) {
 	s.oodaa = &oodaa.Gateway{
 		Handlers:   s.handlers,
-		Latency:    &s.latency,
+		Latency:    s.latency,
 		MaxMessage: s.opts.MaxMessage,
 		MaxOutbox:  s.opts.MaxOutbox,
 	}
@@ -239,7 +240,7 @@ func (s *Server) newEngine() (err error) {
 		Limits:         s.limits,
 		Account:        s.account,
 		Loops:          s.loops,
-		Latency:        &s.latency,
+		Latency:        s.latency,
 		Panicked:       s.panicked,
 	}
 	if s.engine, err = s.opts.Engine(opts); err != nil {

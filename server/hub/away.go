@@ -149,7 +149,7 @@ func (h *Hub) endAbsence(u *User) *absence {
 // as former, who is away. h.mu is held.
 func (h *Hub) comeBack(m *Member, former, u *User) {
 	absence := h.endAbsence(former)
-	h.absences.observe(time.Since(absence.since))
+	h.absences.Observe(time.Since(absence.since), 1)
 	if kept := former.waiting.Swap(nil); kept != nil {
 		u.waiting.Load().prepend(kept.finish())
 	}

@@ -32,7 +32,7 @@ type Hub struct {
 	deadlines *wire.Deadlines
 	held      holdTotals
 	awayUsers atomic.Int64
-	absences  absences
+	absences  *wire.Histogram
 
 	takeovers atomic.Uint64
 	arrivals  atomic.Uint64 // changes that were announced
@@ -130,6 +130,7 @@ func New(opts Options) *Hub {
 		watchable: opts.Presence,
 		cluster:   opts.Cluster,
 		grace:     opts.Grace,
+		absences:  newAbsences(),
 		deadlines: opts.Deadlines,
 		held:      holdTotals{limit: opts.MaxHeld},
 		seed:      maphash.MakeSeed(),

@@ -18,7 +18,7 @@ import (
 // A Gateway is the namespace that Oodaa's clients connect to.
 type Gateway struct {
 	Handlers *events.Handlers
-	Latency  *wire.Latency // of relays on an engine without batches
+	Latency  *wire.Histogram // of relays on an engine without batches
 
 	// MaxMessage is the most bytes that a message to a client may have.
 	MaxMessage int

@@ -249,7 +249,7 @@ type Options struct {
 	// Loops read the WebSockets; see wire.Config. May be nil.
 	Loops *wire.Loops
 	// Latency is told how long what Batch.CountRelay counted took. May be nil.
-	Latency *wire.Latency
+	Latency *wire.Histogram
 	// Panicked, where not nil, is told of a panic in a Receiver, with its
 	// stack; the session it happened in is closed.
 	Panicked func(v any, stack []byte)

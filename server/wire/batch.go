@@ -29,7 +29,7 @@ func (b *Batch) CountRelay() { b.relays++ }
 
 // End flushes the batch, and observes how long its messages took. latency may
 // be nil.
-func (b *Batch) End(latency *Latency) {
+func (b *Batch) End(latency *Histogram) {
 	b.Flush()
 	if b.relays > 0 && latency != nil {
 		latency.Observe(time.Since(b.begun), b.relays)

@@ -26,7 +26,7 @@ type Config struct {
 	// connection has a goroutine that reads it.
 	Loops *Loops
 	// Latency is told how long what Batch.CountRelay counted took. May be nil.
-	Latency *Latency
+	Latency *Histogram
 
 	slow    atomic.Uint64
 	full    atomic.Uint64

@@ -94,7 +94,7 @@ func TestPanicWhileHolding(t *testing.T) {
 }
 
 func TestLatency(t *testing.T) {
-	var l Latency
+	l := NewLatency()
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
