@@ -182,7 +182,11 @@ func closeReceived(body []byte) error {
 		return protocolError(CloseProtocolError, "truncated close frame")
 	}
 	code, reason := ws.StatusCode(binary.BigEndian.Uint16(body)), string(body[2:])
-	if err := ws.CheckCloseFrameData(code, reason); err != nil {
+	checked := code
+	if code >= 1012 && code <= 1014 { // defined since (IANA's registry), which the library does not know
+		checked = ws.StatusGoingAway
+	}
+	if err := ws.CheckCloseFrameData(checked, reason); err != nil {
 		return protocolError(CloseProtocolError, err.Error())
 	}
 	if code > 4999 { // no code at all (RFC 6455, section 7.4.2)

@@ -59,7 +59,7 @@ func framing(family string, from from, ask, reply string) []row {
 		}},
 		{"close with the codes that may be sent", func(s *server) error {
 			var errs []error
-			for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 4999} {
+			for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 4999} {
 				c := from.connect(s)
 				c.put(closing(uint16(code), "reason"))
 				c.closed(code, 1000)
