@@ -102,6 +102,15 @@ func (h *Handlers) Authenticate(token string, then func(*auth.Grant, error) wire
 	return then(&grant, err)
 }
 
+// Refusal is what a client is answered whose token was refused: Unavailable where it
+// cannot be judged, which says nothing against it, else Unauthorized.
+func Refusal(err error) hub.Outcome {
+	if errors.Is(err, auth.ErrUnavailable) {
+		return hub.Unavailable
+	}
+	return hub.Unauthorized
+}
+
 // Admit is Authenticate for a client that shows its token after it has connected.
 // then is called where the token is good, or none is needed; else the client is
 // answered.
@@ -110,14 +119,13 @@ func (c *Client) Admit(ask Ask, token string, then func(*auth.Grant) wire.Hold) 
 		return then(nil)
 	}
 	return c.handlers.Authenticate(token, func(grant *auth.Grant, err error) wire.Hold {
-		switch {
-		case err == nil:
+		if err == nil {
 			return then(grant)
-		case errors.Is(err, auth.ErrUnavailable):
-			c.family.Failed(ask, hub.Unavailable)
+		}
+		outcome := Refusal(err)
+		c.family.Failed(ask, outcome)
+		if outcome == hub.Unavailable {
 			c.family.End(Unserviceable)
-		default:
-			c.family.Failed(ask, hub.Unauthorized)
 		}
 		c.handlers.Log.Debug("token refused", "connection", c.family.ID(), "reason", err.Error())
 		return nil

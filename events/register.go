@@ -3,6 +3,7 @@ package events
 import (
 	"time"
 
+	"github.com/oodaa/signaling/server/auth"
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -22,9 +23,17 @@ func (c *Client) Allowed(id string) hub.Outcome {
 		return hub.OK
 	case c.grant == nil:
 		return hub.Unauthorized
-	case id != c.grant.UserID:
+	}
+	return Allows(c.grant, id)
+}
+
+// Allows reports whether a token allows the user ID: OK, UserNotAllowed or
+// Unauthorized.
+func Allows(grant *auth.Grant, id string) hub.Outcome {
+	switch {
+	case id != grant.UserID:
 		return hub.UserNotAllowed
-	case c.grant.Over(time.Now()):
+	case grant.Over(time.Now()):
 		return hub.Unauthorized
 	}
 	return hub.OK

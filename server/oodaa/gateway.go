@@ -4,7 +4,6 @@
 package oodaa
 
 import (
-	"errors"
 	"time"
 
 	"github.com/oodaa/signaling/events"
@@ -76,12 +75,12 @@ func (g *Gateway) Connect(s socketio.Socket, authJSON []byte, answer func(socket
 func (c *client) turnedAway(err error) error {
 	g := c.gateway
 	g.Handlers.Log.Debug("token refused", "connection", c.ID(), "reason", err.Error())
-	if errors.Is(err, auth.ErrUnavailable) {
-		g.errors.Count(hub.Unavailable, 0)
+	outcome := events.Refusal(err)
+	g.errors.Count(outcome, 0)
+	if outcome == hub.Unavailable {
 		return socketio.ErrClosed // it tries again
 	}
-	g.errors.Count(hub.Unauthorized, 0)
-	return &socketio.ConnectError{Message: events.Text(hub.Unauthorized), Close: true}
+	return &socketio.ConnectError{Message: events.Text(outcome), Close: true}
 }
 
 // Opened makes the client one that is told of the others.

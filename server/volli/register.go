@@ -28,9 +28,11 @@ func (c *client) register(m *message, payload []byte) wire.Hold {
 		token = c.bearer
 	}
 	return c.Admit(c.ask(), token, func(grant *auth.Grant) wire.Hold {
-		if grant != nil && grant.UserID != id {
-			c.fail(hub.UserNotAllowed, nil)
-			return nil
+		if grant != nil {
+			if outcome := events.Allows(grant, id); outcome != hub.OK {
+				c.fail(outcome, nil)
+				return nil
+			}
 		}
 		c.SetGrant(grant)
 		return c.registerAdmitted(id, key)
