@@ -242,10 +242,13 @@ func (rs *relays) delivered(c *Cluster, lanes []*lane) (left work) {
 			switch {
 			case m.outcome.Outcome != codeMoved:
 				left.over = append(left.over, m)
-			case c.Grace > 0 && m.tries < maxTries:
+			case c.Grace > 0:
 				m.tries++
 				rs.reopen(m)
 				rs.back(l, m, &left)
+				if m.tries >= maxTries && l.held == nil {
+					rs.hold(l, nil, &left)
+				}
 			default:
 				m.outcome.Outcome = hub.NotFound
 				left.over = append(left.over, m)
@@ -384,8 +387,11 @@ func (c *Cluster) deliverTo(r *hub.Relay) hub.Outcome {
 			return codeMoved
 		}
 		code := u.Relay(r)
-		if code == hub.NotFound && r.Remote != "" && c.Grace > 0 && u.Over() {
-			return hub.Away // as the hub is about to hear
+		if code == hub.NotFound && c.Grace > 0 && u.Over() { // as the hub is about to hear
+			if r.Remote == "" {
+				return codeMoved
+			}
+			return hub.Away
 		}
 		if code != hub.NotFound || !u.Gone() || c.Hub.Find(r.To) == u {
 			return code

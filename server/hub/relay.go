@@ -88,10 +88,10 @@ func (h *Hub) Relay(r *Relay) Outcome {
 		// The name may have changed hands since it was looked up.
 		next := h.reachable(r.To)
 		if next == target {
-			if !target.Gone() {
+			if !target.Gone() && (h.grace == 0 || !target.Over()) {
 				return NotFound
 			}
-			break
+			break // it may come back elsewhere, where this instance stops
 		}
 		target = next
 	}
