@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
 import { ok } from './contract.mjs';
-import { oneInstance } from './modes.mjs';
 
 const line = ([event, argument]) => `${event} ${JSON.stringify(argument)}`;
 
@@ -97,8 +96,6 @@ cases('takeover', [
   {
     name: 'within the grace, a client that comes back never left',
     env: { RECONNECT_GRACE: '20s' },
-    only: oneInstance,
-    why: 'several instances have no grace yet',
     async run(stage) {
       const b = await stage.join('b');
       const a = await stage.join('a', { reconnection: true, reconnectionDelay: 1 });

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
 import { failed, ok } from './contract.mjs';
-import { oneInstance } from './modes.mjs';
 import { staged } from './volli.mjs';
 
 const watched = { PRESENCE: 'watched' };
@@ -185,7 +184,7 @@ cases('watching', [
   {
     name: 'a user whose connection broke is online until the end of the grace',
     env: { ...watched, RECONNECT_GRACE: '2s' },
-    only: oneInstance.filter((name) => name !== 'polling'),
+    only: ['websocket', 'default', 'zishang', 'cluster', 'three'],
     why: 'a long-polling session that is cut ends with its heartbeat',
     async run(stage) {
       const a = await enter(stage, 'a');
