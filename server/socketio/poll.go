@@ -43,7 +43,10 @@ func (p *polling) poll(w http.ResponseWriter, r *http.Request) *engineError {
 	}
 	payload, last, ok := p.fetch(w, late)
 	if !ok {
-		return errBadRequest // it overtook the upgrade
+		if last {
+			s.forget()
+		}
+		return errBadRequest
 	}
 	failed := s.engine.respond(w, "text/plain; charset=UTF-8", payload, func() {
 		s.mu.Lock()
@@ -128,7 +131,8 @@ func (p *polling) due(late bool, begun time.Time) (due bool, wait time.Duration)
 }
 
 // fetch takes what the poll is answered with. ok is false for a poll that has
-// overtaken the upgrade.
+// overtaken the upgrade, and for a handshake whose session was cut: a client that gets
+// a close packet before the open packet waits for its own timeout.
 func (p *polling) fetch(w http.ResponseWriter, late bool) (payload []byte, last, ok bool) {
 	s := p.session
 	s.mu.Lock()
@@ -139,6 +143,11 @@ func (p *polling) fetch(w http.ResponseWriter, late bool) (payload []byte, last,
 	}
 	asked := p.heart == pingQueued
 	payload, last = p.take()
+	if last && !p.greeted {
+		p.polled = false
+		return nil, true, false
+	}
+	p.greeted = true
 	if asked && p.heart == pingFetched { // its answer is due from here on
 		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(s.engine.opts.PingTimeout), s)
 	}

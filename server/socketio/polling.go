@@ -21,6 +21,7 @@ type polling struct {
 	holder   wire.Holder              // of memory
 	held     int                      // that it was told of
 	polled   bool                     // a poll waits, or is being answered
+	greeted  bool                     // the open packet was fetched
 	posting  bool
 	body     *http.ResponseController // of the request that posts; nil if there is none
 	last     byte                     // the packet that ends the session, 0 while it is open
