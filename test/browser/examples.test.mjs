@@ -71,10 +71,11 @@ const plays = (page, id) =>
 // start runs a program until stop, and waits for what it says first.
 async function start(says, command, args, options) {
   const program = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], ...options });
-  for await (const line of program.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
-    if (line.includes(says)) break;
-  }
-  program.stdout.resume();
+  await new Promise((resolve, reject) => {
+    let said = ''; // in whatever pieces
+    program.stdout.setEncoding('utf8').on('data', (piece) => (said += piece).includes(says) && resolve());
+    program.once('exit', (code) => reject(new Error(`${command} ended with ${code} and said ${said}`)));
+  });
   return async () => {
     program.kill();
     if (program.exitCode === null && program.signalCode === null) await once(program, 'exit');
