@@ -19,8 +19,8 @@
 // script that changes the directory decides whether a claim is a return, of which
 // nobody is told, or a takeover. A takeover asks the former connection, and its
 // instance has all others told if there were two devices. That instance also hands
-// over what the former connection has not acknowledged, and says when that is all: so
-// long the new one keeps what comes from the others.
+// over what the former connection has not acknowledged, and says when that is all. Until
+// then the new one keeps what comes from the others.
 //
 // An instance serves under a lease. It renews it once a second, and stops
 // serving by itself before it ends: relays and registrations then wait until

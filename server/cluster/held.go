@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/oodaa/signaling/server/hub"
@@ -36,7 +37,7 @@ const (
 func (rs *relays) hold(l *lane, stuck *holder, left *work) {
 	now := time.Now()
 	l.held = &hold{since: now, look: now.Add(lookEvery), stuck: stuck}
-	for _, m := range append([]*relay(nil), l.waiting...) {
+	for _, m := range slices.Clone(l.waiting) {
 		rs.holdOne(l, m, left)
 	}
 }
@@ -64,7 +65,7 @@ func (rs *relays) release(l *lane) {
 	rs.holding -= len(l.waiting)
 	l.held = nil
 	deadline := time.Now().Add(patience)
-	for _, m := range append([]*relay(nil), l.waiting...) {
+	for _, m := range slices.Clone(l.waiting) {
 		if hub.Useless(m.outcome.Kind, m.from) {
 			l.waiting = without(l.waiting, m)
 			rs.forget(m)
@@ -94,10 +95,12 @@ func (rs *relays) giveUp(l *lane, left *work) {
 func (rs *relays) wake(c *Cluster, name string) {
 	rs.mu.Lock()
 	l := rs.lanes[name]
-	var left work
-	if l != nil && l.held != nil {
-		rs.look(c, l, &left)
+	if l == nil || l.held == nil {
+		rs.mu.Unlock()
+		return
 	}
+	var left work
+	rs.look(c, l, &left)
 	rs.mu.Unlock()
 	c.carryOut(left, nil)
 	c.kick()
@@ -118,8 +121,7 @@ func (rs *relays) look(c *Cluster, l *lane, left *work) {
 		return
 	}
 	if c.current() != nil {
-		l.looking = true
-		rs.lookup = append(rs.lookup, l.name)
+		rs.ask(l)
 	}
 }
 
@@ -157,8 +159,7 @@ func (rs *relays) stays(l *lane, h *holder, away bool) bool {
 		return false
 	}
 	if again {
-		l.looking = true
-		rs.lookup = append(rs.lookup, l.name)
+		rs.ask(l)
 	}
 	return true
 }

@@ -195,10 +195,15 @@ func (rs *relays) advance(c *Cluster, l *lane, left *work) {
 			if l.flying > 0 {
 				return
 			}
-			l.looking = true
-			rs.lookup = append(rs.lookup, l.name)
+			rs.ask(l)
 		}
 	}
+}
+
+// ask has the directory asked who has a lane's name. rs.mu is held.
+func (rs *relays) ask(l *lane) {
+	l.looking = true
+	rs.lookup = append(rs.lookup, l.name)
 }
 
 // finish ends a relay that waits in no lane any more. rs.mu is held.
