@@ -6,6 +6,19 @@ import { ok } from './contract.mjs';
 
 const line = ([event, argument]) => `${event} ${JSON.stringify(argument)}`;
 
+// cutAndBack has a lose its connection, and come back on another one, beside b.
+async function cutAndBack(stage) {
+  const b = await stage.join('b');
+  const a = await stage.join('a', { reconnection: true, reconnectionDelay: 1 });
+  await a.upgraded();
+  a.cut();
+  await a.gone();
+  await a.expect('connect');
+  a.send('register', { userId: 'a' });
+  await a.untilEvent('user-list', { users: ['b'] });
+  return [b, a];
+}
+
 cases('takeover', [
   {
     name: 'the holder is disconnected, others see it go and come, the newcomer is reached',
@@ -81,14 +94,7 @@ cases('takeover', [
   {
     name: 'a client that lost its connection comes back and takes its name',
     async run(stage) {
-      const b = await stage.join('b');
-      const a = await stage.join('a', { reconnection: true, reconnectionDelay: 1 });
-      await a.upgraded();
-      a.cut();
-      await a.gone();
-      await a.expect('connect');
-      a.send('register', { userId: 'a' });
-      await a.untilEvent('user-list', { users: ['b'] });
+      const [b, a] = await cutAndBack(stage);
       await b.expect('peer-disconnected', { peerId: 'a' });
       await b.expect('peer-connected', { peerId: 'a' });
       b.send('offer', { to: 'a', from: 'b', offer: 1 });
@@ -99,14 +105,7 @@ cases('takeover', [
     name: 'within the grace, a client that comes back never left',
     env: { RECONNECT_GRACE: '20s' },
     async run(stage) {
-      const b = await stage.join('b');
-      const a = await stage.join('a', { reconnection: true, reconnectionDelay: 1 });
-      await a.upgraded();
-      a.cut();
-      await a.gone();
-      await a.expect('connect');
-      a.send('register', { userId: 'a' });
-      await a.untilEvent('user-list', { users: ['b'] });
+      const [b, a] = await cutAndBack(stage);
       b.send('offer', { to: 'a', from: 'b', offer: 1 });
       await a.untilEvent('offer', { from: 'b', offer: 1 });
     },
