@@ -75,7 +75,7 @@ func TestHijackThroughAll(t *testing.T) {
 			conn := <-owned
 
 			got := lines(t)
-			if len(got) != 1 || got[0]["msg"] != "upgrade" || got[0]["status"] != 101.0 || got[0]["path"] != "/ws" {
+			if len(got) != 1 || got[0]["msg"] != "connection upgraded" || got[0]["status"] != 101.0 || got[0]["path"] != "/ws" {
 				t.Errorf("logged %v", got)
 			}
 			// The connection lives on; what wrapped the answer must not.

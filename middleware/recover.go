@@ -27,7 +27,7 @@ func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 				if v == http.ErrAbortHandler {
 					panic(v)
 				}
-				log.LogAttrs(r.Context(), slog.LevelError, "panic", append(requestAttrs(r),
+				log.LogAttrs(r.Context(), slog.LevelError, "panic recovered", append(requestAttrs(r),
 					slog.String("panic", fmt.Sprint(v)),
 					slog.String("stack", string(debug.Stack())))...)
 				switch {

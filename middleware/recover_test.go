@@ -57,7 +57,7 @@ func TestRecover(t *testing.T) {
 				}
 			}
 			got := lines(t)
-			if len(got) != 1 || got[0]["level"] != "ERROR" || got[0]["msg"] != "panic" || got[0]["path"] != "/" {
+			if len(got) != 1 || got[0]["level"] != "ERROR" || got[0]["msg"] != "panic recovered" || got[0]["path"] != "/" {
 				t.Fatalf("logged %v", got)
 			}
 			if s := got[0]["panic"].(string); !strings.Contains(s, tt.text) {
@@ -102,7 +102,7 @@ func TestRecoverBreaksOffHalfAnAnswer(t *testing.T) {
 		t.Errorf("half an answer came as a whole one: %q", body)
 	}
 	_ = res.Body.Close()
-	if got := lines(t); len(got) != 1 || got[0]["msg"] != "panic" {
+	if got := lines(t); len(got) != 1 || got[0]["msg"] != "panic recovered" {
 		t.Errorf("logged %v", got)
 	}
 	res, err = srv.Client().Get(srv.URL)

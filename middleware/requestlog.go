@@ -16,9 +16,10 @@ const maxLogged = 256
 // RequestID is mounted outside. The query is left out, since it carries session
 // ids and tokens. The client's address is added where debug is enabled.
 //
-// The message is "request"; or "upgrade" when the connection was hijacked, the
-// status being 101 then and the duration that of the handler; or "aborted" when
-// the handler panicked past it, which is the way to drop a connection.
+// The message is "request answered", or "connection upgraded" when the connection
+// was hijacked, the status being 101 then and the duration that of the handler, or
+// "response aborted" when the handler panicked past it, which is the way to drop a
+// connection.
 //
 // The level is warn for status 500 and above but 503, which is what all get while
 // the server stops; debug for 503, for 429, of which one client can cause any
@@ -29,11 +30,11 @@ func RequestLog(log *slog.Logger, quiet func(*http.Request) bool) func(http.Hand
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
 			rec := record(w)
-			message := "aborted"
+			message := "response aborted"
 			// Deferred, to see what panics past as well.
 			defer func() {
 				if rec.hijacked {
-					message, rec.status = "upgrade", http.StatusSwitchingProtocols
+					message, rec.status = "connection upgraded", http.StatusSwitchingProtocols
 				}
 				level := slog.LevelInfo
 				switch {
@@ -56,7 +57,7 @@ func RequestLog(log *slog.Logger, quiet func(*http.Request) bool) func(http.Hand
 				log.LogAttrs(r.Context(), level, message, attrs...)
 			}()
 			next.ServeHTTP(rec, r)
-			message = "request"
+			message = "request answered"
 			if rec.status == 0 {
 				rec.status = http.StatusOK // what net/http sends now
 			}

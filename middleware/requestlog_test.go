@@ -70,31 +70,31 @@ func TestRequestLog(t *testing.T) {
 		want    string // "" for no line
 	}{
 		{"normal", slog.LevelInfo, "/stats?token=secret", write(200, "hello"),
-			`{"level":"INFO","msg":"request","method":"GET","path":"/stats","status":200,"bytes":5,"duration_ms":1500}`},
+			`{"level":"INFO","msg":"request answered","method":"GET","path":"/stats","status":200,"bytes":5,"duration_ms":1500}`},
 		{"nothing written", slog.LevelInfo, "/", func(http.ResponseWriter, *http.Request) {},
-			`{"level":"INFO","msg":"request","method":"GET","path":"/","status":200,"bytes":0,"duration_ms":0}`},
+			`{"level":"INFO","msg":"request answered","method":"GET","path":"/","status":200,"bytes":0,"duration_ms":0}`},
 		{"implicit status", slog.LevelInfo, "/", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hi") },
-			`{"level":"INFO","msg":"request","method":"GET","path":"/","status":200,"bytes":2,"duration_ms":0}`},
+			`{"level":"INFO","msg":"request answered","method":"GET","path":"/","status":200,"bytes":2,"duration_ms":0}`},
 		{"first status counts", slog.LevelInfo, "/", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusEarlyHints)
 			w.WriteHeader(404)
 			w.WriteHeader(200)
-		}, `{"level":"INFO","msg":"request","method":"GET","path":"/","status":404,"bytes":0,"duration_ms":0}`},
+		}, `{"level":"INFO","msg":"request answered","method":"GET","path":"/","status":404,"bytes":0,"duration_ms":0}`},
 		{"server error", slog.LevelInfo, "/", write(502, ""),
-			`{"level":"WARN","msg":"request","method":"GET","path":"/","status":502,"bytes":0,"duration_ms":1500}`},
+			`{"level":"WARN","msg":"request answered","method":"GET","path":"/","status":502,"bytes":0,"duration_ms":1500}`},
 		{"stopping", slog.LevelInfo, "/", write(503, ""),
-			`{"level":"INFO","msg":"request","method":"GET","path":"/","status":503,"bytes":0,"duration_ms":1500}`},
+			`{"level":"INFO","msg":"request answered","method":"GET","path":"/","status":503,"bytes":0,"duration_ms":1500}`},
 		{"quiet, stopping", slog.LevelInfo, "/health", write(503, ""), ""},
 		{"quiet", slog.LevelInfo, "/health", write(200, "ok"), ""},
 		{"quiet, debug", slog.LevelDebug, "/health", write(304, ""),
-			`{"level":"DEBUG","msg":"request","method":"GET","path":"/health","status":304,"bytes":0,"duration_ms":1500,"remote":"192.0.2.1"}`},
+			`{"level":"DEBUG","msg":"request answered","method":"GET","path":"/health","status":304,"bytes":0,"duration_ms":1500,"remote":"192.0.2.1"}`},
 		{"quiet, client error", slog.LevelInfo, "/health", write(404, ""),
-			`{"level":"INFO","msg":"request","method":"GET","path":"/health","status":404,"bytes":0,"duration_ms":1500}`},
+			`{"level":"INFO","msg":"request answered","method":"GET","path":"/health","status":404,"bytes":0,"duration_ms":1500}`},
 		{"too many", slog.LevelInfo, "/", write(429, ""), ""},
 		{"too many, debug", slog.LevelDebug, "/", write(429, ""),
-			`{"level":"DEBUG","msg":"request","method":"GET","path":"/","status":429,"bytes":0,"duration_ms":1500,"remote":"192.0.2.1"}`},
+			`{"level":"DEBUG","msg":"request answered","method":"GET","path":"/","status":429,"bytes":0,"duration_ms":1500,"remote":"192.0.2.1"}`},
 		{"quiet, server error", slog.LevelInfo, "/health", write(500, ""),
-			`{"level":"WARN","msg":"request","method":"GET","path":"/health","status":500,"bytes":0,"duration_ms":1500}`},
+			`{"level":"WARN","msg":"request answered","method":"GET","path":"/health","status":500,"bytes":0,"duration_ms":1500}`},
 		{"not enabled", slog.LevelError, "/", write(503, ""), ""},
 	}
 	for _, tt := range tests {
@@ -115,7 +115,7 @@ func TestRequestLogID(t *testing.T) {
 		log, lines := logTo(slog.LevelInfo)
 		h := chimw.RequestID(RequestLog(log, nil)(ok))
 		h.ServeHTTP(httptest.NewRecorder(), request("192.0.2.1:5000", "X-Request-Id", "abc-1"))
-		checkLine(t, lines(t), `{"level":"INFO","msg":"request","method":"GET","path":"/","request_id":"abc-1","status":200,"bytes":0,"duration_ms":0}`)
+		checkLine(t, lines(t), `{"level":"INFO","msg":"request answered","method":"GET","path":"/","request_id":"abc-1","status":200,"bytes":0,"duration_ms":0}`)
 	})
 }
 
@@ -145,7 +145,7 @@ func TestRequestLogAborted(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			})).ServeHTTP(httptest.NewRecorder(), request("192.0.2.1:5000"))
 		}()
-		checkLine(t, lines(t), `{"level":"INFO","msg":"aborted","method":"GET","path":"/","status":200,"bytes":3,"duration_ms":0}`)
+		checkLine(t, lines(t), `{"level":"INFO","msg":"response aborted","method":"GET","path":"/","status":200,"bytes":3,"duration_ms":0}`)
 	})
 }
 

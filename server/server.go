@@ -168,7 +168,7 @@ func (s *Server) refused() uint64 {
 }
 
 func (s *Server) panicked(v any, stack []byte) {
-	s.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
+	s.log.Error("panic recovered", "value", fmt.Sprint(v), "stack", string(stack))
 }
 
 // newTokens gets ready to check tokens, where clients need any.

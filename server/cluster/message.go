@@ -46,7 +46,7 @@ func appendAnswer(dst []byte, id uint64, code hub.Outcome) []byte {
 	return append(binary.AppendUvarint(append(dst, itemAnswer), id), outcomeNumber(code))
 }
 
-var errMessage = errors.New("malformed message of another instance")
+var errMessage = errors.New("received a malformed message from another instance")
 
 // A reader reads what the functions above have written.
 type reader struct {

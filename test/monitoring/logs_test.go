@@ -304,7 +304,7 @@ func TestEveryLogMessageIsInTheTable(t *testing.T) {
 	}
 	// If these are not found, nothing of their kind is: a literal, a parameter
 	// of two functions, a variable, an error.
-	for _, sure := range []string{"listening", "redirecting to HTTPS", "upgrade", "malformed message of another instance"} {
+	for _, sure := range []string{"listening", "redirecting to HTTPS", "connection upgraded", "received a malformed message from another instance"} {
 		if s.messages[sure] == nil {
 			t.Errorf("%q was not found in the source", sure)
 		}

@@ -80,7 +80,7 @@ func (d *deployment) replace(i int) (r replacement) {
 	if code := old.ExitCode(); code != 0 {
 		d.t.Errorf("instance %d exited with %d:\n%s", i, code, old.Log.Tail())
 	}
-	for _, bad := range []string{`"msg":"panic"`, `"level":"ERROR"`, `"msg":"stopped before all was sent"`} {
+	for _, bad := range []string{`"msg":"panic recovered"`, `"level":"ERROR"`, `"msg":"stopped before all was sent"`} {
 		for _, line := range old.Log.Lines(bad) {
 			d.t.Errorf("instance %d logged: %s", i, line)
 		}
