@@ -259,7 +259,7 @@ func FuzzDecodePacket(f *testing.F) {
 			}
 			return
 		}
-		if p.Type > PacketBinaryAck || p.ID < NoAck || p.Attachments < 0 || p.Attachments > MaxAttachments || !strings.HasPrefix(string(p.Namespace), "/") {
+		if p.Type > PacketBinaryAck || p.ID != NoAck && uint64(p.ID) > 9_999_999_999_999_999_999 || p.Attachments < 0 || p.Attachments > MaxAttachments || !strings.HasPrefix(string(p.Namespace), "/") {
 			t.Fatalf("%+v", p)
 		}
 		encoded := AppendPacket(nil, p.Type, p.Attachments, string(p.Namespace), p.ID, p.Data)
