@@ -15,6 +15,11 @@ trap finish EXIT
 ok() { echo "ok    $*"; }
 fail() { echo "FAIL  $*" >&2; exit 1; }
 
+# A snapshot has a revision only where the repository has a remote.
+if [ -z "$(git remote)" ]; then
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://github.com/oodaa/signaling
+fi
+
 goreleaser=(go tool -modfile=tools/release/go.mod goreleaser)
 "${goreleaser[@]}" check
 "${goreleaser[@]}" release --snapshot --clean --parallelism 2

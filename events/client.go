@@ -43,8 +43,15 @@ type Connection struct {
 func (c *Client) Open(h *Handlers, family Family, hears bool, conn Connection) {
 	c.handlers, c.family, c.budget, c.address = h, family, conn.Budget, conn.Address
 	h.Hub.Join(&c.Member, family, hears)
-	if h.RegisterTimeout > 0 {
-		h.Deadlines.Set(&c.deadline, conn.Opened.Add(h.RegisterTimeout), c)
+	if h.RegisterTimeout <= 0 {
+		return
+	}
+	if ends := conn.Opened.Add(h.RegisterTimeout); time.Now().Before(ends) {
+		h.Deadlines.Set(&c.deadline, ends, c)
+	} else {
+		// Now, since a Socket.IO client may leave its namespace before a deadline that
+		// is over would end it, and join it again, for as long as it likes.
+		c.Expired(ends)
 	}
 }
 

@@ -35,3 +35,12 @@ func TestDeadlineComesLate(t *testing.T) {
 	a.Receiver.(wire.Expirer).Expired(time.Now())
 	a.hears()
 }
+
+// TestRegisterTimeoutAcrossNamespaces has a client leave its namespace, and join it
+// again when it should have registered. It is not given the time to leave again.
+func TestRegisterTimeoutAcrossNamespaces(t *testing.T) {
+	s := newServer(t)
+	since := time.Now().Add(-s.handlers.RegisterTimeout)
+	s.connect("A", since).hears("close")
+	s.connect("B", since.Add(time.Minute)).hears()
+}

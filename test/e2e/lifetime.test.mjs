@@ -49,6 +49,19 @@ cases('lifetime', [
     },
   },
   {
+    name: 'REGISTER_TIMEOUT holds for a connection that leaves and joins the namespace',
+    env: { REGISTER_TIMEOUT: '2s' },
+    async run(stage) {
+      const engine = new Engine(stage.server.url, { path: '/socket.io/', transports: mode.transports });
+      const closed = new Promise((resolve) => engine.once('close', resolve));
+      await within('the handshake', new Promise((resolve) => engine.once('handshake', resolve)));
+      const start = performance.now();
+      const turns = setInterval(() => ['0', '1'].forEach((packet) => engine.write(packet)), 50);
+      await within('the close', closed).finally(() => clearInterval(turns));
+      assert.ok(performance.now() - start > 1000, 'too early');
+    },
+  },
+  {
     name: 'an idle client that answers heartbeats stays, beyond INACTIVITY_TIMEOUT',
     env: heartbeat,
     async run(stage) {
