@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/oodaa/signaling/server/turn"
 )
 
 // report prints what would run with this configuration, and what in it is
@@ -170,6 +172,8 @@ func (c *config) warnings(env environment) (warnings []string) {
 	warn(c.RateLimit == 0, "RATE_LIMIT=0: one address may open as many connections as it likes")
 	warn(c.MessageRate == 0, "MESSAGE_RATE=0: one client may send as much as it likes")
 	warn(c.production && c.MaxConnections == 0, "MAX_CONNECTIONS=0: memory is not bounded by a number of clients")
+	warn(c.MaxConnections > 0 && c.MaxConnectionsPerIP >= c.MaxConnections,
+		fmt.Sprintf("one client address may take all %d connections: set MAX_CONNECTIONS_PER_IP below MAX_CONNECTIONS", c.MaxConnections))
 	warn(c.Proxies.Hops() > 3, "TRUSTED_PROXIES above 3: with fewer proxies than that in front, clients choose their own address")
 	warn(slices.ContainsFunc(c.Tokens.Secrets, func(s string) bool { return len(s) < minTokenSecret }),
 		fmt.Sprintf("AUTH_JWT_SECRET has a secret of fewer than %d bytes: anyone with a token can guess it and make others", minTokenSecret))
@@ -195,6 +199,9 @@ func (c *config) warnings(env environment) (warnings []string) {
 		"TURN_ALLOW_PRIVATE=true: clients reach this network's private addresses through the TURN server")
 	warn(c.hasTURN() && !tokens,
 		"the TURN server relays for anybody who asks: tokens (AUTH_…) would limit it to your users")
+	ports, perAddress := int(c.TURN.MaxPort)-int(c.TURN.MinPort)+1, turn.AddressFactor*c.TURN.MaxAllocations
+	warn(c.hasTURN() && perAddress >= ports,
+		fmt.Sprintf("one client address may take all %d ports of TURN_RELAY_PORTS: give it more than %d, or lower TURN_MAX_ALLOCATIONS", ports, perAddress))
 	warn(c.TURN.ListenTLS != "" && c.TURN.PublicHost == "",
 		"TURN_PUBLIC_HOST is not set: turns: URLs have an IP address, which most certificates do not name, so clients refuse them")
 	warn(len(c.acme.Domains) > 0 && c.acme.CacheDir == "",

@@ -2,9 +2,9 @@ package turn
 
 import "net/netip"
 
-// addressFactor is how many times the allocations of one user one client address
+// AddressFactor is how many times the allocations of one user one client address
 // may have: those of a household or an office.
-const addressFactor = 10
+const AddressFactor = 10
 
 // A share is what an allocation counts on.
 type share struct {
@@ -37,7 +37,7 @@ func (s *Server) reserve(of share) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reserved >= s.limits.allocations || s.users[of.user] >= s.maxAllocations ||
-		s.clients[of.client] >= addressFactor*s.maxAllocations {
+		s.clients[of.client] >= AddressFactor*s.maxAllocations {
 		return false
 	}
 	s.reserved++

@@ -173,7 +173,7 @@ func TestQuota(t *testing.T) {
 	})
 	t.Run("of one address", func(t *testing.T) {
 		s := start(t, Options{MaxAllocations: 1}, defaultLimits)
-		for i := range addressFactor {
+		for i := range AddressFactor {
 			login(t, "udp", s, fmt.Sprint("user", i)).allocate()
 		}
 		c := login(t, "udp", s, "carol")
