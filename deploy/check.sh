@@ -150,7 +150,7 @@ if have with_yaml && have jq --version; then
   check "docker-compose.yml: no port twice, and only those for clients are outside" compose_shape '
     [.services[].ports // [] | .[] | capture("^((?<host>[0-9.]+):)?(?<port>[0-9-]+):[0-9-]+(/(?<net>[a-z]+))?$")] |
     (map("\(.port)/\(.net // "tcp")") | length == (unique | length)) and
-    (map(select(.host == null) | .port) | sort == ["3001", "3002", "3478", "3478", "49160-49259", "8080"])'
+    (map(select(.host == null) | .port) | sort == ["3001", "3002", "3478", "3478", "49160-49359", "8080"])'
   check "docker-compose.yml: instances of one cluster, each with its name" compose_shape '
     [.services["signald-1", "signald-2"].environment] | map(.REDIS_URL) == ["redis://redis:6379", "redis://redis:6379"]
     and map(.NODE_ID) == ["signald-1", "signald-2"]'
