@@ -20,11 +20,11 @@ if [ -z "$(git remote)" ]; then
   export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://github.com/oodaa/signaling
 fi
 
+revision=$(git rev-parse HEAD)
 goreleaser=(go tool -modfile=tools/release/go.mod goreleaser)
 "${goreleaser[@]}" check
 "${goreleaser[@]}" release --snapshot --clean --parallelism 2
 
-revision=$(git rev-parse HEAD)
 arch=$(go env GOARCH)
 for os in linux darwin; do
   for a in amd64 arm64; do [ -s "dist/signald_${os}_$a.tar.gz" ] || fail "no archive for $os $a"; done
