@@ -38,6 +38,9 @@ type Limiter struct {
 	refused   atomic.Uint64
 	seed      maphash.Seed
 	lanes     []lane // none: off
+
+	letGo  sync.Once
+	closed chan struct{} // lets go of the connections that are held
 }
 
 // A lane counts the requests of some clients.
@@ -52,7 +55,7 @@ type lane struct {
 // refuses nothing. counters, where not nil, makes the counters, which may be
 // shared with other servers; windows begin on the clock's minutes.
 func NewLimiter(perMinute int, counters func(window time.Duration) httprate.LimitCounter) *Limiter {
-	l := &Limiter{perMinute: perMinute, seed: maphash.MakeSeed()}
+	l := &Limiter{perMinute: perMinute, seed: maphash.MakeSeed(), closed: make(chan struct{})}
 	if perMinute <= 0 {
 		return l
 	}
@@ -115,8 +118,9 @@ func (l *Limiter) wait(rate *httprate.RateLimiter, key string) time.Duration {
 func RetryAfter(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 // Handler answers 429 with Retry-After to requests that [Limiter.Allow]
-// refuses. Requests for which exempt is true are neither counted nor refused;
-// nil exempts none.
+// refuses, and then does not read their connection for a second, unless Close is
+// called. Requests for which exempt is true are neither counted nor refused; nil
+// exempts none.
 func (l *Limiter) Handler(exempt func(*http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -124,6 +128,7 @@ func (l *Limiter) Handler(exempt func(*http.Request) bool) func(http.Handler) ht
 				if ok, retryAfter := l.Allow(r); !ok {
 					w.Header().Set("Retry-After", RetryAfter(retryAfter))
 					refuse(w, http.StatusTooManyRequests, errcode.RateLimited, "Rate limit exceeded")
+					l.hold(w, r)
 					return
 				}
 			}
@@ -131,3 +136,29 @@ func (l *Limiter) Handler(exempt func(*http.Request) bool) func(http.Handler) ht
 		})
 	}
 }
+
+// refusalPause is how long a connection is not read after a 429: the least that
+// Retry-After asks for. So a client that waits as told does not notice, and a flood
+// of requests costs its sender, and not the server.
+const refusalPause = time.Second
+
+// hold keeps the connection of a request that was answered for a while.
+func (l *Limiter) hold(w http.ResponseWriter, r *http.Request) {
+	if r.Close || Addr(r) != peerAddr(r) { // other clients come over a proxy's connection, too
+		return
+	}
+	if http.NewResponseController(w).Flush() != nil {
+		return
+	}
+	pause := time.NewTimer(refusalPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-r.Context().Done():
+	case <-l.closed:
+	}
+}
+
+// Close lets go of the connections that Handler holds, and of all that it would
+// hold from then on. The limit goes on.
+func (l *Limiter) Close() { l.letGo.Do(func() { close(l.closed) }) }

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -228,8 +229,8 @@ func TestLimiterHandler(t *testing.T) {
 			t.Errorf("over the limit: %d %s", rec.Code, rec.Body)
 		}
 		seconds, err := strconv.Atoi(rec.Header().Get("Retry-After"))
-		if err != nil || seconds < 1 || len(rec.Header()) != 2 {
-			t.Errorf("headers = %v, want Content-Type and Retry-After", rec.Header())
+		if err != nil || seconds < 1 || len(rec.Header()) != 3 || rec.Header().Get("Content-Length") != strconv.Itoa(rec.Body.Len()) {
+			t.Errorf("headers = %v, want Content-Length, Content-Type and Retry-After", rec.Header())
 		}
 		if rec := ask("/health", "203.0.113.7"); rec.Code != http.StatusAccepted {
 			t.Errorf("exempt, over the limit: %d", rec.Code)
@@ -248,15 +249,59 @@ func TestLimiterHandler(t *testing.T) {
 }
 
 func TestLimiterHandlerExemptsNone(t *testing.T) {
-	h := NewLimiter(1, nil).Handler(nil)(ok)
-	codes := [2]int{}
-	for i := range codes {
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, request("192.0.2.1:5000"))
-		codes[i] = rec.Code
+	synctest.Test(t, func(t *testing.T) {
+		h := NewLimiter(1, nil).Handler(nil)(ok)
+		codes := [2]int{}
+		for i := range codes {
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, request("192.0.2.1:5000"))
+			codes[i] = rec.Code
+		}
+		if codes != [2]int{200, 429} {
+			t.Errorf("answers = %v", codes)
+		}
+	})
+}
+
+// TestRefusedConnectionIsNotRead refuses requests, and looks how long it is until
+// the next one of the same connection would be read.
+func TestRefusedConnectionIsNotRead(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(*Limiter, *http.Request, context.CancelFunc)
+		pause   time.Duration
+	}{
+		{"a client", func(*Limiter, *http.Request, context.CancelFunc) {}, time.Second},
+		{"a proxy", func(_ *Limiter, r *http.Request, _ context.CancelFunc) {
+			r.Header.Set("X-Forwarded-For", "203.0.113.7")
+		}, 0},
+		{"its last request", func(_ *Limiter, r *http.Request, _ context.CancelFunc) { r.Close = true }, 0},
+		{"it hangs up", func(_ *Limiter, _ *http.Request, hangUp context.CancelFunc) {
+			time.AfterFunc(300*time.Millisecond, hangUp)
+		}, 300 * time.Millisecond},
+		{"the server stops", func(l *Limiter, _ *http.Request, _ context.CancelFunc) { time.AfterFunc(300*time.Millisecond, l.Close) }, 300 * time.Millisecond},
+		{"the server has stopped", func(l *Limiter, _ *http.Request, _ context.CancelFunc) { l.Close(); l.Close() }, 0},
 	}
-	if codes != [2]int{200, 429} {
-		t.Errorf("answers = %v", codes)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := NewLimiter(1, nil)
+				h := ClientIP(Proxies{hops: 1}, slog.New(slog.DiscardHandler))(l.Handler(nil)(ok))
+				ctx, hangUp := context.WithCancel(t.Context())
+				defer hangUp()
+				r := request("192.0.2.1:5000").WithContext(ctx)
+				tt.prepare(l, r, hangUp)
+				h.ServeHTTP(httptest.NewRecorder(), r)
+				rec, start := httptest.NewRecorder(), time.Now()
+				h.ServeHTTP(rec, r)
+				if pause := time.Since(start); rec.Code != 429 || pause != tt.pause {
+					t.Errorf("%d, not read for %v", rec.Code, pause)
+				}
+				if !rec.Flushed && tt.pause > 0 {
+					t.Error("the answer waits, too")
+				}
+			})
+		})
 	}
 }
 

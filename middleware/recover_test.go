@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -51,6 +52,7 @@ func TestRecover(t *testing.T) {
 			}
 			want := helmet()
 			want.Set("Content-Type", "application/json; charset=utf-8")
+			want.Set("Content-Length", strconv.Itoa(rec.Body.Len()))
 			for name := range rec.Header() {
 				if rec.Header().Get(name) != want.Get(name) {
 					t.Errorf("%s: %q", name, rec.Header().Get(name))

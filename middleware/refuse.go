@@ -3,6 +3,7 @@ package middleware
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/oodaa/signaling/errcode"
 )
@@ -14,6 +15,7 @@ func refuse(w http.ResponseWriter, status int, code, text string) {
 		panic(err) // strings
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // the answer is whole before the handler returns
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -426,6 +426,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	gateways.Go(func() { err = s.engine.Shutdown(ctx) })
 	gateways.Wait()
 	err = errors.Join(err, volliErr)
+	s.limiter.Close()
+	s.files.Close()
 	// What is left are single requests, and connections that never made one.
 	rest, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
