@@ -39,8 +39,9 @@ type storm struct {
 	complete chan struct{}
 }
 
-// join connects clients and then registers all of them at once. It ends when
-// each knows all others.
+// join connects clients and then registers all of them at once. With -reconnect
+// each registers as soon as it is connected, and connecting is measured as well:
+// so it is after a restart of the server. It ends when each knows all others.
 func (l *load) join(ctx context.Context) (*report, error) {
 	if l.clients < 2 || !l.protocol.engineIO {
 		return nil, errors.New("join needs two clients or more, and -protocol socketio: others hear of nobody")
@@ -57,32 +58,48 @@ func (l *load) join(ctx context.Context) (*report, error) {
 		}
 		return n
 	}
+	register := func(i int, c *conn) {
+		c.queue(ws.OpText, l.protocol.registration(l.name(i)))
+		watchers[i].registered.Store(now())
+		if err := c.flush(); err != nil {
+			l.ended(err)
+		}
+	}
+	var before mark
+	begin := func() (err error) {
+		before, err = l.mark()
+		s.begin.Store(before.at)
+		return err
+	}
+	if l.reconnect {
+		l.opened = register
+		if err := begin(); err != nil {
+			return nil, err
+		}
+	}
 	conns, err := l.connect(ctx, l.clients, false, func(i int, c *conn, message []byte) { watchers[i].receive(c, message) })
 	if err != nil {
 		return nil, err
 	}
 	defer l.close(conns)
-
-	before, err := l.mark()
-	if err != nil {
-		return nil, err
+	if !l.reconnect {
+		if err := begin(); err != nil {
+			return nil, err
+		}
 	}
-	s.begin.Store(before.at)
 	bounded, cancel := context.WithTimeout(ctx, l.duration)
 	defer cancel()
 	var registering sync.WaitGroup
-	registering.Go(func() {
-		for i, c := range conns {
-			if bounded.Err() != nil {
-				return
+	if !l.reconnect {
+		registering.Go(func() {
+			for i, c := range conns {
+				if bounded.Err() != nil {
+					return
+				}
+				register(i, c)
 			}
-			c.queue(ws.OpText, l.protocol.registration(l.name(i)))
-			watchers[i].registered.Store(now())
-			if err := c.flush(); err != nil {
-				l.ended(err)
-			}
-		}
-	})
+		})
+	}
 	l.watch(bounded, l.duration, s.complete)
 	registering.Wait()
 	after, err := l.mark()

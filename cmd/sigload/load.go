@@ -22,8 +22,9 @@ type load struct {
 	progress io.Writer
 	run      string // part of all names, so that runs do not meet
 
-	latency histogram    // of the messages, or of what the scenario says
-	count   func() int64 // messages that were received so far
+	latency histogram            // of the messages, or of what the scenario says
+	count   func() int64         // messages that were received so far
+	opened  func(i int, c *conn) // called for each connection once it is read
 
 	ending  atomic.Bool // connections may end
 	readers sync.WaitGroup
@@ -40,6 +41,7 @@ func newLoad(o *options, progress io.Writer) *load {
 		progress: progress,
 		run:      hex.EncodeToString(run[:]),
 		count:    func() int64 { return 0 },
+		opened:   func(int, *conn) {},
 	}
 }
 
@@ -77,6 +79,7 @@ func (l *load) connect(ctx context.Context, n int, register bool, handle func(i 
 				}
 				conns[i] = c
 				l.read(c, func(message []byte) { handle(i, c, message) })
+				l.opened(i, c)
 				done.Add(1)
 			}
 		})

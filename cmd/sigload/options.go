@@ -25,6 +25,7 @@ type options struct {
 	rate           float64
 	event          string
 	register       bool
+	reconnect      bool
 	watchEach      int
 	watchers       int
 	watched        string
@@ -70,6 +71,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags.StringVar(&o.event, "event", "ice-candidate", "relay: what is sent: ice-candidate, offer or answer")
 	flags.Float64Var(&o.rate, "rate", 0, "relay: messages, call: calls, a second in all, sent when due whatever comes back; 0: as fast as answers come")
 	flags.BoolVar(&o.register, "register", false, "idle: register the clients")
+	flags.BoolVar(&o.reconnect, "reconnect", false, "join: register each client as soon as it is connected, and measure the connecting too, as after a restart")
 	flags.IntVar(&o.watchEach, "watch", 0, "idle: with -register, how many users each client watches")
 	flags.IntVar(&o.watchers, "watchers", 100, "idle: how many clients watch the same users; the first of them watch NAME-0-0, NAME-0-1, …, the next ones NAME-1-0, …")
 	flags.StringVar(&o.watched, "watched", "watched", "idle: NAME")
