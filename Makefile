@@ -68,7 +68,7 @@ live-busy:
 # themselves.
 alone: setup built
 	go test -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
-	go run ./bench/run -short
+	$(MAKE) bench-short
 	go run ./bench/scale -short
 	go run ./bench/cluster -short
 
@@ -126,11 +126,11 @@ fuzz: ## every fuzz target for FUZZTIME (30s; 3000x is a count of inputs)
 	done < <(git grep --untracked -oE '^func Fuzz\w+' -- '*_test.go' | sed 's/func //'); \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-bench: ## the server beside Node's socket.io and a bare relay (five minutes; BENCH="-only idle -out FILE")
+bench: ## the server beside socket.io on Node and on Bun, and a bare relay (ten minutes; BENCH="-only idle -out FILE")
 	go run ./bench/run $(BENCH)
 
 bench-short: ## the same, short: fails if anything is lost, reordered or refused (half a minute)
-	go run ./bench/run -short
+	go run ./bench/run -short -servers ours,node,bare
 
 scale: ## memory and CPU by connections and users (six minutes; SCALE="-out docs/bench/scale.json")
 	go run ./bench/scale $(SCALE)

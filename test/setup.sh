@@ -87,3 +87,5 @@ packages test/browser "drives Chromium"
 packages test/field "other clients"
 packages test/docs "documents and examples"
 packages bench/node "stock socket.io, to compare with"
+# Bun is 140 MB that only the full bench needs.
+[ -z "$dry" ] || echo "setup: npm packages in bench/bun (stock socket.io on Bun, to compare with): left to \`make bench\`"

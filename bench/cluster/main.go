@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/oodaa/signaling/bench/scale/measure"
@@ -71,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer os.RemoveAll(bin)
 	p := programs{root, bin}
 	if *only != "presence" {
-		if err := measure.InstallNode(ctx, root, stderr); err != nil {
+		if err := measure.InstallPackages(ctx, filepath.Join(root, "bench", "node"), stderr); err != nil {
 			return err
 		}
 		if err := p.relays(ctx, *rounds, relays, &r, stderr); err != nil {

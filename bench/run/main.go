@@ -1,5 +1,5 @@
-// Command run measures the server beside stock socket.io on Node and beside a
-// bare relay, with sigload. The servers take turns within each scenario, in an
+// Command run measures the server beside stock socket.io on Node and on Bun, and
+// beside a bare relay, with sigload. The servers take turns within each scenario, in an
 // order that rotates from round to round, each run on a fresh process; ratios
 // are between runs of the same round.
 //
@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 3, "rounds")
 	only := flags.String("only", "", "regular expression: scenarios to run, by name")
-	which := flags.String("servers", "ours,node,bare", "servers to run, comma-separated")
+	which := flags.String("servers", "ours,node,bun,bare", "servers to run, comma-separated")
 	before := flags.String("before", "", "path of another build of signald, measured as well")
 	short := flags.Bool("short", false, "one short round, to see that nothing is lost; its times say nothing")
 	out := flags.String("out", "", "file for all figures, as JSON")
@@ -72,15 +73,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	start, m := time.Now(), measure.ThisMachine(ctx)
 	for round := range *rounds {
 		for _, s := range scenarios {
-			if !wanted.MatchString(s.name) {
+			if !wanted.MatchString(s.name) || s.once && round > 0 || *short && s.short == "" {
 				continue
 			}
 			for i := range servers {
 				server := servers[(i+round)%len(servers)]
-				if server.Name == "bare" && s.presence {
+				if slices.Contains(s.without, server.Name) {
 					continue
 				}
-				r, err := runLoad(ctx, bin, server, s, *short, stderr)
+				r, err := measureOne(ctx, bin, server, s, *short, stderr)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", s.name, server.Name, err)
 				}
@@ -134,6 +135,14 @@ func faults(results []result) (n int64) {
 	return n
 }
 
+// measureOne runs one scenario on a server.
+func measureOne(ctx context.Context, bin string, server measure.Program, s scenario, short bool, stderr io.Writer) (result, error) {
+	if s.load == "" {
+		return measureStart(ctx, server, s, stderr)
+	}
+	return runLoad(ctx, bin, server, s, short, stderr)
+}
+
 // runLoad runs one scenario on a fresh process of a server.
 func runLoad(ctx context.Context, bin string, server measure.Program, s scenario, short bool, stderr io.Writer) (result, error) {
 	p, err := measure.Start(ctx, server, stderr)
@@ -149,7 +158,7 @@ func runLoad(ctx context.Context, bin string, server measure.Program, s scenario
 	if server.Name == "bare" {
 		args = append(args, "-raw")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	load := exec.CommandContext(ctx, filepath.Join(bin, "sigload"), args...)
 	load.Cancel = func() error { return load.Process.Signal(os.Interrupt) }

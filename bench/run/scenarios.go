@@ -2,19 +2,21 @@ package main
 
 import "strconv"
 
-// A scenario is one load, and the figure of it that counts.
+// A scenario is one load, or another way to measure a server, and the figure of
+// it that counts.
 type scenario struct {
 	name   string
-	load   string // arguments of sigload
+	load   string // arguments of sigload; none: the start of the server is measured
 	short  string // the same, for -short
+	once   bool   // it takes a minute or more, and runs in the first round only
 	figure func(*report) float64
 
 	figureName string
 	unit       unit
 
-	node     float64 // target: most that the figure may be of Node's
-	bare     float64 // target: most that it may be of the bare relay's; 0 is none
-	presence bool    // the bare relay cannot do it
+	most    float64            // target: most that our figure may be; 0 is none
+	targets map[string]float64 // by server: most that it may be of that server's
+	without []string           // servers that cannot do it, or would take minutes
 }
 
 var scenarios = []scenario{
@@ -22,43 +24,92 @@ var scenarios = []scenario{
 		name:   "relay 200 B, window 1",
 		load:   "relay -pairs 50 -window 1 -size 200 -duration 3s",
 		short:  "relay -pairs 10 -window 1 -size 200 -duration 300ms -warmup 100ms",
-		figure: cpuPerMessage, figureName: "server CPU per message", unit: "µs", node: 0.35, bare: 1.25,
+		figure: cpuPerMessage, figureName: "server CPU per message", unit: "µs",
+		targets: map[string]float64{"node": 0.35, "bare": 1.25},
 	},
 	{
 		name:   "relay 200 B, window 8",
 		load:   "relay -pairs 50 -window 8 -size 200 -duration 3s",
 		short:  "relay -pairs 10 -window 8 -size 200 -duration 300ms -warmup 100ms",
-		figure: cpuPerMessage, figureName: "server CPU per message", unit: "µs", node: 0.25, bare: 1.25,
+		figure: cpuPerMessage, figureName: "server CPU per message", unit: "µs",
+		targets: map[string]float64{"node": 0.25, "bare": 1.4},
 	},
 	{
 		name:   "relay 3,000 B, window 1",
 		load:   "relay -pairs 50 -window 1 -event offer -size 3000 -duration 3s",
 		short:  "relay -pairs 10 -window 1 -event offer -size 3000 -duration 300ms -warmup 100ms",
-		figure: cpuPerMessage, figureName: "server CPU per message", unit: "µs", node: 0.30, bare: 1.25,
-	},
-	{
-		name:   "idle, 3,000 connections",
-		load:   "idle -clients 3000",
-		short:  "idle -clients 200 -settle 100ms",
-		figure: func(r *report) float64 { return r.Server.BytesPerConnection / 1e3 }, figureName: "resident memory per connection", unit: "KB", node: 0.30,
-	},
-	{
-		name:   "join storm, 800 users",
-		load:   "join -clients 800",
-		short:  "join -clients 100",
-		figure: func(r *report) float64 { return r.Server.CPUPerUser }, figureName: "server CPU per user", unit: "µs", node: 0.10, presence: true,
+		figure: cpuPerMessage, figureName: "server CPU per message", unit: "µs",
+		targets: map[string]float64{"node": 0.30, "bare": 1.25},
 	},
 	{
 		name:   "5,000 messages/s offered, p99",
 		load:   "relay -pairs 50 -rate 5000 -size 200 -duration 5s",
 		short:  "relay -pairs 10 -rate 1000 -size 200 -duration 500ms -warmup 100ms",
-		figure: p99, figureName: "latency from when it was due", unit: "ms", node: 0.50,
+		figure: p99, figureName: "latency from when it was due", unit: "ms",
+		targets: map[string]float64{"node": 0.50},
+	},
+	{
+		name:   "connection set-up, 5,000 connections",
+		load:   "idle -clients 5000 -settle 1ms",
+		short:  "idle -clients 200 -settle 1ms",
+		figure: func(r *report) float64 { return r.Server.CPUPerConnection }, figureName: "server CPU per connection", unit: "µs",
+		targets: map[string]float64{"bun": 0.7},
+	},
+	{
+		name:   "idle, 3,000 connections",
+		load:   "idle -clients 3000",
+		short:  "idle -clients 200 -settle 100ms",
+		figure: kilobytesEach, figureName: "resident memory per connection", unit: "KB",
+		targets: map[string]float64{"node": 0.30},
+	},
+	{
+		name:   "idle, 19,000 connections",
+		load:   "idle -clients 19000",
+		once:   true,
+		figure: kilobytesEach, figureName: "resident memory per connection", unit: "KB", most: 2.6,
+	},
+	{
+		name:   "heartbeats, 1,000 connections",
+		load:   "idle -clients 1000 -settle 3s -duration 50s",
+		once:   true,
+		figure: heartbeats, figureName: "server CPU per minute", unit: "ms", most: 25,
+		without: []string{"bare"},
+	},
+	{
+		name:   "join storm, 800 users",
+		load:   "join -clients 800",
+		short:  "join -clients 100",
+		figure: cpuPerUser, figureName: "server CPU per user", unit: "µs",
+		targets: map[string]float64{"node": 0.10}, without: []string{"bare"},
+	},
+	{
+		name:   "reconnect storm, 5,000 users",
+		load:   "join -clients 5000 -reconnect",
+		short:  "join -clients 100 -reconnect",
+		once:   true,
+		figure: cpuPerUser, figureName: "server CPU per user", unit: "µs",
+		targets: map[string]float64{"bun": 0.06}, without: []string{"bare", "node"},
+	},
+	{
+		name:   "start",
+		figure: func(r *report) float64 { return r.Start }, figureName: "until /health is answered", unit: "ms", most: 50,
+		without: []string{"bare"},
+	},
+	{
+		name:   "binary",
+		figure: func(r *report) float64 { return r.Binary / 1e6 }, figureName: "size", unit: "MB", most: 19,
+		without: []string{"bare", "node", "bun"},
 	},
 }
 
-// A report is what is of interest in sigload's.
+// A report is what is of interest in sigload's, or what was measured without it.
 type report struct {
-	Latencies []struct {
+	Start  float64 `json:"start"`  // milliseconds until a request was answered
+	Binary float64 `json:"binary"` // bytes of the program
+
+	Connections int     `json:"connections"`
+	Seconds     float64 `json:"seconds"`
+	Latencies   []struct {
 		Of  string  `json:"of"`
 		P99 float64 `json:"p99"`
 	} `json:"latencies"`
@@ -68,8 +119,10 @@ type report struct {
 	Duplicated int64            `json:"duplicated"`
 	Altered    int64            `json:"altered"`
 	Server     struct {
+		CPUSeconds         float64 `json:"cpuSeconds"`
 		CPUPerMessage      float64 `json:"cpuPerMessage"`
 		CPUPerUser         float64 `json:"cpuPerUser"`
+		CPUPerConnection   float64 `json:"cpuPerConnection"`
 		BytesPerConnection float64 `json:"bytesPerConnection"`
 	} `json:"server"`
 }
@@ -84,6 +137,15 @@ func (r *report) faults() int64 {
 }
 
 func cpuPerMessage(r *report) float64 { return r.Server.CPUPerMessage }
+
+func cpuPerUser(r *report) float64 { return r.Server.CPUPerUser }
+
+func kilobytesEach(r *report) float64 { return r.Server.BytesPerConnection / 1e3 }
+
+// heartbeats is the milliseconds of CPU that 1,000 connections take for a minute.
+func heartbeats(r *report) float64 {
+	return r.Server.CPUSeconds * 1e3 / (r.Seconds / 60) / (float64(r.Connections) / 1000)
+}
 
 func p99(r *report) float64 {
 	for _, l := range r.Latencies {

@@ -20,6 +20,7 @@ func prepare(ctx context.Context, root, bin string, names []string, before strin
 		{Name: "ours", Args: []string{filepath.Join(bin, "signald")}, Fixed: ours},
 		{Name: "before", Args: []string{before}, Fixed: ours},
 		{Name: "node", Dir: filepath.Join(root, "bench", "node"), Args: []string{"node", "server.mjs"}, Fixed: []string{"NODE_ENV=production"}},
+		{Name: "bun", Dir: filepath.Join(root, "bench", "bun"), Args: []string{filepath.Join(root, "bench", "bun", "node_modules", ".bin", "bun"), "server.mjs"}, Fixed: []string{"NODE_ENV=production"}},
 		{Name: "bare", Args: []string{filepath.Join(bin, "bare")}},
 	}
 	if before != "" {
@@ -32,10 +33,13 @@ func prepare(ctx context.Context, root, bin string, names []string, before strin
 		}
 	}
 	if len(servers) < len(names) {
-		return nil, fmt.Errorf("among %v is an unknown server; there are ours, node and bare", names)
+		return nil, fmt.Errorf("among %v is an unknown server; there are ours, node, bun and bare", names)
 	}
-	if slices.Contains(names, "node") {
-		if err := measure.InstallNode(ctx, root, stderr); err != nil {
+	for _, server := range servers {
+		if server.Dir == "" {
+			continue
+		}
+		if err := measure.InstallPackages(ctx, server.Dir, stderr); err != nil {
 			return nil, err
 		}
 	}

@@ -69,7 +69,7 @@ func (m *Machine) Versions(ctx context.Context) {
 }
 
 // Build builds packages of the repository into a new directory, which the
-// caller removes. root is the repository's.
+// caller removes, as `make build` builds the server. root is the repository's.
 func Build(ctx context.Context, packages ...string) (root, bin string, err error) {
 	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
@@ -79,8 +79,8 @@ func Build(ctx context.Context, packages ...string) (root, bin string, err error
 	if bin, err = os.MkdirTemp("", "signaling-bench-"); err != nil {
 		return "", "", err
 	}
-	build := exec.CommandContext(ctx, "go", append([]string{"build", "-o", bin + "/"}, packages...)...)
-	build.Dir, build.Stderr = root, os.Stderr
+	build := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", bin + "/"}, packages...)...)
+	build.Dir, build.Stderr, build.Env = root, os.Stderr, append(os.Environ(), "CGO_ENABLED=0")
 	if err := build.Run(); err != nil {
 		_ = os.RemoveAll(bin)
 		return "", "", fmt.Errorf("go build: %w", err)

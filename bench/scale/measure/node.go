@@ -10,10 +10,8 @@ import (
 	"path/filepath"
 )
 
-// InstallNode installs the packages of bench/node, unless they are there. root is
-// the repository's.
-func InstallNode(ctx context.Context, root string, stderr io.Writer) error {
-	dir := filepath.Join(root, "bench", "node")
+// InstallPackages installs the npm packages of a directory, unless they are there.
+func InstallPackages(ctx context.Context, dir string, stderr io.Writer) error {
 	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
 	if err != nil {
 		return err
