@@ -12,7 +12,7 @@ func (s *Session) pong() bool {
 	}
 	if !s.ended() {
 		s.asked = nil
-		s.engine.deadlines.Set(&s.heartbeat, time.Now().Add(s.engine.opts.PingInterval), s)
+		s.engine.deadlines.SetHeartbeat(&s.heartbeat, time.Now(), s.engine.opts.PingInterval, s)
 	}
 	return true
 }

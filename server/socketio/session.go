@@ -113,7 +113,7 @@ func (s *Session) start(batch *wire.Batch, upgrades ...string) {
 	}
 	_ = s.Send(batch, wire.Message{Prefix: []byte{engineOpen}, Payload: handshake})
 	s.handler = e.open(s)
-	e.deadlines.Set(&s.heartbeat, s.opened.Add(e.opts.PingInterval), s)
+	e.deadlines.SetHeartbeat(&s.heartbeat, s.opened, e.opts.PingInterval, s)
 }
 
 // Send queues packets, one behind the other with nothing between them: text

@@ -18,7 +18,7 @@ type heartbeat struct {
 
 func (h *heartbeat) start(c *client) {
 	h.client, h.opened = c, time.Now()
-	c.gateway.Handlers.Deadlines.Set(&h.deadline, h.opened.Add(c.gateway.PingInterval), h)
+	c.gateway.Handlers.Deadlines.SetHeartbeat(&h.deadline, h.opened, c.gateway.PingInterval, h)
 }
 
 func (h *heartbeat) stop() { h.client.gateway.Handlers.Deadlines.Stop(&h.deadline) }
@@ -28,15 +28,16 @@ func (h *heartbeat) stop() { h.client.gateway.Handlers.Deadlines.Stop(&h.deadlin
 func (h *heartbeat) Expired(time.Time) {
 	g := h.client.gateway
 	now, heard := time.Since(h.opened), time.Duration(h.heard.Load())
-	due := heard + g.PingInterval
-	ping := false
-	if now >= due {
-		if ping = h.pinged <= heard; ping {
-			h.pinged, due = now, now+g.PingTimeout
-		} else if due = h.client.conn.PongDue(g.PingTimeout).Sub(h.opened); now >= due {
-			h.client.conn.Close(wire.CloseInternalError, "ping timeout")
-			return
-		}
+	if now < heard+g.PingInterval-g.PingInterval/wire.HeartbeatEarly {
+		g.Handlers.Deadlines.SetHeartbeat(&h.deadline, h.opened.Add(heard), g.PingInterval, h)
+		return
+	}
+	ping, due := h.pinged <= heard, now+g.PingTimeout
+	if ping {
+		h.pinged = now
+	} else if due = h.client.conn.PongDue(g.PingTimeout).Sub(h.opened); now >= due {
+		h.client.conn.Close(wire.CloseInternalError, "ping timeout")
+		return
 	}
 	// Set before the ping is sent, whose answer sets it again.
 	g.Handlers.Deadlines.Set(&h.deadline, h.opened.Add(due), h)
@@ -51,5 +52,5 @@ func (h *heartbeat) hear(now time.Time) { h.heard.Store(int64(now.Sub(h.opened))
 func (c *client) Pong() {
 	now := time.Now()
 	c.hear(now)
-	c.gateway.Handlers.Deadlines.Set(&c.heartbeat.deadline, now.Add(c.gateway.PingInterval), &c.heartbeat)
+	c.gateway.Handlers.Deadlines.SetHeartbeat(&c.heartbeat.deadline, now, c.gateway.PingInterval, &c.heartbeat)
 }

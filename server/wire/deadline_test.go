@@ -241,3 +241,35 @@ func TestDeadlinesConcurrently(t *testing.T) {
 	all.Wait()
 	d.Close()
 }
+
+// A heartbeat comes up to 1/64 of its interval early where another deadline is
+// due, and never alone. Others are never early.
+func TestHeartbeatsComeTogether(t *testing.T) {
+	const interval = 64 * time.Second
+	for _, test := range []struct{ at, want time.Duration }{
+		{10 * time.Second, 10 * time.Second},
+		{10900 * time.Millisecond, 10 * time.Second},
+		{11 * time.Second, 10 * time.Second},
+		{11001 * time.Millisecond, 11001 * time.Millisecond},
+		{30500 * time.Millisecond, 30 * time.Second}, // with the other deadline
+	} {
+		t.Run(test.at.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := NewDeadlines()
+				defer d.Close()
+				start := time.Now()
+				var fired [3]time.Duration
+				var all [3]Deadline
+				owner := func(i int) Expirer { return expirer(func(time.Time) { fired[i] = time.Since(start) }) }
+				d.SetHeartbeat(&all[0], start.Add(10*time.Second-interval), interval, owner(0))
+				d.SetHeartbeat(&all[1], start.Add(test.at-interval), interval, owner(1))
+				d.Set(&all[2], start.Add(30*time.Second), owner(2))
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if want := [3]time.Duration{10 * time.Second, test.want, 30 * time.Second}; fired != want {
+					t.Errorf("fired after %v, want %v", fired, want)
+				}
+			})
+		})
+	}
+}
