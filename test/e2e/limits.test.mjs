@@ -142,9 +142,8 @@ cases('limits', [
         answers.push(...(await burst(4, () => a.ask('custom-message', { to: 'b', from: 'a', message }))));
         return !answers.at(-1)[0].ok;
       });
-      const first = answers.findIndex(([{ ok }]) => !ok);
-      const refused = answers.slice(first);
-      assert.ok(first > 0, 'nothing was handed over');
+      const refused = answers.filter(([{ ok }]) => !ok);
+      assert.ok(refused.length < answers.length, 'nothing was handed over');
       assert.deepEqual(refused, Array(refused.length).fill([failed('User b is not responding')]));
       const told = [];
       while (told.length <= refused.length) told.push(await a.next());
