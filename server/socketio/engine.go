@@ -175,8 +175,7 @@ type Socket interface {
 
 	// Unacknowledged calls f with each relay that the client has not acknowledged,
 	// oldest first, and forgets them. It is for when the socket is replaced, and for
-	// Receiver.Closed. There are none without Options.Proxied, or while the client
-	// polls.
+	// Receiver.Closed. There are none without Options.Proxied.
 	Unacknowledged(f func(receipt wire.Receipt, args []byte, attachments [][]byte))
 
 	// Ack queues an ACK or BINARY_ACK packet with the JSON array args. See Emit.

@@ -51,8 +51,11 @@ func (p *polling) poll(w http.ResponseWriter, r *http.Request) *engineError {
 	failed := s.engine.respond(w, "text/plain; charset=UTF-8", payload, func() {
 		s.mu.Lock()
 		p.polled = false
-		p.sending, p.answer = 0, nil
-		p.account()
+		p.answer = nil
+		if p.keep.answer == nil {
+			p.sending = 0
+			p.account()
+		}
 		s.mu.Unlock()
 		if last {
 			s.forget()
@@ -79,7 +82,16 @@ func (p *polling) beginPoll() (late bool, err error) {
 		return false, errSecondPoll
 	}
 	p.polled = true
+	p.acknowledge()
 	return p.upgrade.state == probeAnswered, nil
+}
+
+// acknowledge takes note that the client has what earlier polls fetched. Session.mu is
+// held.
+func (p *polling) acknowledge() {
+	p.keep.acknowledge()
+	p.sending = 0
+	p.account()
 }
 
 // fetchedAll reports whether earlier polls have brought the client all but the last
@@ -187,25 +199,41 @@ const maxPollPackets = 16
 // take removes what is queued, as much as one poll gets, and returns it as a
 // payload (Engine.IO protocol 4, "Packet encoding"), or the last packet if nothing
 // is queued: a client handles that at once, and what came with it only afterwards. A
-// ping comes first, but not between a packet and its attachments. Session.mu is held.
+// ping comes first, but not between a packet and its attachments. A relay comes
+// whole. Session.mu is held.
 func (p *polling) take() (payload []byte, last bool) {
-	for range maxPollPackets {
-		binary := p.queue.NextIsBinary()
-		if p.heart != pingQueued && p.queue.Empty() {
+	k := &p.keep
+	for n := 0; n < maxPollPackets; {
+		if p.heart == pingQueued && !p.queue.NextIsBinary() {
+			payload = append(separate(payload), enginePing)
+			p.heart = pingFetched
+			n++
+			continue
+		}
+		if p.queue.Empty() {
 			break
 		}
-		if len(payload) > 0 {
-			payload = append(payload, recordSeparator)
+		relay, messages := k.next(), 1
+		if relay != nil {
+			messages = relay.messages
 		}
-		switch {
-		case binary:
-			payload = appendBinary(payload, p.queue.Take(nil))
-		case p.heart == pingQueued:
-			payload = append(payload, enginePing)
-			p.heart = pingFetched
-		default:
-			payload = p.queue.Take(payload)
+		if n > 0 && n+messages > maxPollPackets {
+			break
 		}
+		payload = separate(payload)
+		begin := len(payload)
+		payload = p.takeMessage(payload)
+		for range messages - 1 {
+			payload = p.takeMessage(separate(payload))
+		}
+		if relay != nil {
+			relay.begin, relay.end = begin, len(payload)
+			k.fetched++
+		}
+		n += messages
+	}
+	if k.fetched > 0 {
+		k.answer = payload
 	}
 	switch {
 	case len(payload) > 0:
@@ -216,24 +244,21 @@ func (p *polling) take() (payload []byte, last bool) {
 	return []byte{engineNoop}, false
 }
 
-// takeAll removes all that is queued, and returns it. Session.mu is held.
-func (p *polling) takeAll() (packets []wire.Message) {
-	ping := func() {
-		packets = append(packets, wire.Message{Payload: []byte{enginePing}})
-		p.heart = pingFetched
+// separate makes room for another packet behind those in a payload.
+func separate(payload []byte) []byte {
+	if len(payload) > 0 {
+		payload = append(payload, recordSeparator)
 	}
-	if p.heart == pingQueued && !p.queue.NextIsBinary() {
-		ping()
+	return payload
+}
+
+// takeMessage takes one message to the end of a payload. Session.mu is held.
+func (p *polling) takeMessage(payload []byte) []byte {
+	p.keep.taken++
+	if p.queue.NextIsBinary() {
+		return appendBinary(payload, p.queue.Take(nil))
 	}
-	for !p.queue.Empty() {
-		m := wire.Message{Binary: p.queue.NextIsBinary()}
-		m.Payload = p.queue.Take(nil)
-		packets = append(packets, m)
-	}
-	if p.heart == pingQueued {
-		ping()
-	}
-	return packets
+	return p.queue.Take(payload)
 }
 
 // respond writes a whole answer, to a client that may not read it. It calls

@@ -15,8 +15,9 @@ type polling struct {
 
 	// guarded by Session.mu
 	queue    wire.Backlog             // text packets whole
+	keep     pollKeeper               // of the relays in it
 	heart    pollPing                 // the ping, which comes before the queue
-	sending  int                      // memory of the answer that is being written
+	sending  int                      // memory of the answer that is being written, or kept
 	answer   *http.ResponseController // which that is; nil if there is none
 	holder   wire.Holder              // of memory
 	held     int                      // that it was told of
@@ -80,11 +81,12 @@ func (p *polling) put(receipt wire.Receipt, packets []wire.Message) error {
 	for i := range packets {
 		size += packets[i].FrameSize()
 	}
-	most := s.engine.opts.MaxOutbox
+	most, grown := s.engine.opts.MaxOutbox, 0
 	if receipt.From != nil {
 		most -= most / 4 // which is for what the server itself has to say
+		grown = p.keep.growth()
 	}
-	full := p.memory() > 0 && (p.sending+p.queue.MemoryWith(size) > most ||
+	full := p.memory() > 0 && (p.memory()+grown+p.queue.Growth(size) > most ||
 		receipt.From != nil && s.engine.opts.Account.Full())
 	switch {
 	case full && receipt.From != nil:
@@ -95,6 +97,10 @@ func (p *polling) put(receipt wire.Receipt, packets []wire.Message) error {
 	for i := range packets {
 		p.queue.Put(&packets[i])
 	}
+	if s.engine.opts.Proxied == nil {
+		receipt = wire.Receipt{} // nothing is kept
+	}
+	p.keep.add(receipt, len(packets))
 	p.account()
 	p.wakePoll()
 	return nil
@@ -139,7 +145,7 @@ func (p *polling) waiting() int {
 }
 
 // memory is how much memory waits for the client. Session.mu is held.
-func (p *polling) memory() int { return p.sending + p.queue.Memory() }
+func (p *polling) memory() int { return p.sending + p.keep.memory() + p.queue.Memory() }
 
 // account accounts for it. What waits is taken for others': it has a bound of its
 // own. Session.mu is held.
@@ -179,8 +185,7 @@ func (p *polling) sayLast(how farewell) (unfetched bool) {
 	}
 	p.lastHeld = how == flushed && p.upgrade.state == probeAnswered
 	if how != flushed && !p.polled {
-		p.queue.Drop()
-		p.account()
+		p.drop()
 		p.heart = noPing
 	}
 	if how != flushed && p.answer != nil {
@@ -216,8 +221,7 @@ func (p *polling) releaseLast() bool {
 // whether the session never left polling.
 func (p *polling) forget() (polled bool) {
 	p.session.mu.Lock()
-	p.queue.Drop()
-	p.account()
+	p.drop()
 	probe := p.upgrade.probe
 	polled = p.upgrade.state != upgraded
 	p.session.mu.Unlock()

@@ -157,6 +157,24 @@ func sendError(err error) error {
 	return ErrClosed
 }
 
+// unacknowledged calls f with each relay that the client has not acknowledged, oldest
+// first, and forgets them.
+func (s *Session) unacknowledged(f func(receipt wire.Receipt, messages []wire.Message)) {
+	s.mu.Lock()
+	conn := s.conn.Load()
+	var relays []takenBack
+	if conn == nil {
+		relays = s.polling.takeBack()
+	}
+	s.mu.Unlock()
+	if conn != nil {
+		conn.Unacknowledged(f)
+	}
+	for _, r := range relays {
+		f(r.receipt, r.messages)
+	}
+}
+
 // receive handles what arrived on the session's transport: a text packet, or
 // the bytes of a binary message. It is called from one goroutine at a time.
 func (s *Session) receive(p []byte, binary bool, batch *wire.Batch) (wire.Hold, error) {

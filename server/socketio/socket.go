@@ -84,11 +84,7 @@ func (s *socket) Disconnect() {
 }
 
 func (s *socket) Unacknowledged(f func(receipt wire.Receipt, args []byte, attachments [][]byte)) {
-	conn := s.client.session.conn.Load()
-	if conn == nil {
-		return
-	}
-	conn.Unacknowledged(func(receipt wire.Receipt, messages []wire.Message) {
+	s.client.session.unacknowledged(func(receipt wire.Receipt, messages []wire.Message) {
 		if len(messages) == 0 || len(messages[0].Payload) == 0 {
 			return
 		}

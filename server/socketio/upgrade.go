@@ -133,9 +133,7 @@ func (p *polling) flushTo(conn *wire.Conn) (moved, over bool) {
 	if p.upgrade.probe != conn || p.upgrade.state != probeAnswered {
 		return false, false
 	}
-	packets := p.takeAll()
-	p.account()
-	if err := s.sendTo(conn, conn.Batch(), wire.Receipt{}, packets); err != nil {
+	if err := p.sendAll(conn); err != nil {
 		return false, false
 	}
 	if s.ended() {
@@ -147,4 +145,31 @@ func (p *polling) flushTo(conn *wire.Conn) (moved, over bool) {
 	p.wakePoll()
 	s.engine.countUpgrade()
 	return true, false
+}
+
+// sendAll puts all that is queued on conn. The client has what it fetched: it does
+// not upgrade before. Session.mu is held.
+func (p *polling) sendAll(conn *wire.Conn) error {
+	defer p.account()
+	p.acknowledge()
+	ping := func() error {
+		if p.heart != pingQueued || p.queue.NextIsBinary() {
+			return nil
+		}
+		p.heart = pingFetched
+		return p.session.sendTo(conn, conn.Batch(), wire.Receipt{}, []wire.Message{{Payload: []byte{enginePing}}})
+	}
+	err := ping()
+	for err == nil && !p.queue.Empty() {
+		packet := p.takePacket()
+		err = p.session.sendTo(conn, conn.Batch(), packet.receipt, packet.messages)
+		if err == ErrFull { // it had room where it comes from
+			err = p.session.sendTo(conn, conn.Batch(), wire.Receipt{}, packet.messages)
+		}
+	}
+	p.acknowledge()
+	if err == nil {
+		err = ping()
+	}
+	return err
 }

@@ -19,8 +19,8 @@ func (b *Backlog) Memory() int {
 	return b.queue.Memory() + cap(b.head.B)
 }
 
-// MemoryWith is Memory after size bytes more, headers included, were put.
-func (b *Backlog) MemoryWith(size int) int { return b.Memory() + b.queue.growth(size) }
+// Growth is how much memory size bytes more add, headers included.
+func (b *Backlog) Growth(size int) int { return b.queue.growth(size) }
 
 // Empty reports whether there is nothing to take.
 func (b *Backlog) Empty() bool { return b.head == nil && b.queue.Size() == 0 }

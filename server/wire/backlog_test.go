@@ -53,7 +53,7 @@ func TestBacklogMemory(t *testing.T) {
 	m := Message{Payload: []byte(strings.Repeat("x", 20))}
 	const n = 100_000
 	for range n {
-		want := b.MemoryWith(m.FrameSize())
+		want := b.Memory() + b.Growth(m.FrameSize())
 		b.Put(&m)
 		if got := b.Memory(); got != want {
 			t.Fatalf("%d bytes, want %d", got, want)

@@ -19,21 +19,24 @@ type departure struct {
 	proxied bool
 	leave   func(n *network, old client) error
 	ends    func(s *rig.Server) // instead: its instance does
+	kinds   []kind
 }
 
+var everyKind = []kind{oodaa, volli, polling}
+
 var departures = []departure{
-	{name: "link cut", proxied: true, leave: func(n *network, _ client) error {
+	{name: "link cut", proxied: true, kinds: everyKind, leave: func(n *network, _ client) error {
 		n.blackhole()
 		return nil
 	}},
-	{name: "reset", leave: func(_ *network, old client) error {
+	{name: "reset", kinds: []kind{oodaa, volli}, leave: func(_ *network, old client) error {
 		c, ok := old.(*rig.Client).Conn().NetConn().(*net.TCPConn)
 		if !ok {
 			return errors.New("not a TCP connection")
 		}
 		return errors.Join(c.SetLinger(0), c.Close())
 	}},
-	{name: "client killed", leave: func(_ *network, old client) error {
+	{name: "client killed", kinds: everyKind, leave: func(_ *network, old client) error {
 		old.Close()
 		return nil
 	}},
@@ -54,7 +57,7 @@ func TestChangeOfNetwork(t *testing.T) {
 	}
 	t.Run("all", func(t *testing.T) {
 		for _, d := range departures {
-			for _, k := range []kind{oodaa, volli} {
+			for _, k := range d.kinds {
 				t.Run(fmt.Sprint(d.name, ", ", k), func(t *testing.T) {
 					t.Parallel()
 					if err := changeNetwork(t, servers[d.proxied], d, k); err != nil {
@@ -72,12 +75,12 @@ func TestChangeOfInstance(t *testing.T) {
 	verifyNoLeaks(t)
 	redis := rig.StartRedis(t)
 	ends := slices.Concat(departures, []departure{
-		{name: "instance killed", ends: (*rig.Server).Kill},
-		{name: "instance stopped", ends: (*rig.Server).Stop},
+		{name: "instance killed", kinds: everyKind, ends: (*rig.Server).Kill},
+		{name: "instance stopped", kinds: everyKind, ends: (*rig.Server).Stop},
 	})
 	for _, d := range ends {
 		t.Run(d.name, func(t *testing.T) {
-			for _, k := range []kind{oodaa, volli} {
+			for _, k := range d.kinds {
 				t.Run(fmt.Sprint(k), func(t *testing.T) {
 					env := []string{"RECONNECT_GRACE=20s"}
 					if d.proxied {
