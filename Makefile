@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 FUZZTIME ?= 30s
 CHAOS ?= -chaos 10m
+MOVES ?= -waves 100
 LDFLAGS := -s -w
 
 # A Node that setup has put here comes before the system's.
@@ -35,7 +36,7 @@ TAGGED := -tags zishang
 
 # The tests that start real servers. Some wait most of the time, so two of them run
 # side by side; others keep the processors busy, and run one by one.
-WAITING := ./test/faults ./test/cluster ./test/hostile ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/rig
+WAITING := ./test/faults ./test/cluster ./test/hostile ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/moves ./test/rig
 BUSY := ./test/browser ./test/e2e
 
 # The server that all of them start, built once.
@@ -73,7 +74,7 @@ alone: setup built
 	go run ./bench/cluster -short
 
 soak: setup ## the long campaigns: overload in full, a siege, random faults, clients in the field, fuzzing, scale, every platform (an hour)
-	$(MAKE) overload siege chaos redis-long field-long
+	$(MAKE) overload siege chaos moves redis-long field-long
 	$(MAKE) fuzz FUZZTIME=1m
 	$(MAKE) scale
 	cd tools && go run ./platforms -all
@@ -86,6 +87,9 @@ siege: built ## attacks with default limits for five minutes, on a quiet machine
 
 chaos: setup built ## random faults in a cluster, with a printed seed (CHAOS="-chaos 10m -seed 1")
 	go test -count=1 -v -timeout 2h -run Chaos ./test/cluster $(CHAOS)
+
+moves: setup built ## 18,000 calls during which phones change networks (MOVES="-waves 5 -grace 0" counts what fails without)
+	go test -count=1 -v -timeout 1h ./test/moves $(MOVES)
 
 redis-long: setup built ## every failover of Redis, and all that it may refuse
 	go test -count=1 -v -timeout 10m -run 'Redis|Sentinel' ./test/cluster -long
@@ -156,4 +160,4 @@ deploy-check: setup built ## check the deployment files
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go built live live-waiting live-busy alone soak overload siege chaos redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check release-check
+.PHONY: help run build setup quick test test-go built live live-waiting live-busy alone soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check release-check

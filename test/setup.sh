@@ -22,6 +22,7 @@ need_python() { # need_python MODULE PACKAGE WHY, for Debian's Python: another m
   missing+=("$2") reasons+=("$2 ($3)")
 }
 need gcc build-essential "the race detector links with it"
+need ip iproute2 "networks that go down"
 need curl curl "deployment checks"
 need node nodejs "runs the JavaScript clients"
 need npm npm "installs the JavaScript clients"
