@@ -27,9 +27,9 @@ quick: ## vet and unit tests, cached: no Node, Redis, Chromium or root
 	go vet ./...
 	$(UNIT) -short -vet=off $$(go list ./... | grep -v /test/)
 
-# Unit tests wait more than they compute, so more packages than there are
-# processors run at a time.
-UNIT := go test -p 4
+# Unit tests wait more than they compute, so more packages, and more tests of each,
+# run at a time than there are processors.
+UNIT := go test -p 4 -parallel 16
 
 # The tests cover the engine that users have to ask for, too.
 TAGGED := -tags zishang

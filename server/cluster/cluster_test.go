@@ -131,6 +131,7 @@ func TestFailedClaimGivesBack(t *testing.T) {
 // A Redis that takes connections and says nothing is one that is not there:
 // the instance goes on alone, all the time, and stops at once.
 func TestSilentRedis(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

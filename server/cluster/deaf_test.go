@@ -83,6 +83,7 @@ func pass(to, from net.Conn, through func(p []byte) bool) {
 // A subscription that is lost without a word, while all else goes on, is
 // noticed, and made anew.
 func TestDeafSubscription(t *testing.T) {
+	t.Parallel()
 	redis := rig.StartRedis(t)
 	m := newMuffler(t, redis.Addr)
 	a, b := start(t, "redis://"+m.listener.Addr().String(), "a", true), start(t, redis.URL(), "b", true)

@@ -12,6 +12,7 @@ import (
 
 // An instance that rejoins is not logged as gone. One whose process ends is.
 func TestInstanceGone(t *testing.T) {
+	t.Parallel()
 	redis := rig.StartRedis(t)
 	a, _ := startLogged(t, redis.URL())
 	b, log := startLogged(t, redis.URL())
@@ -41,6 +42,7 @@ func TestInstanceGone(t *testing.T) {
 // A directory that lacks changes which were applied, as after a failover, is
 // noticed: its next changes would have numbers that were had before.
 func TestForgottenChanges(t *testing.T) {
+	t.Parallel()
 	redis := rig.StartRedis(t)
 	a, b := start(t, redis.URL(), "a", true), start(t, redis.URL(), "b", true)
 	for _, c := range []*Cluster{a, b} {

@@ -32,6 +32,7 @@ func leastRights(t *testing.T, prefix, password string) []string {
 // With the rights of docs/redis.md an instance joins. Without any one of them
 // it says so, and joins once it is granted.
 func TestLeastRights(t *testing.T) {
+	t.Parallel()
 	redis := rig.StartRedis(t)
 	rights := leastRights(t, "test:", "pw")
 	redis.Do(append([]string{"ACL", "SETUSER", "signaling"}, rights...)...)

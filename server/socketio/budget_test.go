@@ -36,6 +36,7 @@ func TestOneBudget(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			slowly := func(o *Options) { o.Limits = &wire.Limits{Packets: 1, PacketBurst: handshake + tt.within} }
 			onTransports(t, slowly, nil, func(t *testing.T, s *socketSite, m *member, send func(...string), next func() string) {
 				send(tt.packets...)

@@ -139,6 +139,7 @@ func TestPong(t *testing.T) {
 // A peer that takes something, however slowly, is not cut, and the answer to a
 // ping is not overdue; one that takes nothing for a while is.
 func TestStall(t *testing.T) {
+	t.Parallel()
 	// It is longer than a process waits for its turn on a busy machine.
 	const timeout = 2 * time.Second
 	onNetworks(t, func(t *testing.T, n network) {

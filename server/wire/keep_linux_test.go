@@ -17,10 +17,12 @@ import (
 // A peer that is gone has what its TCP has acknowledged, and nothing else: all
 // that it read, or could have read, is not returned, all other relays are.
 func TestUnacknowledgedByTCP(t *testing.T) {
+	t.Parallel()
 	narrow := func(server, client net.Conn) { _ = client.(*net.TCPConn).SetReadBuffer(64 << 10) }
 	for _, size := range []int{10, 300, 5000, 90_000} {
 		for _, end := range []string{"cut", "close", "reset"} {
 			t.Run(fmt.Sprint(size, "/", end), func(t *testing.T) {
+				t.Parallel()
 				onSockets(t, func(t *testing.T, n network) {
 					k := keeping(t, n, false, narrow)
 					var batch Batch

@@ -155,6 +155,7 @@ func TestUnacknowledgedByPong(t *testing.T) {
 
 // What is not urgent is asked after once a second, one at a time.
 func TestAskedAfterInTime(t *testing.T) {
+	t.Parallel()
 	k := keeping(t, epoll, true, nil)
 	for range 5 {
 		k.relay(nil, 100, false)

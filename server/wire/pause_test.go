@@ -146,6 +146,7 @@ func TestFlood(t *testing.T) {
 
 // Bytes are paid for as packets are, and nothing is dropped for them.
 func TestPauseForBytes(t *testing.T) {
+	t.Parallel()
 	onNetworks(t, func(t *testing.T, n network) {
 		l := limited(t, n, &Limits{Bytes: 100_000, ByteBurst: 50_000})
 		start := time.Now()
