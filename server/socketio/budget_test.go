@@ -35,19 +35,30 @@ func TestOneBudget(t *testing.T) {
 		{"binary event over it", []string{`42["a"]`, `452-["b"]`, "b:x", "b:y"}, 1, []string{`["a"]`, `limited -1 ["b"]`}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			slowly := func(o *Options) { o.Limits = &wire.Limits{Packets: 1, PacketBurst: handshake + tt.within} }
-			onTransports(t, slowly, nil, func(t *testing.T, s *socketSite, m *member, send func(...string), next func() string) {
-				send(tt.packets...)
-				for _, want := range tt.events {
-					if got := receive(t, "event", m.events); got != want {
-						t.Errorf("got %s, want %s", got, want)
-					}
+		check := func(t *testing.T, s *socketSite, m *member, send func(...string)) {
+			send(tt.packets...)
+			for _, want := range tt.events {
+				if got := receive(t, "event", m.events); got != want {
+					t.Errorf("got %s, want %s", got, want)
 				}
-				if got := s.opts.Limits.Refused(); got == 0 {
-					t.Error("nothing was counted")
-				}
+			}
+			if got := s.opts.Limits.Refused(); got == 0 {
+				t.Error("nothing was counted")
+			}
+		}
+		slowly := func(o *Options) { o.Limits = &wire.Limits{Packets: 1, PacketBurst: handshake + tt.within} }
+		t.Run(tt.name+"/websocket", func(t *testing.T) {
+			inBubble(t, func(t *testing.T, _ watch) {
+				s := sockets(t, pipes{}, slowly)
+				c, m := s.connected()
+				check(t, s, m, c.Send)
+			})
+		})
+		t.Run(tt.name+"/polling", func(t *testing.T) {
+			inBubble(t, func(t *testing.T, _ watch) {
+				s := sockets(t, pipes{}, slowly)
+				p, m := s.connectedPolling()
+				check(t, s, m, func(messages ...string) { p.PostMessages(messages...) })
 			})
 		})
 	}
@@ -94,16 +105,18 @@ func TestPostIsHeld(t *testing.T) {
 
 // The budget stays the same when the session moves to a WebSocket.
 func TestBudgetAfterUpgrade(t *testing.T) {
-	s := sockets(t, loopback{}, limitedTo(3))
-	p, m := s.connectedPolling()
-	p.Send(`42["a"]`)
-	c := p.Upgrade()
-	c.Send(`42["b"]`, `42["c"]`)
-	for _, want := range []string{`["a"]`, `["b"]`, `limited -1 ["c"]`} {
-		if got := receive(t, "event", m.events); got != want {
-			t.Errorf("got %s, want %s", got, want)
+	inBubble(t, func(t *testing.T, _ watch) {
+		s := sockets(t, pipes{}, limitedTo(3))
+		p, m := s.connectedPolling()
+		p.Send(`42["a"]`)
+		c := p.Upgrade()
+		c.Send(`42["b"]`, `42["c"]`)
+		for _, want := range []string{`["a"]`, `["b"]`, `limited -1 ["c"]`} {
+			if got := receive(t, "event", m.events); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
 		}
-	}
+	})
 }
 
 // A session that stays over its budget ends, on either transport, and its
