@@ -75,11 +75,14 @@ func TestRedisPrivateAuthority(t *testing.T) {
 	}
 	var nodes []*rig.Server
 	for i := range 2 {
-		nodes = append(nodes, rig.Start(t, url, "REDIS_CA_FILE="+ca, fmt.Sprintf("NODE_ID=n%d", i)))
+		nodes = append(nodes, rig.Start(t, url, "REDIS_CA_FILE="+ca, fmt.Sprintf("NODE_ID=n%d", i), shortGrace))
 		rig.AwaitReady(t, nodes[i])
 	}
 	exchange(t, nodes)
 }
+
+// shortGrace is for exchange, which waits for the end of two graces.
+const shortGrace = "RECONNECT_GRACE=1s"
 
 // exchange has everything happen between two instances that users do.
 func exchange(t *testing.T, nodes []*rig.Server) {
@@ -138,7 +141,7 @@ func TestRedisLeastRights(t *testing.T) {
 			for _, presence := range []string{"all", "none"} {
 				var nodes []*rig.Server
 				for i := range 2 {
-					nodes = append(nodes, rig.Start(t, "REDIS_URL=redis://signaling:pw@"+redis.Addr, fmt.Sprintf("NODE_ID=n%d", i), "PRESENCE="+presence, "RATE_LIMIT=1000"))
+					nodes = append(nodes, rig.Start(t, "REDIS_URL=redis://signaling:pw@"+redis.Addr, fmt.Sprintf("NODE_ID=n%d", i), "PRESENCE="+presence, "RATE_LIMIT=1000", shortGrace))
 					rig.AwaitReady(t, nodes[i])
 				}
 				exchange(t, nodes)
