@@ -34,7 +34,7 @@ var layers = map[string]string{
 	"middleware":                  "errcode",
 	"web":                         "",
 	"server":                      "errcode server/volli server/oodaa events server/auth server/turn server/cluster server/hub middleware web server/socketio server/wire",
-	"cmd/signald":                 "server server/zishang server/certs server/proxyproto server/cluster server/volli server/socketio middleware",
+	"cmd/signald":                 "server server/zishang server/certs server/proxyproto server/cluster server/turn server/volli server/socketio middleware",
 	"cmd/sigload":                 "",
 }
 
