@@ -187,7 +187,7 @@ func (s *Server) newTokens() (err error) {
 
 // newHub starts the hub, and joins the other instances where there may be any.
 func (s *Server) newHub() {
-	opts := hub.Options{Presence: s.opts.Presence, Watched: s.opts.Watched, Grace: s.opts.ReconnectGrace, Deadlines: s.deadlines}
+	opts := hub.Options{Presence: s.opts.Presence, Watched: s.opts.Watched, Grace: s.opts.ReconnectGrace, Deadlines: s.deadlines, Account: s.account}
 	if s.opts.Redis != nil {
 		s.cluster = cluster.NewMember(cluster.Options{
 			Redis:       s.opts.Redis,
@@ -196,6 +196,7 @@ func (s *Server) newHub() {
 			Name:        s.opts.NodeID,
 			Presence:    s.opts.Presence,
 			Grace:       s.opts.ReconnectGrace,
+			Account:     s.account,
 			Log:         s.log,
 		})
 		opts.Cluster = s.cluster

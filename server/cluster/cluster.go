@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/server/wire"
 )
 
 const (
@@ -60,7 +61,10 @@ type Options struct {
 	// Grace is how long a user is away; 0: not at all. It should be the same for all
 	// instances.
 	Grace time.Duration
-	Log   *slog.Logger
+	// Account is of the memory of relays, among others; nil: there is no limit but
+	// maxRelays.
+	Account *wire.Account
+	Log     *slog.Logger
 }
 
 // A Cluster is this instance's part in it. Make it with New.
@@ -127,6 +131,7 @@ func New(opts Options) *Cluster {
 	c.relays.instances = make(map[string]string)
 	c.relays.dead = make(map[string]bool)
 	c.relays.fences = make(map[fence]refusal)
+	c.relays.account, c.relays.holder = c.Account, c.Account.Open(nil)
 	return c
 }
 

@@ -45,7 +45,7 @@ func (rs *relays) hold(l *lane, stuck *holder, left *work) {
 // holdOne holds a relay that waits in a lane, if there is room. rs.mu is held.
 func (rs *relays) holdOne(l *lane, m *relay, left *work) {
 	m.tries = 0
-	if l.held.room.Fits(m.from.ID, m.address, m.size(), true) {
+	if l.held.room.Fits(m.from.ID, m.address, m.size(), true) && !rs.account.Full() {
 		rs.count(l, m, 1)
 		return
 	}

@@ -25,7 +25,9 @@ type relays struct {
 	spare   [][]byte            // of out, to be used again
 	lookup  []string            // names to ask the directory for
 	holding int                 // relays that are held
-	expired uint64              // of which nobody came for
+	account *wire.Account       // of memory
+	holder  wire.Holder         // of what all of them take
+	expired uint64              // those that nobody came for
 	dead    map[string]bool     // instances whose leases have ended
 	fences  map[fence]refusal
 	// instances are what processes were when they were heard of last. There is
@@ -143,7 +145,7 @@ func (c *Cluster) Relay(r *hub.Relay) hub.Outcome {
 	rs.last++
 	m.id, m.deadline = rs.last, deadline
 	rs.open[m.id] = m
-	rs.size += m.size()
+	rs.add(m.size())
 	rs.byAge = append(rs.byAge, aged{m.id, deadline})
 	l := rs.lanes[string(r.To)]
 	if l == nil {
@@ -226,15 +228,21 @@ func (rs *relays) deliver(l *lane, left *work) {
 // reopen is the opposite of forget. rs.mu is held.
 func (rs *relays) reopen(m *relay) {
 	rs.open[m.id] = m
-	rs.size += m.size()
+	rs.add(m.size())
 	m.deadline = time.Now().Add(patience)
 	rs.byAge = append(rs.byAge, aged{m.id, m.deadline})
+}
+
+// add counts n bytes in, or out where n is negative. rs.mu is held.
+func (rs *relays) add(n int) {
+	rs.size += n
+	rs.holder.Add(0, n)
 }
 
 // forget takes a relay out of those without an answer. rs.mu is held.
 func (rs *relays) forget(m *relay) {
 	delete(rs.open, m.id)
-	rs.size -= m.size()
+	rs.add(-m.size())
 }
 
 // delivered goes on with lanes whose relays have been put on connections. Where their

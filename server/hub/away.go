@@ -44,20 +44,18 @@ type absence struct {
 
 // holdTotals are what all holds have in common.
 type holdTotals struct {
-	limit       int64 // bytes; 0 means no limit
+	account     *wire.Account
+	holder      wire.Holder // of what others' relays take; nobody is ended for it
 	bytes       atomic.Int64
 	relays      atomic.Int64
 	redelivered atomic.Uint64
 	expired     atomic.Uint64
 }
 
-// take counts n bytes in, if there is room.
-func (t *holdTotals) take(n int) bool {
-	if size := t.bytes.Add(int64(n)); t.limit > 0 && size > t.limit {
-		t.bytes.Add(int64(-n))
-		return false
-	}
-	return true
+// add counts n bytes in, or out where n is negative.
+func (t *holdTotals) add(n int) {
+	t.bytes.Add(int64(n))
+	t.holder.Add(0, n)
 }
 
 // newHold makes u a user whose relays are held. h.mu is held, or nobody else knows

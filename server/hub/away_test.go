@@ -112,15 +112,25 @@ type street struct {
 	*testing.T
 	*Hub
 	watcher *client
+	account *wire.Account
 }
+
+// streetMemory is how much memory there is for all that is held.
+const streetMemory = 1 << 20
 
 func onStreet(t *testing.T, grace time.Duration, f func(s *street)) {
 	synctest.Test(t, func(t *testing.T) {
 		deadlines := wire.NewDeadlines()
-		h := New(Options{Presence: true, Grace: grace, Deadlines: deadlines})
+		account := wire.NewAccount(streetMemory)
+		h := New(Options{Presence: true, Grace: grace, Deadlines: deadlines, Account: account})
+		defer account.Close()
 		defer deadlines.Close()
 		defer h.Close()
-		f(&street{t, h, join(h, "W")})
+		f(&street{t, h, join(h, "W"), account})
+		time.Sleep(2 * grace) // until nobody is away
+		if n := account.Held(); n != 0 {
+			t.Errorf("%d bytes are held in the end", n)
+		}
 	})
 }
 
@@ -315,6 +325,33 @@ func TestHoldLimits(t *testing.T) {
 			t.Errorf("what follows a relay that had no room: outcome %d", o)
 		}
 		s.pending(s.send(senders[1], "bob", "small", NoAck))
+	})
+}
+
+// However many are away, what is held for all of them has one limit.
+func TestHeldForAll(t *testing.T) {
+	onStreet(t, testGrace, func(s *street) {
+		payload := strings.Repeat("x", 100<<10)
+		sender, held := s.phone("sender", ""), 0
+		for i := range 20 {
+			name := fmt.Sprint("away", i)
+			s.breaks(s.phone(name, ""))
+			if s.send(sender, name, payload, NoAck) == Pending {
+				held++
+			}
+		}
+		if most := int64(streetMemory + len(payload) + 1<<10); s.account.Held() > most {
+			t.Errorf("%d bytes are held, of %d", s.account.Held(), most)
+		}
+		if held < streetMemory/len(payload) || held == 20 {
+			t.Errorf("%d relays are held", held)
+		}
+		back := s.again("away0", "")
+		if !strings.Contains(back.heard(), payload) {
+			t.Error("what was held is not delivered")
+		}
+		s.breaks(s.phone("another", ""))
+		s.pending(s.send(sender, "another", payload, NoAck)) // there is room again
 	})
 }
 
@@ -535,7 +572,7 @@ func TestRelaysWhileArriving(t *testing.T) {
 	h := New(Options{Grace: time.Minute, Deadlines: deadlines})
 	defer deadlines.Close()
 	defer h.Close()
-	s := &street{t, h, nil}
+	s := &street{T: t, Hub: h}
 	newPhone := func(name string) *phone {
 		p := &phone{client: client{hub: h, id: name, quiet: true}, takes: -1}
 		h.Join(&p.Member, p, false)

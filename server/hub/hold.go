@@ -78,7 +78,7 @@ func (h *hold) add(r *Relay) (outcome Outcome, kept bool) {
 		return Away, true
 	}
 	held := keep(r)
-	if !h.room.Fits(r.From.ID, r.Address, held.size(), h.away) || !h.totals.take(held.size()) {
+	if !h.room.Fits(r.From.ID, r.Address, held.size(), h.away) || h.totals.account.Full() {
 		h.room.Refuse(r.From.ID)
 		return NotFound, true
 	}
@@ -102,19 +102,16 @@ func (h *hold) prepend(relays []*Held) bool {
 	}
 	h.queue = append(append(make([]*Held, 0, len(relays)+len(h.queue)), relays...), h.queue...)
 	for _, r := range relays {
-		h.totals.bytes.Add(int64(r.size()))
 		h.count(r, 1)
 	}
 	return true
 }
 
-// count counts a relay in or out. h.mu is held, and h.totals counted.
+// count counts a relay in, with n of 1, or out, with -1. h.mu is held.
 func (h *hold) count(r *Held, n int) {
 	h.room.Count(r.Relay.From.ID, r.Relay.Address, r.size(), n)
 	h.totals.relays.Add(int64(n))
-	if n < 0 {
-		h.totals.bytes.Add(int64(-r.size()))
-	}
+	h.totals.add(n * r.size())
 }
 
 // take takes all relays. Where there are none, and end is set, the hold is over.

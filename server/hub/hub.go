@@ -119,8 +119,9 @@ type Options struct {
 	Grace time.Duration
 	// Deadlines time that; nil only without a Grace.
 	Deadlines *wire.Deadlines
-	// MaxHeld bounds the bytes of all relays that are held; 0 means no limit.
-	MaxHeld int64
+	// Account is of the memory of the relays that are held, among others; nil: they
+	// have no limit.
+	Account *wire.Account
 }
 
 // New starts a hub. Close ends it.
@@ -132,7 +133,7 @@ func New(opts Options) *Hub {
 		grace:     opts.Grace,
 		absences:  newAbsences(),
 		deadlines: opts.Deadlines,
-		held:      holdTotals{limit: opts.MaxHeld},
+		held:      holdTotals{account: opts.Account, holder: opts.Account.Open(nil)},
 		seed:      maphash.MakeSeed(),
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),

@@ -129,6 +129,23 @@ func (a *attacker) session() (l *link, sid string, err error) {
 	return l, open.SID, nil
 }
 
+// breakOff registers a user, and ends the connection without a goodbye.
+func (a *attacker) breakOff(user string) error {
+	l, err := a.webSocket(socketIO)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if _, err := l.Write(text(fmt.Sprintf(register, user))); err != nil {
+		return err
+	}
+	if err := l.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, l.r)
+	return err
+}
+
 // discard reads and drops what the server sends.
 func (l *link) discard() { go func() { _, _ = io.Copy(io.Discard, l.r) }() } // ends with the connection
 

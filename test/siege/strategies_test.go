@@ -104,6 +104,47 @@ var strategies = []strategy{
 			}
 		}
 	}},
+	{"relays to users who broke off", func(a *attacker) {
+		me := name()
+		l, err := a.webSocket(socketIO)
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		l.discard()
+		_, _ = l.Write(text(fmt.Sprintf(register, me)))
+		for {
+			gone := name()
+			if a.breakOff(gone) != nil {
+				return
+			}
+			relay := text(fmt.Sprintf(`42["custom-message",{"to":%q,"from":%q,"message":%q}]`, gone, me, strings.Repeat("x", 7<<10)))
+			if _, err := l.Write(bytes.Repeat(relay, 64)); err != nil {
+				return
+			}
+		}
+	}},
+	{"a user who comes and breaks off", func(a *attacker) {
+		for me := name(); a.breakOff(me) == nil; {
+		}
+	}},
+	{"relays to a client that reads nothing", func(a *attacker) {
+		me, deaf := name(), name()
+		l, err := a.webSocket(socketIO)
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		l.discard()
+		d, err := a.webSocket(socketIO)
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		_, _ = d.Write(text(fmt.Sprintf(register, deaf)))
+		_, _ = l.Write(text(fmt.Sprintf(register, me)))
+		l.flood(bytes.Repeat(text(fmt.Sprintf(`42["custom-message",{"to":%q,"from":%q,"message":%q}]`, deaf, me, strings.Repeat("x", 1<<10))), 16))
+	}},
 	{"large relays to a slow reader", func(a *attacker) {
 		me := name()
 		l, err := a.webSocket(socketIO)
