@@ -180,6 +180,34 @@ func TestGraceEndsAcrossInstances(t *testing.T) {
 	}
 }
 
+// A relay whose acknowledgement was OK, and that a connection which broke had not
+// delivered, comes back as an error if nobody comes for it.
+func TestLateErrorAcrossInstances(t *testing.T) {
+	for _, presence := range []bool{true, false} {
+		t.Run(fmt.Sprint("presence ", presence), func(t *testing.T) {
+			t.Parallel()
+			w := startAway(t, 2, 700*time.Millisecond, presence)
+			x, y := w.register(0, "x"), w.register(1, "y")
+			w.calls(1, y, "x", 0, 2)
+			w.got(x, 2)
+			rig.Eventually(t, "both are acknowledged", func() bool {
+				answers := y.outcomes()
+				return len(answers) == 2 && answers[0].Outcome == hub.OK && answers[1].Outcome == hub.OK
+			})
+			h := w.instances[0].Hub
+			var unacknowledged []*hub.Held
+			for _, receipt := range x.receipts {
+				unacknowledged = append(unacknowledged, h.Unacknowledged(x.User(), receipt, []byte("1"), nil, nil))
+			}
+			hub.Fail(h.Leave(&x.Member, hub.Broke, unacknowledged))
+			rig.Eventually(t, "an error", func() bool { return len(y.outcomes()) == 3 })
+			if late := y.outcomes()[2]; late.Outcome != hub.NotFound || late.Ack != hub.NoAck || string(late.To) != "x" || late.Kind != hub.Candidate {
+				t.Errorf("told %+v", late)
+			}
+		})
+	}
+}
+
 // Users of an instance that is killed, or stopped, are away.
 func TestInstanceGoesWhileUsersAreAway(t *testing.T) {
 	for _, how := range []string{"killed", "stopped"} {

@@ -283,8 +283,18 @@ func (s *remoteSender) Replied(o *hub.Reply) {
 func (s *session) sender(instance string) *remoteSender {
 	if s.from == nil || s.from.instance != instance {
 		s.from = &remoteSender{s.c, instance}
+		s.c.relays.heardOf(instance)
 	}
 	return s.from
+}
+
+// heardOf takes note of an instance that the directory has not told of yet.
+func (rs *relays) heardOf(instance string) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if process := processOf(instance); rs.instances[process] == "" {
+		rs.instances[process] = instance
+	}
 }
 
 // report tells the instance that has a name now that it has got all that this one had
@@ -295,6 +305,32 @@ func (rs *relays) report(c *Cluster, f *fed) {
 	rs.publish(c, f.instance, item)
 	rs.mu.Unlock()
 	c.kick()
+}
+
+// Failed implements hub.Cluster.
+func (c *Cluster) Failed(sender *hub.User, r *hub.Reply) {
+	rs := &c.relays
+	rs.mu.Lock()
+	if instance := rs.instances[sender.Instance]; instance != "" {
+		rs.publish(c, instance, appendFailed(nil, sender.ID, r))
+	}
+	rs.mu.Unlock()
+	c.kick()
+}
+
+// failed reads that a relay of ours, whose answer was OK, was not delivered after all.
+func (c *Cluster) failed(content []byte) {
+	in := reader{p: content}
+	kind, known := kindOf(in.byte())
+	r := &hub.Reply{Kind: kind, Outcome: in.code(), Ack: hub.NoAck}
+	from := c.Hub.Find(in.text())
+	r.To = in.text()
+	if in.failed || !known || from == nil {
+		return
+	}
+	if sender, ours := from.Peer.(hub.Sender); ours {
+		sender.Replied(r)
+	}
 }
 
 // reported reads the content of a report.

@@ -23,6 +23,7 @@ type client struct {
 
 	mu       sync.Mutex
 	got      []string // bodies of relays
+	receipts []wire.Receipt
 	answers  []hub.Reply
 	replaced bool
 	refuse   hub.Outcome // what Relay answers, if it is not OK
@@ -44,6 +45,9 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	defer c.mu.Unlock()
 	if c.refuse == hub.OK {
 		c.got = append(c.got, string(r.Payload))
+		if r.Batch != nil { // it has a receipt
+			c.receipts = append(c.receipts, r.Receipt())
+		}
 	}
 	return c.refuse
 }

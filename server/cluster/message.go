@@ -48,11 +48,17 @@ func appendAnswer(dst []byte, id uint64, code hub.Outcome) []byte {
 
 var errMessage = errors.New("received a malformed message from another instance")
 
+func appendFailed(dst []byte, from string, r *hub.Reply) []byte {
+	content := append([]byte{kindNumber(r.Kind), outcomeNumber(r.Outcome)}, appendText(nil, from)...)
+	return appendText(binary.AppendUvarint(append(dst, itemFailed), 0), appendText(content, r.To))
+}
+
 // A reader reads what the functions above have written.
 type reader struct {
 	p      []byte
 	failed bool
 	hub    *hub.Hub // knows most senders; may be nil
+	sender string   // the process that sent the message
 	last   hub.Relay
 }
 
@@ -136,6 +142,7 @@ func (r *reader) relay() *hub.Relay {
 	}
 	if relay.From = r.find(from); relay.From == nil {
 		relay.From = hub.NewUser(string(from), "", nil)
+		relay.From.Instance = r.sender
 	}
 	return relay
 }

@@ -9,6 +9,9 @@ import "github.com/oodaa/signaling/server/hub"
 //	        | 'A' id outcome                              the answer to the item with that id
 //	        | 'H' 0 content                               all that the sender had for a name is
 //	                                                      handed over: epoch name
+//	        | 'E' 0 content                               a relay whose answer was OK is not
+//	                                                      delivered after all: kind outcome
+//	                                                      from to
 //	        | letter id content                           what a later release adds
 //
 // The letter, kind, form and outcome are one byte each; id is a varint. Texts have
@@ -29,6 +32,7 @@ const (
 	itemRelay  = 'R'
 	itemAnswer = 'A'
 	itemReport = 'H'
+	itemFailed = 'E'
 )
 
 // The forms of a relay.

@@ -81,6 +81,19 @@ func TestGoldenReport(t *testing.T) {
 	}
 }
 
+// So do those of a late error.
+func TestGoldenFailed(t *testing.T) {
+	c := newCluster(t)
+	c.relays.heardOf("n.1")
+	from := hub.NewUser("al", "", nil)
+	from.Instance = "n"
+	c.Failed(from, &hub.Reply{Kind: hub.Custom, To: []byte("b\u00f6b"), Outcome: hub.NotFound})
+	const golden = "\x06us.x.1E\x00\x0a\x03\x03\x02al\x04b\u00f6b"
+	if got := string(c.relays.out["n.1"][0]); got != golden {
+		t.Errorf("written as %q, not %q", got, golden)
+	}
+}
+
 // What one release writes, every other one reads: the bytes stay as they are.
 func TestGoldenMessages(t *testing.T) {
 	file, err := os.ReadFile("testdata/messages.txt")

@@ -178,7 +178,7 @@ func (c *Cluster) unreached(message []byte) {
 		case itemAnswer:
 			in.number()
 			in.byte()
-		case itemReport:
+		case itemReport, itemFailed:
 			in.number()
 			in.text()
 		}

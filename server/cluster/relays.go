@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
@@ -436,6 +437,7 @@ func (c *Cluster) receive(s *session, payload string) {
 	s.payload = append(s.payload[:0], payload...)
 	in := reader{p: s.payload, hub: c.Hub}
 	from := string(in.text())
+	in.sender = unique.Make(processOf(from)).Value()
 	var batch wire.Batch
 	answers := s.answers[:0]
 	var left work
@@ -470,6 +472,11 @@ func (c *Cluster) receive(s *session, payload string) {
 			in.number()
 			if content := in.text(); !in.failed {
 				c.reported(content)
+			}
+		case itemFailed:
+			in.number()
+			if content := in.text(); !in.failed {
+				c.failed(content)
 			}
 		default: // of a later release
 			id := in.number()

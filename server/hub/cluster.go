@@ -27,6 +27,9 @@ type Cluster interface {
 	// Relay takes over a relay to a user who is not. The outcome is Pending, or an
 	// error's.
 	Relay(r *Relay) Outcome
+	// Failed has a user of another instance told that a relay which was acknowledged
+	// to it is not delivered after all.
+	Failed(sender *User, r *Reply)
 }
 
 // A Turn is what all instances agree on when a name is given away.

@@ -18,9 +18,12 @@ func (r *Relay) Receipt() wire.Receipt {
 // Unacknowledged is a relay to u that was put on its connection, and that the
 // device has not acknowledged. The sender has been told that it was delivered.
 // payload, attachments and message are as in Relay.
-func (u *User) Unacknowledged(receipt wire.Receipt, payload []byte, attachments [][]byte, message []byte) *Held {
+func (h *Hub) Unacknowledged(u *User, receipt wire.Receipt, payload []byte, attachments [][]byte, message []byte) *Held {
 	from, _ := receipt.From.(*User)
-	sender, _ := from.Peer.(Sender)
+	sender, ours := from.Peer.(Sender)
+	if !ours && h.cluster != nil {
+		sender = &remoteSender{h.cluster, from}
+	}
 	return &Held{
 		Relay: Relay{
 			Kind:        Kind(receipt.Kind),
@@ -34,6 +37,23 @@ func (u *User) Unacknowledged(receipt wire.Receipt, payload []byte, attachments 
 		},
 		Accepted:     receipt.Accepted,
 		Acknowledged: true,
+	}
+}
+
+// A remoteSender is a user of another instance as the sender of a relay that was
+// acknowledged to it.
+type remoteSender struct {
+	cluster Cluster
+	user    *User
+}
+
+// ID is for logs.
+func (s *remoteSender) ID() string { return s.user.Instance }
+
+// Replied has the user told that the relay was not delivered after all.
+func (s *remoteSender) Replied(r *Reply) {
+	if r.Outcome != OK {
+		s.cluster.Failed(s.user, r)
 	}
 }
 

@@ -169,7 +169,7 @@ func (c *client) unacknowledged() (relays []*hub.Held) {
 		_, rest, _ := rawjson.SkipValue(args[1:]) // behind the event's name
 		var payload [1][]byte
 		if scanArguments(rest, []string{hub.Kind(receipt.Kind).Payload()}, payload[:]) {
-			relays = append(relays, u.Unacknowledged(receipt, payload[0], attachments, nil))
+			relays = append(relays, c.gateway.Handlers.Hub.Unacknowledged(u, receipt, payload[0], attachments, nil))
 		}
 	})
 	return relays

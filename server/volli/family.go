@@ -141,7 +141,7 @@ func (c *client) unacknowledged() (relays []*hub.Held) {
 		for _, m := range messages { // one
 			var payload [1][]byte
 			if _, ok := rawjson.ScanObject(m.Payload, []string{hub.Kind(receipt.Kind).Payload()}, payload[:]); ok {
-				relays = append(relays, u.Unacknowledged(receipt, payload[0], nil, m.Payload))
+				relays = append(relays, c.gateway.Handlers.Hub.Unacknowledged(u, receipt, payload[0], nil, m.Payload))
 			}
 		}
 	})
