@@ -3,6 +3,7 @@ package socketio
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/oodaa/signaling/server/rawjson"
@@ -17,7 +18,7 @@ type client struct {
 	timeout wire.Deadline // for being in no namespace
 
 	// owned by the goroutine that calls the MessageHandler
-	sockets map[string]*socket
+	sockets []*socket // one for each namespace, of which there are few
 	pending *pendingPacket
 }
 
@@ -51,7 +52,7 @@ func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) (wire.H
 		return nil, c.drop(&p, batch)
 	}
 	if p.Attachments > 0 {
-		if c.sockets[string(p.Namespace)] == nil {
+		if c.socket(p.Namespace) == nil {
 			return nil, errNotConnected
 		}
 		data := append([]byte(nil), payload...)
@@ -64,10 +65,20 @@ func (c *client) Message(payload []byte, binary bool, batch *wire.Batch) (wire.H
 	return c.packet(&p, nil, batch)
 }
 
+// socket is the one in a namespace, or nil.
+func (c *client) socket(namespace []byte) *socket {
+	for _, s := range c.sockets {
+		if s.namespace == string(namespace) {
+			return s
+		}
+	}
+	return nil
+}
+
 // drop answers a packet that came with an empty budget, where it is an event. Its
 // attachments are yet to come.
 func (c *client) drop(p *Packet, batch *wire.Batch) error {
-	if s := c.sockets[string(p.Namespace)]; s != nil && (p.Type == PacketEvent || p.Type == PacketBinaryEvent) {
+	if s := c.socket(p.Namespace); s != nil && (p.Type == PacketEvent || p.Type == PacketBinaryEvent) {
 		if err := s.limited(p, batch); err != nil {
 			return err
 		}
@@ -104,7 +115,7 @@ func (c *client) attachment(payload []byte, batch *wire.Batch) (wire.Hold, error
 
 // packet handles a complete packet (Socket.IO protocol 5, "Exchange protocol").
 func (c *client) packet(p *Packet, attachments [][]byte, batch *wire.Batch) (wire.Hold, error) {
-	s := c.sockets[string(p.Namespace)]
+	s := c.socket(p.Namespace)
 	if s == nil {
 		if p.Type != PacketConnect {
 			return nil, errNotConnected
@@ -148,10 +159,7 @@ func (c *client) connected(s *socket, receiver Receiver, err error, batch *wire.
 		return
 	}
 	s.receiver = receiver
-	if c.sockets == nil {
-		c.sockets = make(map[string]*socket, 1)
-	}
-	c.sockets[s.namespace] = s
+	c.sockets = append(c.sockets, s)
 	c.session.engine.deadlines.Stop(&c.timeout)
 	// If the session is ending, the receiver is opened nevertheless: its end is on the
 	// way, and what came with the CONNECT packet may come before it.
@@ -178,7 +186,7 @@ func (c *client) refuse(namespace string, err error, batch *wire.Batch) {
 
 // leave ends a socket whose client goes on.
 func (c *client) leave(s *socket, reason string) {
-	delete(c.sockets, s.namespace)
+	c.sockets = slices.DeleteFunc(c.sockets, func(other *socket) bool { return other == s })
 	s.closed.Store(true)
 	s.receiver.Closed(reason)
 	if len(c.sockets) == 0 {
