@@ -14,7 +14,7 @@ import (
 func prepare(ctx context.Context, root, bin string, names []string, before string, stderr io.Writer) ([]measure.Program, error) {
 	ours := []string{
 		"HOST=127.0.0.1", "NODE_ENV=production", "LOG_LEVEL=warn",
-		"RATE_LIMIT=0", "MESSAGE_RATE=0", "REGISTER_TIMEOUT=1h",
+		"RATE_LIMIT=0", "MESSAGE_RATE=0", "REGISTER_TIMEOUT=1h", "MAX_CONNECTIONS=0",
 	}
 	known := []measure.Program{
 		{Name: "ours", Args: []string{filepath.Join(bin, "signald")}, Fixed: ours},

@@ -154,7 +154,7 @@ func startServer(ctx context.Context, bin string, stderr io.Writer, settings ...
 		Args: []string{filepath.Join(bin, "signald")},
 		Settings: append([]string{
 			"HOST=127.0.0.1", "NODE_ENV=production", "LOG_LEVEL=error",
-			"RATE_LIMIT=0", "MESSAGE_RATE=0", "REGISTER_TIMEOUT=1h",
+			"RATE_LIMIT=0", "MESSAGE_RATE=0", "REGISTER_TIMEOUT=1h", "MAX_CONNECTIONS=0",
 		}, settings...),
 	}, stderr)
 	if err != nil {
