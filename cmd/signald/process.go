@@ -25,6 +25,7 @@ type process struct {
 	certs    certs.Source // nil: plain HTTP
 	server   *server.Server
 	sides    []*side
+	trimmer  *trimmer
 	failed   chan error // the end of serving
 }
 
@@ -75,6 +76,7 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 		// Not ServeTLS, which would offer HTTP/2, where WebSockets do not work.
 		serving = tls.NewListener(p.listener, certs.Config(p.certs))
 	}
+	p.trimmer = startTrimmer()
 	go func() { p.failed <- p.server.Serve(serving) }()
 	if acme, ok := p.certs.(*certs.ACME); ok {
 		acme.Start() // who answers its challenges is there now
@@ -185,6 +187,9 @@ func (p *process) side(what, addr string, handler http.Handler) error {
 
 // stop stops everything that was started, in reverse order.
 func (p *process) stop(ctx context.Context) (err error) {
+	if p.trimmer != nil {
+		p.trimmer.Close()
+	}
 	if p.server != nil {
 		err = p.server.Shutdown(ctx)
 	}
