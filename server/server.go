@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -135,11 +136,26 @@ func (s *Server) build() error {
 		// Longer than load balancers keep a connection that they may still use.
 		IdleTimeout:    75 * time.Second,
 		MaxHeaderBytes: 32 << 10,
-		ConnState:      s.gate.addresses.watch,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			s.gate.addresses.watch(c, state)
+			if state == http.StateActive {
+				growStack()
+			}
+		},
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	middleware.HeadersOnOwnAnswers(s.http)
 	return nil
+}
+
+// growStack gives the goroutine of a connection the stack that a request takes, at
+// once. It would double several times otherwise, and be copied each time, the last
+// times below all the middleware.
+//
+//go:noinline
+func growStack() {
+	var room [9 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // count logs once a minute how many are online, and how many were refused since,
