@@ -154,10 +154,13 @@ bench-framing: ## compare WebSocket framing libraries (two minutes)
 conformance: ## serve the set-up of the protocols' public test suites on port 3000
 	go run ./server/socketio/conformance
 
+first-call: ## how long it takes from a clone of this commit, with empty caches, to a relayed offer (PORT=3001)
+	./test/first-call.sh
+
 deploy-check: setup built ## check the deployment files
 	./deploy/check.sh
 
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go built live live-waiting live-busy alone soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance deploy-check release-check
+.PHONY: help run build setup quick test test-go built live live-waiting live-busy alone soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance first-call deploy-check release-check

@@ -338,3 +338,30 @@ func TestEveryLogMessageIsInTheTable(t *testing.T) {
 		}
 	}
 }
+
+// quotedLog is how documents speak of a log message.
+var quotedLog = regexp.MustCompile("\\b(?:logs?|lines?|log says) `([^`]+)`")
+
+func TestDocumentsQuoteLogMessagesThatExist(t *testing.T) {
+	rows := logTable(t)
+	var found int
+	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		for _, m := range quotedLog.FindAllStringSubmatch(read(t, path), -1) {
+			found++
+			known := slices.ContainsFunc(slices.Collect(maps.Keys(rows)), func(text string) bool { return strings.HasPrefix(text, m[1]) })
+			if !known {
+				t.Errorf("%s quotes the log message %q, which docs/logs.md does not have", path, m[1])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found < 5 {
+		t.Errorf("found %d messages only", found)
+	}
+}
