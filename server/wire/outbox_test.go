@@ -184,6 +184,36 @@ func TestMaxOutbox(t *testing.T) {
 	})
 }
 
+// TestOneSenderFillsAQuarter has one sender after another fill the outbox of a peer
+// that takes nothing. A quarter of it is left for what the server has to say.
+func TestOneSenderFillsAQuarter(t *testing.T) {
+	const most, size = 400_000, 1000
+	l := connect(t, &Config{MaxMessage: 10, MaxOutbox: most}, pipe)
+	payload := make([]byte, size)
+	fill := func(from any) (relays int) {
+		for l.Relay(nil, Receipt{From: from}, Message{Payload: payload}) == nil {
+			relays++
+		}
+		return relays
+	}
+	if n := fill(&senders[0]); n*size > most/4 || n*size < most/5 {
+		t.Errorf("one sender has %d relays of %d bytes in %d", n, size, most)
+	}
+	if fill(&senders[1]) < most/5/size {
+		t.Error("nothing is left for the next sender")
+	}
+	var further int
+	for i := range senders[2:] {
+		further += fill(&senders[2+i])
+	}
+	if further == 0 {
+		t.Error("nothing is left for a third sender")
+	}
+	if err := l.Send(nil, Message{Payload: payload}); err != nil {
+		t.Errorf("the server itself: %v", err)
+	}
+}
+
 // A peer that pings without reading the answers is cut as well.
 func TestSlowConsumerOfPongs(t *testing.T) {
 	onSockets(t, func(t *testing.T, n network) {
