@@ -23,7 +23,7 @@ type Proxies struct {
 }
 
 // ParseProxies reads comma-separated CIDR prefixes and addresses, or one number
-// of hops, at least 1. The empty text is no proxy at all. The error names the
+// of hops, at least 1. The empty text stands for no proxies. The error names the
 // element that cannot be used.
 func ParseProxies(s string) (Proxies, error) {
 	s = strings.TrimSpace(s)

@@ -27,7 +27,7 @@ func Headers() func(http.Handler) http.Handler {
 	}
 }
 
-// helmetHeaders asks secure once for what it would otherwise format anew for
+// helmetHeaders asks secure once for what it would otherwise format again for
 // every request. Its values have no spare capacity, so a handler's Header.Add
 // copies them instead of writing into what all requests share.
 func helmetHeaders() http.Header {

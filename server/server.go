@@ -131,7 +131,7 @@ func (s *Server) build() error {
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
-		// Whoever answers later, or more than once, sets deadlines of their own.
+		// Handlers that answer later, or more than once, set their own deadlines.
 		WriteTimeout: 30 * time.Second,
 		// Longer than load balancers keep a connection that they may still use.
 		IdleTimeout:    75 * time.Second,

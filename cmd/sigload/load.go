@@ -205,7 +205,7 @@ func (l *load) rss() (sum int64, err error) {
 	return sum, nil
 }
 
-// watch reports progress once a second until ctx ends, which is no error, or
+// watch reports progress once a second until ctx ends, which is not an error, or
 // until done is closed or d has passed.
 func (l *load) watch(ctx context.Context, d time.Duration, done <-chan struct{}) {
 	timer, ticks := time.NewTimer(d), time.NewTicker(time.Second)

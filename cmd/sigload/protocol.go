@@ -102,7 +102,7 @@ func (p *protocol) await(c *conn, prefix []byte) error {
 	}
 }
 
-// next returns the next message that is no ping; it answers those.
+// next returns the next message that is not a ping, and answers pings.
 func (p *protocol) next(c *conn) ([]byte, error) {
 	for {
 		message, err := c.next()

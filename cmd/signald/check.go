@@ -64,11 +64,11 @@ func (c *config) describe() (lines [][2]string) {
 	if len(c.PublicHosts) > 0 {
 		add("hosts", "%s", strings.Join(c.PublicHosts, ", "))
 	}
-	add("proxies", "%s", orElse(c.Proxies.String(), "none trusted: X-Forwarded-For is ignored"))
+	add("proxies", "%s", orElse(c.Proxies.String(), "none trusted, X-Forwarded-For is ignored"))
 	if c.ProxyProtocol {
 		add("", "the nearest one by the PROXY protocol")
 	}
-	add("limits", "%s requests a minute and client IP, %s packets and %s bytes per second per connection, %d bytes a message, %d bytes waiting, %s connections, %s of one address",
+	add("limits", "%s requests per minute per client IP, %s packets and %s bytes per second per connection, %d bytes per message, %d bytes waiting per client, %s connections, %s per client IP",
 		limit(c.RateLimit), limit(c.MessageRate), limit(c.ByteRate), c.MaxMessage, c.MaxOutbox, limit(c.MaxConnections), limit(c.MaxConnectionsPerIP))
 	register := "any time"
 	if c.RegisterTimeout > 0 {
@@ -80,18 +80,18 @@ func (c *config) describe() (lines [][2]string) {
 		add("stop", "up to %s", c.shutdownTimeout)
 	}
 	add("heartbeat", "every %s, %s to answer; %s to register", c.PingInterval, c.PingTimeout, register)
-	presence := "nobody is told of anybody"
+	presence := "no user is notified about others"
 	switch {
 	case c.Watched:
-		presence = "clients are told of the users that they watch"
+		presence = "clients are notified about the users that they watch"
 	case c.Presence:
-		presence = "everybody is told of everybody"
+		presence = "every user is notified about every other user"
 	}
 	add("presence", "%s", presence)
 	add("tokens", "%s", c.describeTokens())
-	add("key proof", "%s", [...]string{"never", "for names that are held", "always"}[c.KeyProof])
+	add("key proof", "%s", [...]string{"never", "for user IDs that are held", "always"}[c.KeyProof])
 	if c.Redis == nil {
-		add("cluster", "none: one instance")
+		add("cluster", "none, one instance")
 	} else {
 		add("cluster", "%s, prefix %s, as %s", c.Redis, c.RedisPrefix, c.NodeID)
 	}
@@ -123,9 +123,9 @@ func (c *config) describeTokens() string {
 		from = append(from, "the keys of "+withoutPassword(c.Tokens.JWKS))
 	}
 	if len(from) == 0 {
-		return "none needed"
+		return "not required"
 	}
-	return fmt.Sprintf("needed, by %s; claim %s names the user", strings.Join(from, " and "), c.Tokens.Claim)
+	return fmt.Sprintf("required, verified with %s; claim %s holds the user ID", strings.Join(from, " and "), c.Tokens.Claim)
 }
 
 // The least lengths of secrets, in bytes, that cannot be guessed: of HS256 (RFC
@@ -151,14 +151,14 @@ func (c *config) warnings(env environment) (warnings []string) {
 	trusts := c.Proxies.String() != ""
 	tokens := c.needsTokens()
 	warn(c.production && slices.Contains(c.Origins, "*"),
-		"CORS_ORIGINS=* in production: pages of any site may use this server with their visitors' addresses")
+		"CORS_ORIGINS=* in production: pages of any site may use this server from their visitors' browsers")
 	warn(c.production && slices.Contains(c.Origins, "http://localhost:3000"),
 		"CORS_ORIGINS allows http://localhost:3000 in production: set it to your own site's")
 	where := platform(env)
 	warn(where != "" && !trusts,
 		"TRUSTED_PROXIES is empty behind "+where+"'s router: all clients share one address, and its rate limit; set it to 1")
 	warn(!slices.Contains([]string{"production", "development", "test"}, c.environment),
-		fmt.Sprintf("NODE_ENV=%s is not known: logs are as for development", c.environment))
+		fmt.Sprintf("NODE_ENV=%s is unknown: logs are as for development", c.environment))
 	stop, patience := c.drainDelay+c.shutdownTimeout, 30*time.Second
 	if where == "Heroku" {
 		patience = 25 * time.Second // it kills after 30
@@ -180,7 +180,7 @@ func (c *config) warnings(env environment) (warnings []string) {
 	warn(c.ICE.Secret != "" && len(c.ICE.Secret) < minTURNSecret,
 		fmt.Sprintf("TURN_SECRET has fewer than %d bytes: anyone with credentials can guess it and make others", minTURNSecret))
 	warn(c.debugAddr != "" && !isLoopback(onLoopback(c.debugAddr)),
-		"DEBUG_ADDR is not on loopback: profiles show what the process holds, secrets included, to anyone who reaches it")
+		"DEBUG_ADDR is not on loopback: profiles show the memory of the process, secrets included, to anyone who reaches it")
 	for _, f := range []struct{ name, path string }{{"TLS_CERT_FILE", c.certFile}, {"TLS_KEY_FILE", c.keyFile}, {"AUTH_JWKS", c.Tokens.JWKS}} {
 		if f.path == "" || strings.Contains(f.path, "://") {
 			continue
@@ -189,16 +189,16 @@ func (c *config) warnings(env environment) (warnings []string) {
 		warn(err != nil, fmt.Sprintf("%s cannot be read: %v", f.name, err))
 	}
 	if c.Redis != nil {
-		warn(c.Redis.Exposed(), "REDIS_URL without TLS to another host: its password and all relays can be read on the way; use rediss://, unless the network between is yours alone")
+		warn(c.Redis.Exposed(), "REDIS_URL without TLS to another host: anyone on the network path can read its password and all relays; use rediss://, unless the network is private")
 		warn(len(c.Redis.Ignored()) > 0, "REDIS_URL has parameters that only other clients know, ignored: "+strings.Join(c.Redis.Ignored(), ", "))
 		warn(c.RedisAuthorities != nil && !c.Redis.TLS(), "REDIS_CA_FILE is set but not used: REDIS_URL has no rediss://")
 	}
 	warn(c.hasTURN() && c.ICE.Secret == "" && c.Redis != nil,
-		"TURN_SECRET is not set: each instance makes up its own, and its credentials are good for its own TURN server only")
+		"TURN_SECRET is not set: each instance makes up its own, so its credentials work only with its own TURN server")
 	warn(c.hasTURN() && c.TURN.AllowPrivate,
 		"TURN_ALLOW_PRIVATE=true: clients reach this network's private addresses through the TURN server")
 	warn(c.hasTURN() && !tokens,
-		"the TURN server relays for anybody who asks: tokens (AUTH_…) would limit it to your users")
+		"the TURN server relays for anybody who asks: require tokens (AUTH_…) to limit it to your users")
 	ports, perAddress := int(c.TURN.MaxPort)-int(c.TURN.MinPort)+1, turn.AddressFactor*c.TURN.MaxAllocations
 	warn(c.hasTURN() && perAddress >= ports,
 		fmt.Sprintf("one client address may take all %d ports of TURN_RELAY_PORTS: give it more than %d, or lower TURN_MAX_ALLOCATIONS", ports, perAddress))

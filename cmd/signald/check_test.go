@@ -26,7 +26,7 @@ func TestCheckSaysWhatWouldRun(t *testing.T) {
 	for _, want := range []string{
 		"configuration ok\n", ":4000, http", "the last 2 hops", "redis:6379, prefix oodaa:, as a", "2 HMAC secrets",
 		"issuer.example/keys", "always", "stun:stun.example:3478", "0.0.0.0:3478, reached at 192.0.2.1", "127.0.0.1:9000",
-		"127.0.0.1:6060", "100 requests a minute", "native, websocket and polling",
+		"127.0.0.1:6060", "100 requests per minute", "native, websocket and polling",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)

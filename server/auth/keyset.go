@@ -149,7 +149,7 @@ func rsaKey(modulus, exponent string) *rsa.PublicKey {
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}
 }
 
-// decodeParameter returns nil for what is no base64url. Some issuers pad it.
+// decodeParameter returns nil for what is not base64url. Some issuers pad it.
 func decodeParameter(text string) []byte {
 	data, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
 	if err != nil {

@@ -53,7 +53,7 @@ type Verifier struct {
 // New makes a Verifier, which the caller must Close. A key set's URL is asked
 // before New returns, which may take five seconds. That it does not answer is no
 // error: it is logged, tried again, and until then its tokens are refused. A file
-// that is no key set is an error.
+// that is not a key set is an error.
 func New(opts Options) (*Verifier, error) {
 	return newVerifier(opts, fetchPace, filePace)
 }
@@ -213,7 +213,7 @@ func (v *Verifier) Verify(token string) (Grant, error) {
 	if grant.UserID == "" {
 		return Grant{}, fmt.Errorf("claim %q is missing, empty or no string", v.claim)
 	}
-	// Decoding JSON turns all that is no Unicode, such as lone surrogates, into
+	// Decoding JSON turns all that is not Unicode, such as lone surrogates, into
 	// this one character, and so different names into one.
 	if strings.ContainsRune(grant.UserID, utf8.RuneError) {
 		return Grant{}, fmt.Errorf("claim %q is not all Unicode", v.claim)

@@ -31,7 +31,7 @@ type ACMEOptions struct {
 	// Email is where the authority writes to about problems; empty for none.
 	Email string
 	// CacheDir keeps the certificates, their keys and the account's key over
-	// restarts. Empty: in memory only, and each restart orders anew, until the
+	// restarts. Empty: in memory only, and each restart orders new ones, until the
 	// authority's limits forbid it.
 	CacheDir string
 	// DirectoryURL is the authority's; empty for Let's Encrypt.
@@ -315,7 +315,7 @@ const tokenChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 func (a *ACME) HTTPHandler(fallback http.Handler) http.Handler {
 	challenges := a.manager.HTTPHandler(fallback)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// autocert's answer to a token that is no file name tells the path of
+		// autocert's answer to a token that is not a file name tells the path of
 		// the cache.
 		token, found := strings.CutPrefix(r.URL.Path, challengePath)
 		if found && (len(token) > 128 || strings.Trim(token, tokenChars) != "") {

@@ -16,7 +16,7 @@ import (
 const pollInterval = 2 * time.Second
 
 // Files is a Source that serves a certificate and key from PEM files, and reads
-// them anew when they change: it compares what they hold, so it does not matter
+// them again when they change: it compares what they hold, so it does not matter
 // how they were replaced. While they cannot be read, or do not belong together,
 // the former pair stays in use.
 type Files struct {

@@ -49,7 +49,7 @@ const nameChars = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // hostname is the host of a Host header (RFC 9110, section 7.2) as it stands in
 // URLs: without the port, in lower case, without a dot at its end, IPv6
-// addresses in brackets. ok is false for what is no host.
+// addresses in brackets. ok is false for what is not a host.
 func hostname(header string) (host string, ok bool) {
 	host = header
 	if i := strings.LastIndexByte(header, ':'); i > strings.LastIndexByte(header, ']') {

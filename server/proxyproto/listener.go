@@ -78,7 +78,7 @@ func (l *Listener) run() {
 			defer l.forget(place)
 			named, err := l.named(tcp)
 			if err != nil {
-				// A health check that sends nothing is no news.
+				// A health check sends nothing. That is not worth a line.
 				if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 					l.log.Debug("PROXY protocol: connection refused", "peer", tcp.RemoteAddr().String(), "error", err.Error())
 				}

@@ -33,7 +33,7 @@ func (s *Server) keep(port uint16) (*reservation, error) {
 	return r, nil
 }
 
-// newToken is hard to guess (RFC 8656, section 18.5): whoever has it gets the port.
+// newToken is hard to guess (RFC 8656, section 18.5): anyone with it gets the port.
 func newToken() string { return rand.Text()[:8] }
 
 func (s *Server) isReserved(token string) bool {

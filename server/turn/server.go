@@ -28,7 +28,7 @@ type Options struct {
 	// Accept, if not nil, wraps the TCP listeners, below TLS.
 	Accept func(net.Listener) net.Listener
 
-	// PublicHost, if not empty, stands in the URLs instead of PublicIP. For TLS it
+	// PublicHost, if not empty, replaces PublicIP in the URLs. For TLS it
 	// must be a name that the certificate has.
 	PublicHost string
 
