@@ -167,6 +167,22 @@ func TestOverRate(t *testing.T) {
 	})
 }
 
+// A session that is over is not read faster for it.
+func TestPostsAfterTheEndAreHeld(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ watch) {
+		s := sockets(t, pipes{}, limitedTo(10))
+		p, m := s.connectedPolling()
+		m.Close("enough")
+		start := time.Now()
+		for range 30 {
+			p.Post("6")
+		}
+		if took := time.Since(start); took < time.Second {
+			t.Errorf("30 posts in %v", took)
+		}
+	})
+}
+
 // Neither the heartbeat nor an upgrade runs out of time for a pause.
 func TestClocksStandStillInPauses(t *testing.T) {
 	short := func(o *Options) {

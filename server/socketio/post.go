@@ -15,17 +15,18 @@ import (
 // post takes a payload from the client.
 func (p *polling) post(w http.ResponseWriter, r *http.Request) *engineError {
 	s := p.session
+	take, unanswered := s.takePayload, func() { s.abort("transport error") }
 	switch p.beginPost(w) {
 	case nil:
 	case ErrClosed:
-		return s.postClosed(w, r)
+		take, unanswered = s.takeClosed, s.forget
 	case errSecondPost:
 		s.abort("transport error")
 		return errBadRequest
 	default:
 		return errBadRequest
 	}
-	failure := s.takePayload(w, r)
+	failure := take(w, r)
 	s.mu.Lock()
 	p.posting, p.body = false, nil
 	s.mu.Unlock()
@@ -33,7 +34,7 @@ func (p *polling) post(w http.ResponseWriter, r *http.Request) *engineError {
 		return failure
 	}
 	if err := s.engine.respond(w, "text/html", []byte("ok"), nil); err != nil {
-		s.abort("transport error")
+		unanswered()
 	}
 	return nil
 }
@@ -41,28 +42,37 @@ func (p *polling) post(w http.ResponseWriter, r *http.Request) *engineError {
 // errSecondPost is a post that comes while another one is handled.
 var errSecondPost = errors.New("two posts at a time")
 
-// beginPost makes the post the one that is handled.
+// beginPost makes the post the one that is handled. With ErrClosed, the session is
+// over.
 func (p *polling) beginPost(w http.ResponseWriter) error {
 	p.session.mu.Lock()
 	defer p.session.mu.Unlock()
+	over := p.session.ended()
 	switch {
-	case p.session.ended():
-		return ErrClosed
-	case p.upgrade.state == upgraded:
+	case p.upgrade.state == upgraded && !over:
 		return errUpgraded
 	case p.posting:
 		return errSecondPost
 	}
 	p.posting = true
 	p.body = http.NewResponseController(w)
+	if over {
+		return ErrClosed
+	}
 	return nil
 }
 
-// postClosed takes a payload for a session that is over: only whether the
-// client closes it as well, or answers the last ping, matters.
-func (s *Session) postClosed(w http.ResponseWriter, r *http.Request) *engineError {
+// takeClosed takes a payload for a session that is over: only whether the client
+// closes it as well, or answers the last ping, matters. It is charged like others,
+// so that the end of a session for a flood does not let the flood in.
+func (s *Session) takeClosed(w http.ResponseWriter, r *http.Request) *engineError {
+	begun := time.Now()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.engine.opts.MaxPayload)))
 	if err != nil {
+		return errBadRequest
+	}
+	s.budget.Charge(1, begun)
+	if pause, _ := s.budget.Settle(len(body), begun); pause > 0 && !wait(r.Context(), pause) {
 		return errBadRequest
 	}
 	for packet := range bytes.SplitSeq(body, []byte{recordSeparator}) {
@@ -73,9 +83,6 @@ func (s *Session) postClosed(w http.ResponseWriter, r *http.Request) *engineErro
 		case packet[0] == engineClose:
 			s.forget()
 		}
-	}
-	if err := s.engine.respond(w, "text/html", []byte("ok"), nil); err != nil {
-		s.forget()
 	}
 	return nil
 }
