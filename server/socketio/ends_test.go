@@ -324,6 +324,12 @@ func TestEstablished(t *testing.T) {
 	if established("GET", p.Query, false) {
 		t.Error("established after its end")
 	}
+	p, m = b.polled()
+	p.Upgrade()
+	b.upgraded(m)
+	if established("GET", p.Query, false) || established("POST", p.Query, false) {
+		t.Error("a session on a WebSocket need not poll")
+	}
 }
 
 // A client that fetches nothing is cut once its outbox is full, of which memory

@@ -162,7 +162,7 @@ func (e *EngineIO) Established(r *http.Request) bool {
 	get, upgrade := r.Method == http.MethodGet, wire.IsUpgrade(r)
 	switch query.Get("transport") {
 	case "polling":
-		return !upgrade && (get || r.Method == http.MethodPost)
+		return !upgrade && (get || r.Method == http.MethodPost) && !s.polling.wasUpgraded()
 	case "websocket":
 		return upgrade && get && e.opts.WebSocket && !s.polling.wasProbed()
 	}

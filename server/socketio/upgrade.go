@@ -78,6 +78,14 @@ func (p *polling) wasProbed() bool {
 	return p.upgrade.tried
 }
 
+// wasUpgraded reports whether the session is on a WebSocket, so that it has nothing
+// to poll for.
+func (p *polling) wasUpgraded() bool {
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	return p.upgrade.state == upgraded
+}
+
 // setProbe lets conn try to take the session over. It reports false if there is
 // nothing left to take over.
 func (p *polling) setProbe(conn *wire.Conn) bool {

@@ -463,7 +463,7 @@ func TestUpgradeLeavesPollBehind(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatal("nothing arrives")
 		}
-		if _, polling := b.Connections(); polling != 0 || !b.Established(r) {
+		if websocket, polling := b.Connections(); websocket == 0 || polling != 0 || b.Established(r) {
 			t.Fatal("the session is not counted as what it is")
 		}
 	}
