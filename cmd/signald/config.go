@@ -117,7 +117,7 @@ var settings = []setting{
 		c.Proxies, err = middleware.ParseProxies(v)
 		return err
 	}},
-	{"PROXY_PROTOCOL", "off", "on reads the PROXY protocol, versions 1 and 2, from TRUSTED_PROXIES, on every TCP listener; off or on", func(c *config, v string) error {
+	{"PROXY_PROTOCOL", "off", "PROXY protocol, versions 1 and 2, from TRUSTED_PROXIES on every TCP listener: off or on", func(c *config, v string) error {
 		c.ProxyProtocol = v == "on"
 		return oneOf(v, "on", "off")
 	}},
