@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -417,6 +418,12 @@ func (s *Server) Health(next http.Handler) http.Handler {
 // Serve serves on the listener until Shutdown, upon which it returns
 // http.ErrServerClosed, or until the listener fails.
 func (s *Server) Serve(l net.Listener) error { return s.http.Serve(middleware.OwnAnswers(l)) }
+
+// ServeTLS is Serve with TLS. config must not offer HTTP/2, over which WebSockets do
+// not work here.
+func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
+	return s.Serve(wire.ListenTLS(l, config))
+}
 
 // Drain turns the server unready, so that load balancers send nobody any more.
 // Everything else goes on until Shutdown.

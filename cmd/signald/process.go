@@ -71,13 +71,14 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 			return nil, err
 		}
 	}
-	serving := p.listener
-	if p.certs != nil {
-		// Not ServeTLS, which would offer HTTP/2, where WebSockets do not work.
-		serving = tls.NewListener(p.listener, certs.Config(p.certs))
-	}
 	p.trimmer = startTrimmer()
-	go func() { p.failed <- p.server.Serve(serving) }()
+	go func() {
+		if p.certs == nil {
+			p.failed <- p.server.Serve(p.listener)
+		} else {
+			p.failed <- p.server.ServeTLS(p.listener, certs.Config(p.certs))
+		}
+	}()
 	if acme, ok := p.certs.(*certs.ACME); ok {
 		acme.Start() // who answers its challenges is there now
 	}

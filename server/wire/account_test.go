@@ -2,7 +2,6 @@ package wire
 
 import (
 	"errors"
-	"net"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -92,7 +91,7 @@ func TestAccountIsEven(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				l := connect(t, accounted(account(t, 0)), n)
-				if tcp, ok := l.peer.nc.(*net.TCPConn); ok {
+				if tcp := tcpBelow(l.peer.nc); tcp != nil {
 					_ = tcp.SetReadBuffer(16 << 10)
 				}
 				for range 8 {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"io"
 	"math/bits"
 	"sync"
@@ -77,6 +78,17 @@ func (b *Buffer) grow(n int) {
 	larger.B = append(larger.B, b.B...)
 	b.B, larger.B = larger.B, b.B
 	larger.Free()
+}
+
+// join appends what other holds, and frees it; either may be nil.
+func (b *Buffer) join(other *Buffer) *Buffer {
+	if b == nil || other == nil {
+		return cmp.Or(b, other)
+	}
+	b.grow(len(other.B))
+	b.B = append(b.B, other.B...)
+	other.Free()
+	return b
 }
 
 // cap is how much memory a buffer has that may be nil.

@@ -2,7 +2,8 @@
 // bounded outbox, and an orderly end. It does not know what the bytes mean.
 //
 // One of a few event loops (Loops) reads a connection, or a goroutine of its own
-// where that is not possible: with TLS, and on systems without epoll. The goroutine
+// where that is not possible: on systems without epoll, and with TLS of another
+// listener than ListenTLS. The goroutine
 // that queues a frame writes it, without waiting. A connection has a goroutine for
 // writing only while its peer does not take what it is sent, and one for its end.
 // An idle connection holds no buffer.
@@ -60,7 +61,8 @@ type Conn struct {
 	// static
 	cfg    *Config
 	nc     net.Conn
-	raw    syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
+	raw    syscall.RawConn // nil where nc has no file descriptor, as TLS of others
+	sealed *sealed         // nil where nc is not TLS of ListenTLS
 	budget *Budget         // nil: no limit
 	holder Holder
 
@@ -73,11 +75,11 @@ type Conn struct {
 	inquiry atomic.Pointer[inquiry] // of CloseAsking
 }
 
-func newConn(nc net.Conn, raw syscall.RawConn, cfg *Config, budget *Budget) *Conn {
-	c := &Conn{cfg: cfg, nc: nc, raw: raw, budget: budget}
+func newConn(nc net.Conn, raw syscall.RawConn, s *sealed, cfg *Config, budget *Budget) *Conn {
+	c := &Conn{cfg: cfg, nc: nc, raw: raw, sealed: s, budget: budget}
 	c.holder = cfg.Account.Open(func() { c.writer.cut(ErrHeld) })
 	c.reader = reader{conn: c, seat: -1}
-	c.writer = writer{cfg: cfg, nc: nc, raw: raw, conn: c}
+	c.writer = writer{cfg: cfg, nc: nc, raw: raw, sealed: s, conn: c}
 	return c
 }
 

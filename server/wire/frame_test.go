@@ -72,7 +72,7 @@ func (h *heard) Closed(error) {}
 
 // hear handles b in parts of at most step bytes.
 func hear(b []byte, step int) heard {
-	c := newConn(nil, nil, &Config{MaxMessage: 1000, MaxOutbox: 1 << 20}, nil)
+	c := newConn(nil, nil, nil, &Config{MaxMessage: 1000, MaxOutbox: 1 << 20}, nil)
 	c.writer.state = cut
 	var h heard
 	for len(b) > 0 && h.end == "" {

@@ -3,7 +3,6 @@ package wire
 import (
 	"fmt"
 	"io"
-	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -82,7 +81,7 @@ func TestUnsentIsLimited(t *testing.T) {
 	}
 	onSockets(t, func(t *testing.T, n network) {
 		server, client := n.dial(t)
-		_ = client.(*net.TCPConn).SetReadBuffer(64 << 10)
+		_ = tcpBelow(client).SetReadBuffer(64 << 10)
 		const total = 8 << 20
 		l := start(t, &Config{MaxMessage: 10, MaxOutbox: 2 * total}, n, server, client, newRecorder(t))
 		fill(t, l, total)
@@ -101,6 +100,7 @@ func TestPong(t *testing.T) {
 	onSockets(t, func(t *testing.T, n network) {
 		l := slowReader(t, limits(), n)
 		fill(t, l, 1_000_000)
+		l.awaitStalled()
 		if err := l.Ping(); err != nil {
 			t.Fatal(err)
 		}
@@ -145,10 +145,7 @@ func TestStall(t *testing.T) {
 	onNetworks(t, func(t *testing.T, n network) {
 		t.Parallel()
 		server, client := n.dial(t)
-		if tcp, ok := server.(*net.TCPConn); ok {
-			_ = tcp.SetWriteBuffer(16 << 10)
-			_ = client.(*net.TCPConn).SetReadBuffer(64 << 10)
-		}
+		narrow(server, client)
 		cfg := &Config{MaxMessage: 10, MaxOutbox: 16 << 20, StallTimeout: timeout}
 		l := start(t, cfg, n, server, client, newRecorder(t))
 		if err := l.Send(nil, Message{Payload: make([]byte, 8<<20)}); err != nil {

@@ -200,20 +200,33 @@ func (k *keeper) due() bool {
 // acknowledgeUnacked asks the kernel, and forgets what the peer's TCP has
 // acknowledged.
 func (w *writer) acknowledgeUnacked() {
-	w.mu.Lock()
-	sent := w.kernel
-	w.mu.Unlock()
+	sent := w.given()
 	n, known := w.unacked()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.keep == nil || !known {
 		return
 	}
-	if w.half && n > 0 {
-		n-- // a FIN
+	if w.sealed != nil {
+		w.forgetTo(w.relays.sealedBefore(sent - int64(n))) // half a record is as good as none
+	} else {
+		if w.half && n > 0 {
+			n-- // a FIN
+		}
+		w.forgetTo(w.overtakers.position(sent - int64(n)))
 	}
-	w.forgetTo(w.overtakers.position(sent - int64(n)))
 	w.keep.lookedAt = w.keep.kept.Memory()
+}
+
+// given is how many bytes the kernel was given.
+func (w *writer) given() int64 {
+	if w.sealed != nil {
+		given, _ := w.sealed.progress()
+		return given
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.kernel
 }
 
 // Unacknowledged calls f with each relay that was queued on the connection and

@@ -18,7 +18,7 @@ import (
 // that it read, or could have read, is not returned, all other relays are.
 func TestUnacknowledgedByTCP(t *testing.T) {
 	t.Parallel()
-	narrow := func(server, client net.Conn) { _ = client.(*net.TCPConn).SetReadBuffer(64 << 10) }
+	narrow := func(server, client net.Conn) { _ = tcpBelow(client).SetReadBuffer(64 << 10) }
 	for _, size := range []int{10, 300, 5000, 90_000} {
 		for _, end := range []string{"cut", "close", "reset"} {
 			t.Run(fmt.Sprint(size, "/", end), func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestUnacknowledgedByTCP(t *testing.T) {
 						k.Close(CloseGoingAway, "")
 					case "reset":
 						awaitStill(t, k)
-						_ = k.peer.nc.(*net.TCPConn).SetLinger(0)
+						_ = tcpBelow(k.peer.nc).SetLinger(0)
 						k.peer.nc.Close()
 					}
 					k.waitEnded()
@@ -191,7 +191,7 @@ func TestNothingIsKept(t *testing.T) {
 // begun to be written is not any more; the rest of a frame is, and what follows.
 func TestTakenBackAlive(t *testing.T) {
 	onSockets(t, func(t *testing.T, n network) {
-		k := keeping(t, n, false, func(_, client net.Conn) { _ = client.(*net.TCPConn).SetReadBuffer(64 << 10) })
+		k := keeping(t, n, false, func(_, client net.Conn) { _ = tcpBelow(client).SetReadBuffer(64 << 10) })
 		for range 100 {
 			k.relay(nil, 20_000+rand.N(1000), false)
 		}

@@ -32,6 +32,7 @@ type loop struct {
 	// owned by the goroutine
 	events [128]syscall.EpollEvent
 	buf    [readSize]byte
+	room   []byte // for what TLS has to say; nil before there was any
 	batch  Batch
 	read   readOp
 
@@ -194,15 +195,16 @@ func (l *loop) ready(r *reader, events uint32) {
 		return
 	}
 	c := r.conn
-	into := r.behind(l.buf[:])
-	n, err := l.read.from(c, into[len(into):cap(into)])
+	p, n, err := l.take(r)
 	begun := time.Time{}
 	if n > 0 {
 		r.batch = &l.batch
 		l.batch.Begin()
 		begun = l.batch.Begun()
 		var hold Hold
-		hold, err = r.handleGuarded(into[:len(into)+n], c.handler)
+		if p != nil {
+			hold, err = r.handleGuarded(p, c.handler)
+		}
 		l.batch.End(c.cfg.Latency)
 		if hold != nil {
 			r.hold(l, hold, n)
@@ -215,6 +217,23 @@ func (l *loop) ready(r *reader, events uint32) {
 	if err != nil {
 		r.stop(err)
 	}
+}
+
+// take reads what is there, and returns what is to be handled then, if anything, and
+// how many bytes were read.
+func (l *loop) take(r *reader) (p []byte, n int, err error) {
+	if r.conn.sealed == nil {
+		into := r.behind(l.buf[:])
+		n, err = l.read.from(r.conn, into[len(into):cap(into)])
+		return into[:len(into)+n], n, err
+	}
+	if n, err = l.read.from(r.conn, l.buf[:]); n == 0 {
+		return nil, 0, err
+	}
+	if l.room == nil {
+		l.room = make([]byte, maxOpened)
+	}
+	return r.open(l.buf[:n], l.room), n, nil
 }
 
 // readOp is an attempt to read without waiting.

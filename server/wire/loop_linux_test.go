@@ -123,7 +123,7 @@ func TestLoopsClose(t *testing.T) {
 	own.Close() // none yet
 	for range 3 {
 		for range 2 * runtime.GOMAXPROCS(0) {
-			l := echo(t, limits(), network{dialTCP, &own})
+			l := echo(t, limits(), network{connect: dialTCP, loops: &own})
 			l.write(text("hello"))
 			l.expectText("hello")
 			l.write(frame(true, ws.OpClose, ""))

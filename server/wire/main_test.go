@@ -2,9 +2,15 @@ package wire
 
 import (
 	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -34,20 +40,81 @@ const patience = 20 * time.Second
 
 // A network is how a connection is read and written.
 type network struct {
-	dial  func(t testing.TB) (server, client net.Conn)
-	loops *Loops
+	connect func(t testing.TB) (server, client net.Conn)
+	loops   *Loops
+	tls     *tls.Config // of ListenTLS; nil: none
 }
 
 var (
 	// tcp has a goroutine read each connection.
-	tcp = network{dialTCP, nil}
+	tcp = network{connect: dialTCP}
 	// epoll has the event loops read them.
-	epoll = network{dialTCP, &loops}
-	// pipe is no socket, as a TLS connection is none.
-	pipe = network{dialPipe, &loops}
+	epoll = network{connect: dialTCP, loops: &loops}
+	// pipe is not a socket.
+	pipe = network{connect: dialPipe, loops: &loops}
+	// sealedTCP is tcp with TLS, and sealedEpoll epoll with it.
+	sealedTCP   = network{connect: dialTCP, tls: tlsConfig}
+	sealedEpoll = network{connect: dialTCP, loops: &loops, tls: tlsConfig}
 )
 
-var networks = map[string]network{"tcp": tcp, "loop": epoll, "pipe": pipe}
+var networks = map[string]network{"tcp": tcp, "loop": epoll, "pipe": pipe, "tls": sealedEpoll}
+
+func (n network) dial(t testing.TB) (server, client net.Conn) {
+	t.Helper()
+	server, client = n.connect(t)
+	return n.secured(t, server, client)
+}
+
+// secured puts TLS on both ends, where the network has it.
+func (n network) secured(t testing.TB, server, client net.Conn) (net.Conn, net.Conn) {
+	t.Helper()
+	if n.tls == nil {
+		return server, client
+	}
+	s, c := secure(server, n.tls), tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+	shaken := make(chan error, 1)
+	go func() { shaken <- s.Handshake() }()
+	if err := errors.Join(c.Handshake(), <-shaken); err != nil {
+		t.Fatal(err)
+	}
+	return s, c
+}
+
+// tlsConfig has a certificate that nobody checks.
+var tlsConfig = func() *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}}
+	return ListenTLS(nil, config).(*tlsListener).config
+}()
+
+// tcpBelow is the TCP connection of either end; nil where there is none.
+func tcpBelow(nc net.Conn) *net.TCPConn {
+	switch c := nc.(type) {
+	case *net.TCPConn:
+		return c
+	case *beneath:
+		return tcpBelow(c.Conn)
+	case interface{ NetConn() net.Conn }:
+		return tcpBelow(c.NetConn())
+	}
+	return nil
+}
+
+// narrow has the kernel take little, where there is one below.
+func narrow(server, client net.Conn) {
+	if tcp := tcpBelow(server); tcp != nil {
+		_ = tcp.SetWriteBuffer(16 << 10)
+		_ = tcpBelow(client).SetReadBuffer(64 << 10)
+	}
+}
 
 func dialTCP(t testing.TB) (server, client net.Conn) {
 	t.Helper()
@@ -76,8 +143,11 @@ func onNetworks(t *testing.T, f func(t *testing.T, n network)) {
 
 // onSockets runs a test on those that are sockets.
 func onSockets(t *testing.T, f func(t *testing.T, n network)) {
-	t.Run("tcp", func(t *testing.T) { f(t, tcp) })
-	t.Run("loop", func(t *testing.T) { f(t, epoll) })
+	for name, n := range networks {
+		if name != "pipe" {
+			t.Run(name, func(t *testing.T) { f(t, n) })
+		}
+	}
 }
 
 func limits() *Config {
@@ -134,13 +204,18 @@ func (l *link) waitServed() {
 type hijacker struct {
 	http.ResponseWriter
 	nc     net.Conn
+	r      *bufio.Reader // on nc; nil: one that has read nothing
 	header http.Header
 }
 
 func (h hijacker) Header() http.Header { return h.header }
 
 func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return h.nc, bufio.NewReadWriter(bufio.NewReader(h.nc), bufio.NewWriter(h.nc)), nil
+	r := h.r
+	if r == nil {
+		r = bufio.NewReader(h.nc)
+	}
+	return h.nc, bufio.NewReadWriter(r, bufio.NewWriter(h.nc)), nil
 }
 
 func handshake() *http.Request {
@@ -160,6 +235,12 @@ func handshake() *http.Request {
 // upgrade makes a connection that the caller serves.
 func upgrade(t testing.TB, cfg *Config, server, client net.Conn) (*Conn, *peer) {
 	t.Helper()
+	return upgradeBy(t, cfg, hijacker{nc: server}, client)
+}
+
+func upgradeBy(t testing.TB, cfg *Config, h hijacker, client net.Conn) (*Conn, *peer) {
+	t.Helper()
+	h.header = http.Header{}
 	var (
 		c    *Conn
 		err  error
@@ -167,7 +248,7 @@ func upgrade(t testing.TB, cfg *Config, server, client net.Conn) (*Conn, *peer) 
 	)
 	go func() {
 		defer close(done)
-		c, err = Upgrade(hijacker{nc: server, header: http.Header{}}, handshake(), cfg, nil)
+		c, err = Upgrade(h, handshake(), cfg, nil)
 	}()
 	p := &peer{t: t, nc: client, r: bufio.NewReader(client)}
 	p.patient()

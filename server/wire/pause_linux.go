@@ -19,6 +19,9 @@ const hangUp = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 // the connection again: now, or once its debt is paid. The goroutine
 // that reads calls it, and does not any more then.
 func (l *loop) handBack(r *reader, n int, read time.Time) error {
+	if s := r.conn.sealed; s != nil && s.end != nil {
+		return s.end
+	}
 	d, over := time.Duration(0), false
 	if n > 0 {
 		d, over = r.conn.budget.Settle(n, read)

@@ -170,7 +170,7 @@ func TestHangUpDuringPause(t *testing.T) {
 	const second = time.Second
 	for name, hangUp := range map[string]func(l *link){
 		"reset": func(l *link) {
-			_ = l.peer.nc.(interface{ SetLinger(int) error }).SetLinger(0)
+			_ = tcpBelow(l.peer.nc).SetLinger(0)
 			l.peer.nc.Close()
 		},
 		"close": func(l *link) {

@@ -12,6 +12,7 @@ const readSize = 16 << 10
 // read calls handle with what arrives, appended to r.in, until either fails. In
 // between it waits for as long as the budget says.
 func (r *reader) read(handle func([]byte) error) error {
+	s := r.conn.sealed
 	var (
 		borrowed *Buffer
 		into     []byte
@@ -22,7 +23,10 @@ func (r *reader) read(handle func([]byte) error) error {
 	// connection that waits holds none.
 	ready := func(fd uintptr) bool {
 		borrowed = Borrow(readSize)
-		into = r.behind(borrowed.B)
+		into = borrowed.B
+		if s == nil {
+			into = r.behind(into)
+		}
 		n, err = retry(func() (int, error) { return syscall.Read(descriptor(fd), into[len(into):cap(into)]) })
 		if err == syscall.EAGAIN {
 			borrowed.Free()
@@ -32,6 +36,9 @@ func (r *reader) read(handle func([]byte) error) error {
 		return true
 	}
 	for {
+		if s != nil && s.end != nil {
+			return s.end
+		}
 		if r.conn.raw != nil {
 			if werr := r.conn.raw.Read(ready); werr != nil {
 				return werr
@@ -48,7 +55,9 @@ func (r *reader) read(handle func([]byte) error) error {
 			}
 		}
 		read := time.Now()
-		if n > 0 {
+		if n > 0 && s != nil {
+			err = r.opened(borrowed, n, handle)
+		} else if n > 0 {
 			err = handle(into[:len(into)+n])
 		}
 		borrowed.Free()
@@ -60,6 +69,34 @@ func (r *reader) read(handle func([]byte) error) error {
 			return err
 		}
 	}
+}
+
+// opened calls handle with what TLS has to say about n bytes that were read, if it
+// says something.
+func (r *reader) opened(read *Buffer, n int, handle func([]byte) error) error {
+	room := Borrow(maxOpened)
+	defer room.Free()
+	p := r.open(read.B[:n], room.B[:maxOpened])
+	if p == nil {
+		return nil
+	}
+	return handle(p)
+}
+
+// open returns what TLS has to say about p, behind the incomplete frame in r.in; nil
+// if it says nothing. room is maxOpened long.
+func (r *reader) open(p, room []byte) []byte {
+	n := r.conn.sealed.open(p, room)
+	r.conn.writer.answer()
+	if n == 0 {
+		return nil
+	}
+	if r.in == nil {
+		return room[:n]
+	}
+	r.in.grow(n)
+	r.in.B = append(r.in.B, room[:n]...)
+	return r.in.B
 }
 
 // maxMoved is the most of an incomplete frame that is moved to what is read with

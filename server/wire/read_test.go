@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -419,7 +418,7 @@ func TestReadsAreLarge(t *testing.T) {
 					return nil
 				}
 				l, counting := countingLink(t, n, r)
-				_ = l.peer.nc.(*net.TCPConn).SetWriteBuffer(total)
+				_ = tcpBelow(l.peer.nc).SetWriteBuffer(total)
 				l.write(text("first"))
 				wait(t, begun)
 				stream := bytes.Repeat(text(letters(size)), total/size)

@@ -32,6 +32,7 @@ type relays struct {
 type relayEntry struct {
 	end     int64 // position in the stream behind its last byte
 	size    int
+	kernel  int64 // bytes that the kernel was given when all of it was written
 	receipt Receipt
 }
 
@@ -73,11 +74,13 @@ func (r *relays) share(from any) int {
 	return r.shares[from]
 }
 
-// wrote takes note that the stream is written up to a position.
-func (r *relays) wrote(position int64) {
+// wrote takes note that the stream is written up to a position, for which the kernel
+// was given so many bytes.
+func (r *relays) wrote(position, kernel int64) {
 	list := r.all()
 	for ; r.written < len(list) && list[r.written].end <= position; r.written++ {
 		e := &list[r.written]
+		e.kernel = kernel
 		r.waiting -= e.size
 		if r.shares != nil {
 			if r.shares[e.receipt.From] -= e.size; r.shares[e.receipt.From] <= 0 {
@@ -117,6 +120,15 @@ func (r *relays) acknowledged(position int64) int {
 	for list := r.all(); n < r.written && list[n].end <= position; n++ {
 	}
 	return n
+}
+
+// sealedBefore is the position behind the relays that were all written when the kernel
+// was given n bytes.
+func (r *relays) sealedBefore(n int64) (position int64) {
+	for i, list := 0, r.all(); i < r.written && list[i].kernel <= n; i++ {
+		position = list[i].end
+	}
+	return position
 }
 
 // beginBefore is how many of the relays begin before a position.

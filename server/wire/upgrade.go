@@ -49,6 +49,10 @@ func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config, budget *Budget
 		}
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
+	s := sealedConn(nc)
+	if s != nil {
+		nc, s.detached = s, true
+	}
 	var raw syscall.RawConn
 	if sc, ok := nc.(syscall.Conn); ok && direct {
 		if raw, err = sc.SyscallConn(); err != nil {
@@ -57,11 +61,14 @@ func Upgrade(w http.ResponseWriter, r *http.Request, cfg *Config, budget *Budget
 		}
 	}
 	limitUnsent(nc)
-	c := newConn(nc, raw, cfg, budget)
+	c := newConn(nc, raw, s, cfg, budget)
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ := rw.Reader.Peek(n)
 		c.reader.in = Borrow(n)
 		c.reader.in.B = append(c.reader.in.B, early...)
+	}
+	if s != nil {
+		c.reader.in = c.reader.in.join(s.drain())
 	}
 	return c, nil
 }

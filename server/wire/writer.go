@@ -23,10 +23,11 @@ import (
 //	  ▲─────────────────────────── nothing is queued ─────┴────────────────────────────────┘
 type writer struct {
 	// static
-	cfg  *Config
-	nc   net.Conn
-	raw  syscall.RawConn // nil where nc has no file descriptor of its own, as TLS
-	conn *Conn           // told when the state has changed
+	cfg    *Config
+	nc     net.Conn
+	raw    syscall.RawConn // as in conn
+	sealed *sealed         // likewise
+	conn   *Conn           // told when the state has changed
 
 	mu         sync.Mutex
 	state      state
@@ -92,7 +93,9 @@ func (w *writer) put(m *Message) {
 }
 
 // waits reports whether there is something to write. mu is held.
-func (w *writer) waits() bool { return w.queue.Size() > 0 || w.ping.state == pingWaits }
+func (w *writer) waits() bool {
+	return w.queue.Size() > 0 || w.ping.state == pingWaits || w.sealed.waits()
+}
 
 // wake says that something was queued, and reports whether the caller must flush
 // it, after unlocking: there is no batch that will. mu is held.
@@ -123,8 +126,9 @@ func (w *writer) flush() {
 		}
 		n := 0
 		if rounds <= flushRounds {
+			var all bool
 			var err error
-			if n, err = w.tryWrite(buf.B); err != nil || n == len(buf.B) {
+			if n, all, err = w.tryWrite(buf.B); err != nil || all {
 				buf = w.next(n, err)
 				continue
 			}
@@ -158,7 +162,9 @@ func (w *writer) take() *Buffer {
 		w.flight = flight{buf: buf, alien: int(w.ping.size)}
 		return buf
 	}
-	w.flight.buf = w.queue.Pop()
+	if w.flight.buf = w.queue.Pop(); w.flight.buf == nil {
+		w.flight.buf = Borrow(0) // only TLS has something to say
+	}
 	return w.flight.buf
 }
 
@@ -174,10 +180,15 @@ func (w *writer) took(n int) {
 	f.sent += n
 	w.kernel += int64(n)
 	w.position += int64(min(f.sent, data) - had)
-	if f.alien > 0 && f.sent == len(f.buf.B) && w.keep != nil {
+	if f.alien > 0 && f.sent == len(f.buf.B) && w.keep != nil && w.sealed == nil {
 		w.overtakers.add(w.kernel, f.alien)
 	}
-	w.relays.wrote(w.position)
+	if s := w.sealed; s != nil {
+		_, whole := s.progress()
+		w.relays.wrote(w.position, whole)
+	} else {
+		w.relays.wrote(w.position, w.kernel)
+	}
 	if w.keep == nil {
 		w.relays.forget(w.relays.written)
 	} else if w.keep.heard > w.position-int64(n) {
@@ -278,17 +289,37 @@ const maxPush = 16 << 10
 
 // push writes p, waiting for the peer.
 func (w *writer) push(p []byte) error {
-	for len(p) > 0 {
-		n, err := w.pushSome(p)
+	for {
+		q, err := w.seal(p)
+		if err != nil || len(q) == 0 {
+			return err
+		}
+		n, err := w.pushSome(q)
 		if n > 0 {
+			n = w.unseal(n)
 			w.progressed(n)
+			p = p[n:]
 		}
 		if err != nil {
 			return err
 		}
-		p = p[n:]
 	}
-	return nil
+}
+
+// seal returns what is to be written to the socket for p: p itself, or records.
+func (w *writer) seal(p []byte) ([]byte, error) {
+	if w.sealed == nil {
+		return p, nil
+	}
+	return w.sealed.next(p)
+}
+
+// unseal returns for how many bytes n bytes of what seal returned stand.
+func (w *writer) unseal(n int) int {
+	if w.sealed == nil {
+		return n
+	}
+	return w.sealed.wrote(n)
 }
 
 // pushSome waits until the peer takes more, and writes some of p.
@@ -314,7 +345,7 @@ func (w *writer) account() {
 	own, others := 0, 0
 	if w.activity == stalled && w.state != cut {
 		own = max(int(w.queued-w.position)-w.relays.waiting, 0)
-		others = w.used() - own
+		others = w.used() - own + w.sealed.memory()
 	}
 	if w.keep != nil {
 		others += w.keep.kept.Memory()
@@ -396,7 +427,9 @@ func (w *writer) closeWrite(half interface{ CloseWrite() error }) error {
 	w.mu.Lock()
 	w.half = true
 	w.mu.Unlock()
-	return half.CloseWrite()
+	err := half.CloseWrite()
+	w.flush() // what TLS says
+	return err
 }
 
 // answered reports whether the peer's Close frame was read.
@@ -463,6 +496,13 @@ func (w *writer) settle() (left bool) {
 	return len(w.relays.all()) > 0
 }
 
+// answer writes what TLS answers by itself to what was read.
+func (w *writer) answer() {
+	if w.sealed.waits() {
+		w.flush()
+	}
+}
+
 // waitWritten returns when no goroutine writes and nothing is queued, which a
 // deadline on the network connection bounds.
 func (w *writer) waitWritten() {
@@ -491,11 +531,33 @@ func (w *writer) wait() {
 	w.drains.Wait()
 }
 
-// tryWrite writes p as far as the peer takes it without waiting.
-func (w *writer) tryWrite(p []byte) (int, error) {
+// tryWrite writes p as far as the peer takes it without waiting, and reports whether
+// that is all of it. It returns how many bytes of p the kernel was given of which
+// the writer has not taken note.
+func (w *writer) tryWrite(p []byte) (n int, all bool, err error) {
 	if w.raw == nil {
-		return 0, nil
+		return 0, false, nil
 	}
+	for {
+		q, err := w.seal(p[n:])
+		if err != nil || len(q) == 0 {
+			return n, err == nil, err
+		}
+		if n > 0 { // q is another record
+			w.mu.Lock()
+			w.took(n)
+			w.mu.Unlock()
+			p = p[n:]
+		}
+		took, err := w.tryWriteSocket(q)
+		n = w.unseal(took)
+		if err != nil || took < len(q) {
+			return n, false, err
+		}
+	}
+}
+
+func (w *writer) tryWriteSocket(p []byte) (int, error) {
 	op := writeOps.Get().(*writeOp)
 	op.p = p
 	err := w.raw.Write(op.try)
