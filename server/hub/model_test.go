@@ -212,6 +212,7 @@ type viewer struct {
 	hub      *Hub
 	watches  map[string]bool // nil: it is told of everybody; set by its own goroutine
 	replaced atomic.Int32
+	over     atomic.Bool // it has left by itself
 
 	mu    sync.Mutex
 	view  map[string]bool
@@ -233,7 +234,7 @@ func (v *viewer) Busy() bool { return false }
 func (v *viewer) Announce(change *Change, _ *wire.Batch) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if u := v.user.Load(); v.view == nil || u != nil && u.Gone() {
+	if u := v.user.Load(); v.view == nil || v.over.Load() || u != nil && u.Gone() {
 		return true // it has not asked yet, or will be disconnected
 	}
 	v.heard++
@@ -406,6 +407,7 @@ func TestAtRandom(t *testing.T) {
 						}
 						v.watches[name], v.watches[other] = how != WatchNever, how != WatchNever
 					case 0:
+						v.over.Store(true)
 						h.Leave(&v.Member, Goodbye, nil)
 					case 1:
 						h.List(&v.Member, nil)
