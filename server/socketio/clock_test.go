@@ -377,9 +377,6 @@ func TestRefusedWhileDraining(t *testing.T) {
 		shut := make(chan error)
 		go func() { shut <- b.Shutdown(context.Background()) }()
 		synctest.Wait()
-		if reason := reasonOf(m); reason != "server shutting down" {
-			t.Errorf("closed by %q", reason)
-		}
 		if a := b.Do("GET", "EIO=4&transport=polling", ""); a.Status != http.StatusServiceUnavailable {
 			t.Errorf("handshake: %d %q", a.Status, a.Body)
 		}
@@ -390,6 +387,9 @@ func TestRefusedWhileDraining(t *testing.T) {
 			t.Error("an upgrade was let in")
 		}
 		p.Expect("1")
+		if reason := <-m.end; reason != "server shutting down" {
+			t.Errorf("closed by %q", reason)
+		}
 		if err := <-shut; err != nil {
 			t.Error(err)
 		}

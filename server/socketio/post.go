@@ -225,7 +225,7 @@ func (s *Session) receiveWith(f func() error) *engineError {
 func (s *Session) handle(f func() error) error {
 	s.inbox.Lock()
 	defer s.inbox.Unlock()
-	if s.inbox.told {
+	if s.inbox.told || s.ended() {
 		return ErrClosed
 	}
 	err := ErrMalformed // of a panic
@@ -240,7 +240,7 @@ func (s *Session) handle(f func() error) error {
 // tellPolled tells the handler of the end of a session that polled, if that is
 // due. If the handler is busy, the goroutine that keeps it busy will.
 func (s *Session) tellPolled() {
-	for s.ended() && s.conn.Load() == nil {
+	for s.endDue() {
 		if !s.inbox.TryLock() {
 			return
 		}
@@ -251,4 +251,17 @@ func (s *Session) tellPolled() {
 			return
 		}
 	}
+}
+
+// endDue reports whether the handler of a session that polled may be told of its end.
+// Where the server stops, that is when the client has fetched what was queued, or will
+// not fetch it: only then is it known what it has not got.
+func (s *Session) endDue() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn.Load() != nil {
+		return false
+	}
+	state := sessionState(s.state.Load())
+	return state == gone || state == ending && s.reason != reasonShutdown
 }

@@ -308,6 +308,7 @@ func (s *Session) forget() {
 	polled := false
 	if s.polling != nil {
 		polled = s.polling.forget()
+		s.tellPolled()
 	}
 	s.engine.forget(s, polled)
 }

@@ -42,8 +42,15 @@ func TestShutdown(t *testing.T) {
 
 	shut := make(chan error, 1)
 	go func() { shut <- s.Shutdown(inTime(t)) }()
-	for _, m := range []*member{one, two, three, four, five, six} {
-		ended(t, m.end, "server shutting down")
+	toldTheEnd := func(members ...*member) {
+		t.Helper()
+		for _, m := range members {
+			ended(t, m.end, "server shutting down")
+		}
+	}
+	toldTheEnd(one, two, three, five)
+	if len(four.end)+len(six.end) > 0 {
+		t.Error("the end is told before all was fetched")
 	}
 
 	inTwo.Expect(`42["queued"]`)
@@ -56,6 +63,7 @@ func TestShutdown(t *testing.T) {
 	later.Expect(`42["queued"]`, "1")
 	probe.Send("5") // the upgrade had begun; the rest comes that way
 	probe.ExpectClosed(websocket.CloseGoingAway)
+	toldTheEnd(four, six)
 
 	if err := receive(t, "end of Shutdown", shut); err != nil {
 		t.Errorf("Shutdown: %v", err)
