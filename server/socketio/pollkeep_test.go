@@ -11,7 +11,7 @@ import (
 )
 
 // keeping has relays kept. Where proxied, a WebSocket's client acknowledges them by a
-// pong, which that of these tests does not send.
+// pong.
 func keeping(proxied bool) func(*Options) {
 	return func(o *Options) {
 		unhurried(o)
@@ -97,8 +97,8 @@ func TestPollingKeepsRelays(t *testing.T) {
 		m.relay(2, 2)
 		_ = m.emit(`["a"]`)
 		m.relay(3, 0)
-		c := p.Upgrade()
-		c.Expect(`452-["offer",2]`, "b:\x02\x00\x1e", "b:\x02\x01\x1e", `42["a"]`, `42["offer",3]`)
+		p.Upgrade() // what it does not read, it does not answer
+		within(t, "upgraded", func() bool { return m.Socket.(*socket).client.session.conn.Load() != nil })
 		m.expectBack(2, 2, 3, 0)
 	})
 	t.Run("cut", func(t *testing.T) {
