@@ -35,8 +35,9 @@ UNIT := go test -p 4 -parallel 16
 TAGGED := -tags zishang
 
 # The tests that start real servers. Some wait most of the time, so two of them run
-# side by side; others keep the processors busy, and run one by one.
-WAITING := ./test/faults ./test/cluster ./test/hostile ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/moves ./test/rig
+# side by side, and four parallel tests of each; others keep the processors busy, and
+# run one by one.
+WAITING := ./test/cluster ./test/faults ./test/hostile ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/moves ./test/rig
 BUSY := ./test/browser ./test/e2e
 
 # The server that all of them start, built once.
@@ -59,7 +60,7 @@ live: setup built ## real servers: the contract, the pages, the documents, hosti
 	$(MAKE) live-waiting live-busy
 
 live-waiting:
-	go test -p 2 -count=1 -timeout 20m $(WAITING)
+	go test -p 2 -parallel 4 -count=1 -timeout 20m $(WAITING)
 	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
 live-busy:
