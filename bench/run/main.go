@@ -158,7 +158,7 @@ func runLoad(ctx context.Context, bin string, server measure.Program, s scenario
 	if server.Name == "bare" {
 		args = append(args, "-raw")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	load := exec.CommandContext(ctx, filepath.Join(bin, "sigload"), args...)
 	load.Cancel = func() error { return load.Process.Signal(os.Interrupt) }
