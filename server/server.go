@@ -143,7 +143,7 @@ func (s *Server) build() error {
 				growStack()
 			}
 		},
-		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	middleware.HeadersOnOwnAnswers(s.http)
 	return nil
