@@ -11,7 +11,7 @@ export class Server extends Signald {
 
   // requests are the paths of all requests that were answered so far.
   requests() {
-    return this.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request').map(({ path }) => path);
+    return this.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request answered').map(({ path }) => path);
   }
 
   async stats() {
