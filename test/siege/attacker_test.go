@@ -129,6 +129,17 @@ func (a *attacker) session() (l *link, sid string, err error) {
 	return l, open.SID, nil
 }
 
+// user opens a WebSocket that reads all, and registers a user.
+func (a *attacker) user(id string) (*link, error) {
+	l, err := a.webSocket(socketIO)
+	if err != nil {
+		return nil, err
+	}
+	l.discard()
+	_, _ = l.Write(text(fmt.Sprintf(register, id)))
+	return l, nil
+}
+
 // breakOff registers a user, and ends the connection without a goodbye.
 func (a *attacker) breakOff(user string) error {
 	l, err := a.webSocket(socketIO)

@@ -106,13 +106,11 @@ var strategies = []strategy{
 	}},
 	{"relays to users who broke off", func(a *attacker) {
 		me := name()
-		l, err := a.webSocket(socketIO)
+		l, err := a.user(me)
 		if err != nil {
 			return
 		}
 		defer l.Close()
-		l.discard()
-		_, _ = l.Write(text(fmt.Sprintf(register, me)))
 		for {
 			gone := name()
 			if a.breakOff(gone) != nil {
@@ -147,13 +145,11 @@ var strategies = []strategy{
 	}},
 	{"large relays to a slow reader", func(a *attacker) {
 		me := name()
-		l, err := a.webSocket(socketIO)
+		l, err := a.user(me)
 		if err != nil {
 			return
 		}
 		defer l.Close()
-		l.discard()
-		_, _ = l.Write(text(fmt.Sprintf(register, me)))
 		l.flood(text(fmt.Sprintf(`42["custom-message",{"to":%q,"from":%q,"message":%q}]`, a.victim, me, strings.Repeat("x", 700_000))))
 	}},
 	{"events over the rate", flooding(socketIO, register, text(`42["ping"]`))},
