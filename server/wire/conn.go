@@ -147,7 +147,7 @@ func (c *Conn) finished() {
 // the goroutine that would hand the connection to it, calls it.
 func (c *Conn) stopLoop(err error) {
 	if !c.leaveLoop(err) {
-		// It was closed while it was read. How the reading went on matters still.
+		// It was closed while it was read. How the reading ended matters still.
 		c.writer.endedWith(err)
 	}
 }

@@ -114,10 +114,11 @@ func (r *reader) join() {
 	}
 }
 
-// stop is the end of the reading, by the goroutine that reads.
+// stop is the end of the reading, by the goroutine that reads. The one that ends
+// the connection waits for become, so it knows err then.
 func (r *reader) stop(err error) {
-	r.become(apart)
 	r.conn.stopLoop(err)
+	r.become(apart)
 }
 
 // leave has the caller end the connection in place of its loop, which it returns.
