@@ -96,6 +96,7 @@ func TestFilesReload(t *testing.T) {
 		if !f.Expires().Equal(renewed.leaf.NotAfter) {
 			t.Errorf("expires %v, want %v", f.Expires(), renewed.leaf.NotAfter)
 		}
+		f.Close() // logs what it has taken
 		if n := log.count("level=INFO", "certificate loaded", "new.example"); n != 1 {
 			t.Errorf("logged %d times: %s", n, log.String())
 		}
