@@ -69,8 +69,7 @@ func (h *Hub) BindRemote(u *User, returned bool) {
 	h.mu.Lock()
 	old := h.Find([]byte(u.ID))
 	if old == nil {
-		h.bindRemote(u)
-		h.tell(u, true, nil, nil)
+		h.arrive(u)
 		h.mu.Unlock()
 		return
 	}
@@ -130,6 +129,21 @@ func (h *Hub) BindRemote(u *User, returned bool) {
 	} else {
 		Fail(held)
 	}
+}
+
+// arrive gives u a name that nobody holds. h.mu is held.
+func (h *Hub) arrive(u *User) {
+	left := h.unannounced[u.ID]
+	if left == nil {
+		h.bindRemote(u)
+		h.tell(u, true, nil, nil)
+		return
+	}
+	delete(h.unannounced, u.ID)
+	if h.presence {
+		h.roster.Replace(left, u)
+	}
+	h.bind(u.ID, u)
 }
 
 func (h *Hub) bindRemote(u *User) {

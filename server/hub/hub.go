@@ -45,7 +45,10 @@ type Hub struct {
 	due      []*Member // watchers that are to be told something
 	others   int       // users of other instances
 	draining bool
-	log      log
+	// unannounced are the users that left since Drain, by ID. Nobody was told, and lists
+	// still show them, so nobody is told either when they register elsewhere.
+	unannounced map[string]*User
+	log         log
 
 	wake chan struct{} // the log has grown
 	stop chan struct{}
@@ -147,11 +150,12 @@ func New(opts Options) *Hub {
 }
 
 // Drain refuses new registrations from now on, and answers the relays that are
-// held: nobody can come back for them here. Who leaves from now on is not
-// announced, since everybody does.
+// held: nobody can come back for them here. Users that leave from now on
+// are not announced, since all of them do, and stay on the lists.
 func (h *Hub) Drain() {
 	h.mu.Lock()
 	h.draining = true
+	h.unannounced = make(map[string]*User)
 	var failed []*Held
 	for u := range h.absent() {
 		failed = append(failed, h.forget(u)...) // the others wait for it
@@ -312,13 +316,15 @@ func (h *Hub) forget(u *User) []*Held {
 	u.left.Store(true)
 	u.End()
 	h.bind(u.ID, nil)
-	if !announced {
+	switch {
+	case announced:
+	case h.draining:
+		h.unannounced[u.ID] = u
+	default:
 		if h.presence {
 			h.roster.Remove(u)
 		}
-		if !h.draining {
-			h.tell(u, false, u.Peer, nil)
-		}
+		h.tell(u, false, u.Peer, nil)
 	}
 	if kept := u.waiting.Swap(nil); kept != nil {
 		return kept.finish()

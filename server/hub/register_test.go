@@ -109,7 +109,8 @@ func TestRegister(t *testing.T) {
 			"find b => nobody",
 			"B list => B:[a]",
 			"A leave =>",
-			"B list => B:[]",
+			"B list => B:[a]",
+			"find a => nobody",
 		}},
 		{name: "no presence", silent: true, script: []string{
 			"A register a => A:[]",
@@ -346,5 +347,52 @@ func TestOthers(t *testing.T) {
 		h.UnbindRemote(h.Find([]byte("a")))
 		h.UnbindRemote(h.Find([]byte("y")))
 		check("they go", 0, 1)
+	}
+}
+
+// Users that leave an instance which stops register with another: for whoever is still
+// here they never left. What comes of them later is announced.
+func TestLeavingWhileDraining(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := New(Options{Presence: true, Watched: watched})
+			defer h.Close()
+			a, b := join(h, "A"), join(h, "B")
+			a.register("a")
+			b.register("b")
+			if watched {
+				a.watch(WatchOnly, "b", "c")
+			}
+			elsewhere := func(id string) *User {
+				u := NewUser(id, "", &client{hub: h})
+				u.Instance = "n"
+				return u
+			}
+			synctest.Wait()
+			a.take()
+			expect := func(what, want string) {
+				t.Helper()
+				synctest.Wait()
+				if got := a.take(); got != want {
+					t.Errorf("%s, watched %v: %q, want %q", what, watched, got, want)
+				}
+			}
+			h.Drain()
+			h.Leave(&b.Member, Broke, nil)
+			expect("b leaves", "")
+			moved := elsewhere("b")
+			h.BindRemote(moved, false)
+			expect("b is back elsewhere", "")
+			h.BindRemote(elsewhere("c"), false)
+			expect("c comes", "+c")
+			if !watched {
+				h.List(&a.Member, nil)
+				expect("list", "[b c]")
+			}
+			h.UnbindRemote(moved)
+			expect("b leaves there", "-b")
+			h.BindRemote(elsewhere("b"), false)
+			expect("b comes again", "+b")
+		})
 	}
 }
