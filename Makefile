@@ -140,7 +140,7 @@ bench-short: ## the same, short: fails if anything is lost, reordered or refused
 scale: ## memory and CPU by connections and users (six minutes; SCALE="-out docs/bench/scale.json")
 	go run ./bench/scale $(SCALE)
 
-bench-cluster: ## two instances beside Node's with its Redis adapter (four minutes; CLUSTER="-out docs/bench/cluster.json")
+bench-cluster: ## two instances beside Node's with its Redis adapter, fifty at work (ten minutes; CLUSTER="-out docs/bench/cluster.json")
 	go run ./bench/cluster $(CLUSTER)
 
 simulate: ## what a million users on fifty instances would cost, from the measured figures

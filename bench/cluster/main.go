@@ -29,6 +29,7 @@ type report struct {
 	Relays   []relayResult    `json:"relays"`
 	Table    []row            `json:"table"`
 	Presence []presenceCost   `json:"presence"`
+	Changes  []changesCost    `json:"changes"`
 }
 
 // A relayResult is one run of relays.
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 5, "rounds of relays")
 	pairs := flags.Int("pairs", 50, "pairs of clients")
-	only := flags.String("only", "", "relay or presence; empty is both")
+	only := flags.String("only", "", "relay, presence or changes; empty is all")
 	short := flags.Bool("short", false, "one short round; its times say nothing")
 	out := flags.String("out", "", "file for all figures, as JSON")
 	if err := flags.Parse(args); err != nil {
@@ -56,10 +57,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	relays := relayRun{pairs: *pairs, size: 200, warmup: time.Second, duration: 3 * time.Second, warm: 20000}
 	users, joiners, quiet, most := []int{100, 500, 1000, 2000}, 20, 3*time.Second, 4
+	changes, crowds := changesRun{perSecond: 550, duration: 15 * time.Second}, []int{10, 30, 50}
 	if *short {
 		*rounds, relays.pairs = 1, 5
 		relays.warmup, relays.duration, relays.warm = 200*time.Millisecond, 500*time.Millisecond, 0
 		users, joiners, quiet, most = []int{20}, 3, time.Second, 2
+		changes, crowds = changesRun{perSecond: 20, duration: 2 * time.Second}, []int{3}
 	}
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
@@ -71,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer os.RemoveAll(bin)
 	p := programs{root, bin}
-	if *only != "presence" {
+	if *only == "" || *only == "relay" {
 		if err := measure.InstallPackages(ctx, filepath.Join(root, "bench", "node"), stderr); err != nil {
 			return err
 		}
@@ -79,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	if *only != "relay" {
+	if *only == "" || *only == "presence" {
 		for _, presence := range []string{"all", "watched", "none"} {
 			for n := 1; n <= most; n++ {
 				err := p.presence(ctx, n, presence, users, joiners, quiet, func(c presenceCost) {
@@ -90,6 +93,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 				if err != nil {
 					return fmt.Errorf("PRESENCE=%s, %d instances: %w", presence, n, err)
 				}
+			}
+		}
+	}
+	if *only == "" || *only == "changes" {
+		for _, presence := range []string{"watched", "none"} {
+			for _, n := range crowds {
+				c, err := p.changes(ctx, n, presence, changes, stderr)
+				if err != nil {
+					return fmt.Errorf("PRESENCE=%s, %d instances: %w", presence, n, err)
+				}
+				r.Changes = append(r.Changes, c)
+				fmt.Fprintf(stderr, "PRESENCE=%s, %d instances, %.0f joins and leaves a second: each is %.0f µs of Redis and %.0f µs of all instances\n",
+					presence, n, c.PerSecond, c.RedisCPU, c.CPU)
 			}
 		}
 	}

@@ -18,11 +18,6 @@ type presenceCost struct {
 	Users     int     `json:"users"`
 	Join      traffic `json:"join"`
 	Leave     traffic `json:"leave"`
-	// CPU times are in microseconds, of all instances together and of Redis.
-	JoinCPU       float64 `json:"joinCPU"`
-	LeaveCPU      float64 `json:"leaveCPU"`
-	JoinRedisCPU  float64 `json:"joinRedisCPU"`
-	LeaveRedisCPU float64 `json:"leaveRedisCPU"`
 }
 
 // settled is how long an instance must have written nothing to its clients
@@ -83,48 +78,42 @@ func (s *system) joins(ctx context.Context, joiners int, quiet time.Duration) (c
 	if err := s.hushed(ctx); err != nil {
 		return c, err
 	}
-	before, err := s.cost(ctx)
+	before, err := s.store.traffic(ctx)
 	if err == nil {
 		err = measure.Pause(ctx, quiet)
 	}
 	if err != nil {
 		return c, err
 	}
-	after, err := s.cost(ctx)
+	after, err := s.store.traffic(ctx)
 	if err != nil {
 		return c, err
 	}
-	seconds := after.at.Sub(before.at).Seconds()
-	idle := after.traffic.since(before.traffic)
+	idle := after.since(before)
 	if idle.Commands[renewal] == 0 {
 		return c, errors.New("no lease was renewed")
 	}
 	idle = idle.each(idle.Commands[renewal])
-	idleCPU := per(after.instances-before.instances, seconds)
-	idleRedis := per(after.redis-before.redis, seconds)
 
-	step := func(do func(i int) error) (traffic, float64, float64, error) {
-		before, err := s.cost(ctx)
+	step := func(do func(i int) error) (traffic, error) {
+		before, err := s.store.traffic(ctx)
 		for i := range clients {
 			err = errors.Join(err, do(i))
 			err = errors.Join(err, s.hushed(ctx))
 			if err != nil {
-				return traffic{}, 0, 0, err
+				return traffic{}, err
 			}
 		}
-		after, err := s.cost(ctx)
-		seconds, n := after.at.Sub(before.at).Seconds(), float64(len(clients))
-		done := after.traffic.since(before.traffic)
-		return done.less(idle, done.Commands[renewal]).each(n),
-			per(after.instances-before.instances, n) - idleCPU*seconds/n,
-			per(after.redis-before.redis, n) - idleRedis*seconds/n, err
+		after, err := s.store.traffic(ctx)
+		done := after.since(before)
+		return done.less(idle, done.Commands[renewal]).each(float64(len(clients))), err
 	}
-	if c.Join, c.JoinCPU, c.JoinRedisCPU, err = step(func(i int) error {
+	if c.Join, err = step(func(i int) error {
 		return clients[i].Register(fmt.Sprintf("joiner-%08d", i))
 	}); err != nil {
 		return c, err
 	}
-	c.Leave, c.LeaveCPU, c.LeaveRedisCPU, err = step(func(i int) error { return clients[i].Leave() })
+	c.Leave, err = step(func(i int) error { return clients[i].Leave() })
 	return c, err
 }
 
@@ -147,6 +136,3 @@ func (s *system) hushed(ctx context.Context) error {
 		return all
 	})
 }
-
-// per is a CPU time for each of n, in microseconds.
-func per(d time.Duration, n float64) float64 { return float64(d.Nanoseconds()) / 1e3 / n }

@@ -81,10 +81,18 @@ func (r *report) print(w io.Writer) error {
 	}
 	if len(r.Presence) > 0 {
 		b.WriteString("\nWhat one join and one leave are at Redis, one at a time, beside users that are spread evenly.\n\n")
-		b.WriteString("| PRESENCE | instances | users | join: commands | bytes | Redis CPU | CPU of all instances | leave: commands | bytes |\n|---|---|---|---|---|---|---|---|---|\n")
+		b.WriteString("| PRESENCE | instances | users | join: commands | bytes | leave: commands | bytes |\n|---|---|---|---|---|---|---|\n")
 		for _, c := range r.Presence {
-			fmt.Fprintf(&b, "| %s | %d | %d | %.1f | %.0f | %.0f µs | %.0f µs | %.1f | %.0f |\n", c.Presence, c.Instances, c.Users,
-				c.Join.total(), c.Join.Bytes, c.JoinRedisCPU, c.JoinCPU, c.Leave.total(), c.Leave.Bytes)
+			fmt.Fprintf(&b, "| %s | %d | %d | %.1f | %.0f | %.1f | %.0f |\n", c.Presence, c.Instances, c.Users,
+				c.Join.total(), c.Join.Bytes, c.Leave.total(), c.Leave.Bytes)
+		}
+	}
+	if len(r.Changes) > 0 {
+		b.WriteString("\nWhat one join or leave costs while many come, spread over all instances. Leases are what Redis does without any.\n\n")
+		b.WriteString("| PRESENCE | instances | per second | Redis CPU | CPU of all instances | commands | bytes | Redis: cores busy | of these, leases |\n|---|---|---|---|---|---|---|---|---|\n")
+		for _, c := range r.Changes {
+			fmt.Fprintf(&b, "| %s | %d | %.0f | %.0f µs | %.0f µs | %.1f | %.0f | %.3f | %.3f |\n", c.Presence, c.Instances, c.PerSecond,
+				c.RedisCPU, c.CPU, c.Redis.total(), c.Redis.Bytes, c.Lease+c.PerSecond*c.RedisCPU/1e6, c.Lease)
 		}
 	}
 	fmt.Fprintf(&b, "\nOther processes took %.0f %% of the machine's CPU time meanwhile.\n", 100*r.Machine.Others)

@@ -7,12 +7,9 @@ import (
 	"slices"
 )
 
-// What an instance does for the users of others, where it knows them: measured once,
-// with two instances on this machine, 60 changes a second, and 18,000 users.
-const (
-	applyCPU      = 13.5e-6 // of one join or leave
-	directoryEach = 540     // bytes for each user
-)
+// directoryEach is what an instance takes for each user of another one, where it knows
+// them, in bytes: measured once, with 18,000 users on two instances.
+const directoryEach = 540
 
 // watchedEach is what a client takes for each user that it watches, in bytes, if nobody
 // else does (TestWatchMemory).
@@ -42,9 +39,13 @@ type constants struct {
 	RelayRedisCPU float64 `json:"relayRedisCPU"` // of Redis
 	RelayBytes    float64 `json:"relayBytes"`    // to and from Redis
 
-	// A join or leave at Redis: base + each*instances.
-	All  store `json:"all"`
-	None store `json:"none"`
+	// A join or leave, while many come on all instances: of an instance that is told
+	// of it, and at Redis, where it is base + each*instances.
+	ToldCPU float64 `json:"toldCPU"`
+	Told    store   `json:"told"` // with a feed to all instances
+	None    store   `json:"none"`
+	// Leases, of Redis, for each pair of instances.
+	LeaseCPU float64 `json:"leaseCPU"` // for each second
 }
 
 // A store is what a join, or a leave, costs Redis.
@@ -90,18 +91,16 @@ func readConstants(dir string) (*constants, error) {
 			Window                    int
 			CPU, RedisCPU, RedisBytes map[string]float64
 		}
-		Presence []struct {
-			Presence         string
-			Instances, Users float64
-			Join, Leave      traffic
-			JoinRedisCPU     float64
-			LeaveRedisCPU    float64
+		Changes []struct {
+			Presence                        string
+			Instances, Lease, CPU, RedisCPU float64
+			Redis                           traffic
 		}
 	}
 	if err := errors.Join(read(dir, "scale.json", &scale), read(dir, "cluster.json", &cluster)); err != nil {
 		return nil, err
 	}
-	if len(scale.Idle) == 0 || len(scale.Joins) == 0 || len(scale.Watched) == 0 || len(cluster.Table) == 0 || len(cluster.Presence) == 0 {
+	if len(scale.Idle) == 0 || len(scale.Joins) == 0 || len(scale.Watched) == 0 || len(cluster.Table) == 0 || len(cluster.Changes) == 0 {
 		return nil, errors.New("scale.json or cluster.json is not of a complete run")
 	}
 	c := new(constants)
@@ -141,14 +140,15 @@ func readConstants(dir string) (*constants, error) {
 			c.RelayCPU, c.RelayRedisCPU, c.RelayBytes = r.CPU["ours"]/1e6, r.RedisCPU["ours"]/1e6, r.RedisBytes["ours"]
 		}
 	}
-	for presence, s := range map[string]*store{"all": &c.All, "none": &c.None} {
+	var told, lease line
+	for presence, s := range map[string]*store{"watched": &c.Told, "none": &c.None} {
 		var bytes, cpu line
 		var commands []float64
-		for _, p := range cluster.Presence {
-			if p.Presence == presence {
-				bytes.add(p.Instances, (p.Join.Bytes+p.Leave.Bytes)/2)
-				cpu.add(p.Instances, (p.JoinRedisCPU+p.LeaveRedisCPU)/2/1e6)
-				commands = append(commands, (p.Join.commands()+p.Leave.commands())/2)
+		for _, r := range cluster.Changes {
+			if r.Presence == presence {
+				bytes.add(r.Instances, r.Redis.Bytes)
+				cpu.add(r.Instances, r.RedisCPU/1e6)
+				commands = append(commands, r.Redis.commands())
 			}
 		}
 		s.Bytes, s.BytesEach = bytes.fit()
@@ -156,6 +156,14 @@ func readConstants(dir string) (*constants, error) {
 		s.CPUEach = max(s.CPUEach, 0)
 		s.Commands = mean(commands)
 	}
+	for _, r := range cluster.Changes {
+		if r.Presence == "watched" {
+			told.add(r.Instances, r.CPU/1e6)
+		}
+		lease.add(r.Instances*r.Instances, r.Lease)
+	}
+	_, c.ToldCPU = told.fit()
+	_, c.LeaseCPU = lease.fit()
 	return c, nil
 }
 

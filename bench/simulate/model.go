@@ -69,8 +69,8 @@ func (c *constants) load(users float64, instances int, presence string, d demand
 
 	// The others' changes reach every instance, unless there is no presence.
 	others := users * (n - 1) / n
-	s := c.All
-	applied := l.Changes * (n - 1) / n * applyCPU
+	s := c.Told
+	told := l.Changes * (n - 1) / n * c.ToldCPU
 	switch presence {
 	case "none":
 		s = c.None
@@ -81,8 +81,8 @@ func (c *constants) load(users float64, instances int, presence string, d demand
 		l.ListBytes = d.Contacts * c.ListBytes
 		l.Messages += l.Announcements
 		l.Bytes += l.Announcements*c.AnnounceBytes + l.Changes/2/n*l.ListBytes
-		l.Cores += l.Announcements*c.WatcherTogetherCPU + applied
-		l.CoresAlone += l.Announcements*c.WatcherCPU + applied
+		l.Cores += l.Announcements*c.WatcherTogetherCPU + told
+		l.CoresAlone += l.Announcements*c.WatcherCPU + told
 		l.WatchMemory, l.Directory = l.Connections*d.Contacts*watchedEach, others*directoryEach
 	default:
 		// Everybody is told of every change, and every newcomer of everybody.
@@ -91,12 +91,12 @@ func (c *constants) load(users float64, instances int, presence string, d demand
 		l.ListBytes = users * c.ListBytes
 		l.Messages += l.Announcements
 		l.Bytes += l.Announcements*c.AnnounceBytes + l.Changes/2/n*l.ListBytes
-		l.Cores += l.Announcements*c.TogetherCPU + applied
-		l.CoresAlone += l.Announcements*c.AnnounceCPU + applied
+		l.Cores += l.Announcements*c.TogetherCPU + told
+		l.CoresAlone += l.Announcements*c.AnnounceCPU + told
 		l.Directory = others * directoryEach
 	}
 	l.RedisBytes += l.Changes * (s.Bytes + s.BytesEach*n)
-	l.RedisCores += l.Changes * (s.CPU + s.CPUEach*n)
+	l.RedisCores += l.Changes*(s.CPU+s.CPUEach*n) + n*n*c.LeaseCPU
 	l.RedisCommands += l.Changes * s.Commands
 	return l
 }

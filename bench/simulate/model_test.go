@@ -32,7 +32,8 @@ func TestLoad(t *testing.T) {
 	c := &constants{
 		AnnounceBytes: 40, ListBytes: 20, AnnounceCPU: 1e-3, TogetherCPU: 1e-4, WatcherCPU: 2e-3, WatcherTogetherCPU: 2e-4, JoinCPU: 1e-2,
 		Memory: 5000, HeartbeatCPU: 1e-6, RelayCPU: 1e-2, RelayRedisCPU: 1e-3, RelayBytes: 500,
-		All:  store{Bytes: 200, BytesEach: 100, CPU: 1e-3, CPUEach: 1e-4, Commands: 7},
+		ToldCPU: 1e-5, LeaseCPU: 1e-6,
+		Told: store{Bytes: 200, BytesEach: 100, CPU: 1e-3, CPUEach: 1e-4, Commands: 7},
 		None: store{Bytes: 300, CPU: 1e-3, Commands: 6},
 	}
 	d := demand{Session: 10, Calls: 3600, Relays: 2, Contacts: 5}
@@ -45,25 +46,25 @@ func TestLoad(t *testing.T) {
 			"changes": 20, "relays": 200, "client": 20, "announcements": 20 * 50, "list": 2000,
 			"bytes":     1000*40 + 5*2000 + 100*260, // all changes to all of its clients, five lists, its relays
 			"messages":  1000 + 100,
-			"cores":     50*1e-6 + 10*1e-2 + 100*1e-2 + 1000*1e-4 + 10*applyCPU,
-			"alone":     50*1e-6 + 10*1e-2 + 100*1e-2 + 1000*1e-3 + 10*applyCPU,
+			"cores":     50*1e-6 + 10*1e-2 + 100*1e-2 + 1000*1e-4 + 10*1e-5,
+			"alone":     50*1e-6 + 10*1e-2 + 100*1e-2 + 1000*1e-3 + 10*1e-5,
 			"directory": 50 * directoryEach, "watch": 0,
-			"redis": 100*500 + 20*(200+2*100), "commands": 100*2 + 20*7, "redisCores": 100*1e-3 + 20*(1e-3+2*1e-4),
+			"redis": 100*500 + 20*(200+2*100), "commands": 100*2 + 20*7, "redisCores": 100*1e-3 + 20*(1e-3+2*1e-4) + 4*1e-6,
 		}},
 		{"watched", map[string]float64{
 			"changes": 20, "relays": 200, "client": 1, "announcements": 50, "list": 100,
 			"bytes":     50*40 + 5*100 + 100*260, // its clients' contacts, five lists, its relays
 			"messages":  50 + 100,
-			"cores":     50*1e-6 + 10*1e-2 + 100*1e-2 + 50*2e-4 + 10*applyCPU,
-			"alone":     50*1e-6 + 10*1e-2 + 100*1e-2 + 50*2e-3 + 10*applyCPU,
+			"cores":     50*1e-6 + 10*1e-2 + 100*1e-2 + 50*2e-4 + 10*1e-5,
+			"alone":     50*1e-6 + 10*1e-2 + 100*1e-2 + 50*2e-3 + 10*1e-5,
 			"directory": 50 * directoryEach, "watch": 50 * 5 * watchedEach,
-			"redis": 100*500 + 20*(200+2*100), "commands": 100*2 + 20*7, "redisCores": 100*1e-3 + 20*(1e-3+2*1e-4),
+			"redis": 100*500 + 20*(200+2*100), "commands": 100*2 + 20*7, "redisCores": 100*1e-3 + 20*(1e-3+2*1e-4) + 4*1e-6,
 		}},
 		{"none", map[string]float64{
 			"changes": 20, "relays": 200, "client": 0, "announcements": 0, "list": 0, "bytes": 100 * 260, "messages": 100,
 			"cores": 50*1e-6 + 10*1e-2 + 100*1e-2, "alone": 50*1e-6 + 10*1e-2 + 100*1e-2,
 			"directory": 0, "watch": 0,
-			"redis": 100*500 + 20*300, "commands": 100*2 + 20*6, "redisCores": 100*1e-3 + 20*1e-3,
+			"redis": 100*500 + 20*300, "commands": 100*2 + 20*6, "redisCores": 100*1e-3 + 20*1e-3 + 4*1e-6,
 		}},
 	} {
 		l := c.load(users, instances, test.presence, d)
