@@ -117,7 +117,7 @@ func (t *table) markdown() string {
 	return b.String()
 }
 
-// cell is a figure, and what may be the most of it; 0 is no target.
+// cell formats a figure v with its upper limit; a limit of 0 is left out.
 func cell(there bool, text string, v, most float64) string {
 	switch {
 	case !there:

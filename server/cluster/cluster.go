@@ -61,8 +61,8 @@ type Options struct {
 	// Grace is how long a user is away; 0: not at all. It should be the same for all
 	// instances.
 	Grace time.Duration
-	// Account is of the memory of relays, among others; nil: there is no limit but
-	// maxRelays.
+	// Account limits the memory of relays, together with all else that is held for
+	// clients; nil: the only limit is maxRelays.
 	Account *wire.Account
 	Log     *slog.Logger
 }

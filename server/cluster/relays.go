@@ -203,7 +203,7 @@ func (rs *relays) advance(c *Cluster, l *lane, left *work) {
 	}
 }
 
-// ask has the directory asked who has a lane's name. rs.mu is held.
+// ask queues a lookup of the name of a lane. rs.mu is held.
 func (rs *relays) ask(l *lane) {
 	l.looking = true
 	rs.lookup = append(rs.lookup, l.name)

@@ -122,8 +122,8 @@ type Options struct {
 	Grace time.Duration
 	// Deadlines time that; nil only without a Grace.
 	Deadlines *wire.Deadlines
-	// Account is of the memory of the relays that are held, among others; nil: they
-	// have no limit.
+	// Account limits the memory of held relays, together with all else that is held
+	// for clients; nil: there is no limit.
 	Account *wire.Account
 }
 

@@ -50,7 +50,7 @@ func TestShutdown(t *testing.T) {
 	}
 	toldTheEnd(one, two, three, five)
 	if len(four.end)+len(six.end) > 0 {
-		t.Error("the end is told before all was fetched")
+		t.Error("a session ended before its queue was fetched")
 	}
 
 	inTwo.Expect(`42["queued"]`)

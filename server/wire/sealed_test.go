@@ -265,7 +265,7 @@ func TestGoodbyeOfTLS(t *testing.T) {
 	})
 }
 
-// A record that was altered ends the connection, and the peer is told why.
+// An altered record ends the connection, with an alert that says why.
 func TestAlteredRecord(t *testing.T) {
 	onTLS(t, func(t *testing.T, n network) {
 		l, c := chopped(t, n, newRecorder(t))
