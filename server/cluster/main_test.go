@@ -124,8 +124,15 @@ const us = "us.x.1"
 // what it would send stays where it is.
 func newCluster(t testing.TB) *Cluster {
 	t.Helper()
-	c := &Cluster{Options: Options{Name: "us", Presence: true, Log: slog.New(slog.DiscardHandler)}, started: time.Now()}
-	c.Hub = hub.New(hub.Options{Presence: true, Cluster: c})
+	return newClusterWith(t, hub.Options{Presence: true})
+}
+
+// newClusterWith is newCluster with a hub of its own kind.
+func newClusterWith(t testing.TB, opts hub.Options) *Cluster {
+	t.Helper()
+	c := &Cluster{Options: Options{Name: "us", Presence: true, Grace: opts.Grace, Log: slog.New(slog.DiscardHandler)}, started: time.Now()}
+	opts.Cluster = c
+	c.Hub = hub.New(opts)
 	t.Cleanup(c.Hub.Close)
 	c.changes.claims = make(map[uint64]*claim)
 	c.relays.lanes = make(map[string]*lane)
