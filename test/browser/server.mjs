@@ -27,12 +27,21 @@ export class Server extends Signald {
   }
 
   // reaches resolves once a metric has a value that will do.
-  async reaches(name, will) {
-    for (const end = Date.now() + 30_000; ; ) {
-      const value = await this.metric(name);
-      if (will(value)) return value;
-      assert.ok(Date.now() < end, `${name} is ${value}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+  reaches(name, will) {
+    return eventually(name, () => this.metric(name), will);
+  }
+
+  // relayed resolves once the server has handed on so many relays of a kind.
+  relayed(kind, count) {
+    return eventually(kind, async () => (await this.stats()).relays[kind] ?? 0, (n) => n >= count);
+  }
+}
+
+async function eventually(what, measure, will) {
+  for (const end = Date.now() + 30_000; ; ) {
+    const value = await measure();
+    if (will(value)) return value;
+    assert.ok(Date.now() < end, `${what} is ${value}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { chromium } from 'playwright-core';
+import { Link } from './link.mjs';
 import { Server } from './server.mjs';
 
 const executable = process.env.CHROMIUM;
@@ -87,6 +88,7 @@ export class Stage {
   troubles = [];
   #allowed = [];
   #contexts = [];
+  #links = [];
   #browser;
 
   constructor(server, browser) {
@@ -101,11 +103,19 @@ export class Stage {
     return context;
   }
 
+  // link is a network that can fail, for pages to reach the server by.
+  async link() {
+    const link = await Link.open(this.server.port);
+    this.#links.push(link);
+    return link;
+  }
+
   // page opens a page in a context, or in a new one.
-  async page(path, { context, host = '127.0.0.1', ...options } = {}) {
+  async page(path, { context, host = '127.0.0.1', link, ...options } = {}) {
     const page = await (context ?? (await this.context(options))).newPage();
-    this.#watch(page, host);
-    await page.goto(`http://${host}:${this.server.port}${path}`);
+    const authority = `${host}:${(link ?? this.server).port}`;
+    this.#watch(page, authority);
+    await page.goto(`http://${authority}${path}`);
     this.pages.push(page);
     return page;
   }
@@ -138,7 +148,7 @@ export class Stage {
     return new Visitor(page, name);
   }
 
-  #watch(page, host) {
+  #watch(page, authority) {
     page.on('pageerror', (err) => this.troubles.push(`error: ${err.stack}`));
     page.on('console', (message) => {
       const lost = /net::ERR_CONNECTION_REFUSED|net::ERR_INCOMPLETE_CHUNKED_ENCODING|WebSocket connection/;
@@ -146,11 +156,11 @@ export class Stage {
     });
     page.on('request', (request) => {
       const url = new URL(request.url());
-      const own = url.protocol === 'data:' || url.protocol === 'blob:' || url.host === `${host}:${this.server.port}`;
+      const own = url.protocol === 'data:' || url.protocol === 'blob:' || url.host === authority;
       if (!own) this.troubles.push(`request to another host: ${url}`);
     });
     page.on('websocket', (socket) => {
-      if (new URL(socket.url()).host !== `${host}:${this.server.port}`) this.troubles.push(`WebSocket to ${socket.url()}`);
+      if (new URL(socket.url()).host !== authority) this.troubles.push(`WebSocket to ${socket.url()}`);
     });
   }
 
@@ -168,6 +178,7 @@ export class Stage {
 
   async abandon() {
     await Promise.all(this.#contexts.splice(0).map((context) => context.close()));
+    for (const link of this.#links.splice(0)) link.close();
   }
 }
 
