@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/oodaa/signaling/server/hub"
 	"github.com/oodaa/signaling/server/wire"
 	"github.com/oodaa/signaling/test/rig"
@@ -81,6 +83,18 @@ func (w *away) breaks(at int, p *client) {
 	hub.Fail(w.instances[at].Hub.Leave(&p.Member, hub.Broke, nil))
 }
 
+// marks are what the directory says of those who are away.
+func (w *away) marks() map[string]string {
+	w.Helper()
+	client := redis.NewClient(&redis.Options{Addr: w.redis.Addr})
+	defer client.Close()
+	marks, err := client.HGetAll(w.Context(), w.instances[0].awayKey()).Result()
+	if err != nil {
+		w.Fatal(err)
+	}
+	return marks
+}
+
 // calls sends relays numbered from first to end, of which each must be on its way, or
 // have arrived. It returns how many get their answer later.
 func (w *away) calls(at int, from *client, to string, first, end int) (pending int) {
@@ -151,6 +165,48 @@ func TestAwayAcrossInstances(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// claims has a new client of an instance ask for a name with a public key.
+func (w *away) claims(at int, claim hub.Claim) *client {
+	w.Helper()
+	p, code := w.instances[at].testClaim(w.T, claim, nil)
+	if code != hub.OK {
+		w.Fatalf("%+v: %v", claim, code)
+	}
+	return p
+}
+
+// Held relays are the same user's only: another key is another user.
+func TestAnotherKeyAcrossInstances(t *testing.T) {
+	for i := range 6 {
+		presence, at := i%2 == 0, i/2
+		t.Run(fmt.Sprintf("presence %v, at %d", presence, at), func(t *testing.T) {
+			t.Parallel()
+			w := startAway(t, 3, time.Minute, presence)
+			x, y := w.claims(0, hub.Claim{ID: "x", Key: "its key"}), w.register(1, "y")
+			w.breaks(0, x)
+			if pending := w.calls(1, y, "x", 0, 2); pending != 2 {
+				t.Fatalf("%d relays are on their way", pending)
+			}
+			rig.Eventually(t, "both are held", func() bool {
+				held, _ := w.instances[1].Held()
+				return held == 2 && len(w.marks()) > 0
+			})
+			other := w.claims(at, hub.Claim{ID: "x", Key: "another key"})
+			rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == 2 })
+			for _, o := range y.outcomes() {
+				if o.Outcome != hub.NotFound {
+					t.Errorf("answered %v", o.Outcome)
+				}
+			}
+			if got := other.bodies(); len(got) > 0 {
+				t.Errorf("another user got %v", got)
+			}
+			w.calls(1, y, "x", 0, 2)
+			w.got(other, 2)
+		})
 	}
 }
 

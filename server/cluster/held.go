@@ -21,6 +21,8 @@ type hold struct {
 	// that the user is away.
 	stuck *holder
 	again bool // the directory has changed since it was asked
+	// key is the user's public key: another key is another user. Empty: there is none.
+	key string
 }
 
 const (
@@ -33,10 +35,13 @@ const (
 	overtime = leaseTime + 3*renewEvery
 )
 
-// hold begins to hold what waits in a lane. rs.mu is held.
-func (rs *relays) hold(l *lane, stuck *holder, left *work) {
+// isFor reports whether relays are held for a user with that key.
+func (held *hold) isFor(key string) bool { return held.key == "" || held.key == key }
+
+// hold begins to hold what waits in a lane, for a user with that key. rs.mu is held.
+func (rs *relays) hold(l *lane, stuck *holder, key string, left *work) {
 	now := time.Now()
-	l.held = &hold{since: now, look: now.Add(lookEvery), stuck: stuck}
+	l.held = &hold{since: now, look: now.Add(lookEvery), stuck: stuck, key: key}
 	for _, m := range slices.Clone(l.waiting) {
 		rs.holdOne(l, m, left)
 	}
@@ -112,7 +117,11 @@ func (rs *relays) look(c *Cluster, l *lane, left *work) {
 		return // their answers come first
 	}
 	if u := c.Hub.Find([]byte(l.name)); u != nil && u.Instance == "" {
-		rs.release(l)
+		if l.held.isFor(u.Key()) {
+			rs.release(l)
+		} else {
+			rs.giveUp(l, left)
+		}
 		rs.advance(c, l, left)
 		return
 	}

@@ -91,7 +91,7 @@ type lane struct {
 	waiting []*relay // in the order of their ids
 	room    [1]*relay
 	flying  int
-	at      string   // the instance that those were sent to
+	at, key string   // the instance that those were sent to, and the user's key
 	looking bool     // the directory is being asked
 	here    []*relay // are being put on the connection of a user of ours, by carryOut
 	held    *hold    // nil: nothing is
@@ -193,7 +193,7 @@ func (rs *relays) advance(c *Cluster, l *lane, left *work) {
 		case l.flying > 0 && rs.at(u) != l.at:
 			return // likewise
 		case u != nil && l.waiting[0].tries == 0:
-			rs.send(c, l, rs.at(u))
+			rs.send(c, l, rs.at(u), u.Key())
 		default:
 			if l.flying > 0 {
 				return
@@ -261,7 +261,7 @@ func (rs *relays) delivered(c *Cluster, lanes []*lane) (left work) {
 				rs.reopen(m)
 				rs.back(l, m, &left)
 				if m.tries >= maxTries && l.held == nil {
-					rs.hold(l, nil, &left)
+					rs.hold(l, nil, "", &left)
 				}
 			default:
 				m.outcome.Outcome = hub.NotFound
@@ -304,11 +304,11 @@ func (rs *relays) at(u *hub.User) string {
 }
 
 // send queues the first relay of a lane for an instance. rs.mu is held.
-func (rs *relays) send(c *Cluster, l *lane, instance string) {
+func (rs *relays) send(c *Cluster, l *lane, instance, key string) {
 	m := l.next()
 	m.flying = true
 	l.flying++
-	l.at = instance
+	l.at, l.key = instance, key
 	m.tries++
 	if c.Log.Enabled(context.Background(), slog.LevelDebug) {
 		if s := c.current(); s != nil {
@@ -336,7 +336,7 @@ func (c *Cluster) found(s *session, name string, h *holder, away bool) {
 	l.looking = false
 	var left work
 	switch {
-	case h == nil && l.held != nil:
+	case l.held != nil && (h == nil || !l.held.isFor(h.key)):
 		rs.giveUp(l, &left)
 	case h != nil && rs.stays(l, h, away):
 	case l.held != nil:
@@ -348,11 +348,11 @@ func (c *Cluster) found(s *session, name string, h *holder, away bool) {
 			rs.finish(l.next(), hub.NotFound, &left)
 		case c.Grace > 0 && (away || rs.dead[h.instance] || l.waiting[0].tries == maxTries),
 			c.Grace > 0 && h.instance == s.instance && !h.isOurs(c.Hub.Find([]byte(name))):
-			rs.hold(l, h, &left)
+			rs.hold(l, h, h.key, &left)
 		case l.waiting[0].tries == maxTries:
 			rs.finish(l.next(), hub.NotFound, &left)
 		case h.instance != s.instance:
-			rs.send(c, l, h.instance)
+			rs.send(c, l, h.instance, h.key)
 		default:
 			// What the directory gave to us the hub may not know of yet; who
 			// got it was not told so either.
@@ -519,7 +519,7 @@ func (rs *relays) answered(c *Cluster, id uint64, code hub.Outcome, left *work) 
 		rs.back(l, m, left)
 	case code == hub.Away && l.held == nil:
 		rs.back(l, m, left)
-		rs.hold(l, nil, left)
+		rs.hold(l, nil, l.key, left)
 	case code == hub.Away:
 		rs.back(l, m, left)
 	default:
