@@ -83,6 +83,11 @@ func (w *away) breaks(at int, p *client) {
 	hub.Fail(w.instances[at].Hub.Leave(&p.Member, hub.Broke, nil))
 }
 
+// closes ends the connection of a page that is closed.
+func (w *away) closes(at int, p *client) {
+	hub.Fail(w.instances[at].Hub.Leave(&p.Member, hub.PageGone, nil))
+}
+
 // marks are what the directory says of those who are away.
 func (w *away) marks() map[string]string {
 	w.Helper()
@@ -178,15 +183,69 @@ func (w *away) claims(at int, claim hub.Claim) *client {
 	return p
 }
 
+// What is held for a page that is closed arrives once it is loaded again, from
+// whichever instance it is. Everybody is told of both.
+func TestPageGoneAcrossInstances(t *testing.T) {
+	for _, presence := range []bool{true, false} {
+		for back := range 3 {
+			t.Run(fmt.Sprintf("presence %v, back at %d", presence, back), func(t *testing.T) {
+				t.Parallel()
+				w := startAway(t, 3, time.Minute, presence)
+				x, y := w.register(0, "x"), w.register(1, "y")
+				w.closes(0, x)
+				pending := w.calls(1, y, "x", 0, 3) // of which the directory may not know yet
+				rig.Eventually(t, "the directory knows", func() bool { return len(w.marks()) > 0 })
+				again := w.register(back, "x")
+				pending += w.calls(1, y, "x", 3, 5)
+				rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == pending })
+				for _, o := range y.outcomes() {
+					if o.Outcome != hub.OK {
+						t.Errorf("answered %v", o.Outcome)
+					}
+				}
+				w.got(again, 5)
+				if presence {
+					w.register(2, "z") // behind all of it
+					w.heard("+x +y -x +x +z")
+				}
+			})
+		}
+	}
+}
+
+// A page that is not loaded again is waited for no longer than its absence takes.
+func TestPageStaysGone(t *testing.T) {
+	for _, presence := range []bool{true, false} {
+		t.Run(fmt.Sprint("presence ", presence), func(t *testing.T) {
+			t.Parallel()
+			w := startAway(t, 2, 700*time.Millisecond, presence)
+			x, y := w.register(0, "x"), w.register(1, "y")
+			w.closes(0, x)
+			if pending := w.calls(1, y, "x", 0, 2); pending != 2 {
+				t.Fatalf("%d relays are on their way", pending)
+			}
+			rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == 2 })
+			for i, o := range y.outcomes() {
+				if o.Outcome != hub.NotFound || o.Quiet != (i > 0) {
+					t.Errorf("answer %d: %+v", i, o)
+				}
+			}
+			if marks := w.marks(); len(marks) > 0 {
+				t.Errorf("the directory keeps %v", marks)
+			}
+		})
+	}
+}
+
 // Held relays are the same user's only: another key is another user.
 func TestAnotherKeyAcrossInstances(t *testing.T) {
-	for i := range 6 {
-		presence, at := i%2 == 0, i/2
-		t.Run(fmt.Sprintf("presence %v, at %d", presence, at), func(t *testing.T) {
+	for i := range 12 {
+		ending, presence, at := hub.Ending(i%2), i/2%2 == 0, i/4
+		t.Run(fmt.Sprintf("ending %d, presence %v, at %d", ending, presence, at), func(t *testing.T) {
 			t.Parallel()
 			w := startAway(t, 3, time.Minute, presence)
 			x, y := w.claims(0, hub.Claim{ID: "x", Key: "its key"}), w.register(1, "y")
-			w.breaks(0, x)
+			hub.Fail(w.instances[0].Hub.Leave(&x.Member, ending, nil))
 			if pending := w.calls(1, y, "x", 0, 2); pending != 2 {
 				t.Fatalf("%d relays are on their way", pending)
 			}

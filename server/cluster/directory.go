@@ -29,6 +29,7 @@ const (
 	kindAgain   = "a" // a claim by who joins anew, for a name that it had
 	kindKey     = "k"
 	kindRelease = "d"
+	kindPage    = "x" // a release: the page was closed, and may be loaded again
 	kindAway    = "w" // the name's user is away
 	kindTwo     = "v" // a takeover was by another device
 	kindOne     = "o" // it was by the same
@@ -212,6 +213,11 @@ func (c *Cluster) Released(u *hub.User) {
 	c.enqueue(change{kind: kindRelease, name: u.ID, epoch: u.Epoch})
 }
 
+// PageGone takes note that a name of ours is free, while relays to it are still held.
+func (c *Cluster) PageGone(u *hub.User) {
+	c.enqueue(change{kind: kindPage, name: u.ID, epoch: u.Epoch})
+}
+
 // Left takes note that a user of ours is away.
 func (c *Cluster) Left(u *hub.User) {
 	c.enqueue(change{kind: kindAway, name: u.ID, epoch: u.Epoch})
@@ -279,6 +285,16 @@ type holder struct {
 	instance string
 	epoch    uint64
 	key      string
+}
+
+// parsePage reads the mark in away of a page that was closed: "page instance epoch key".
+// Where somebody has the name, it is that page, loaded again.
+func parsePage(away string) (h holder, ok bool) {
+	value, ok := strings.CutPrefix(away, "page ")
+	if !ok {
+		return h, false
+	}
+	return parseHolder(value)
 }
 
 // parseHolder reads "instance epoch key".

@@ -14,7 +14,7 @@ import (
 
 // What the scripts publish and store stays as it is, since other releases read it.
 // Each line of testdata/feed.txt has a step, what it publishes, and what the
-// directory holds behind it.
+// directory says behind it of those who have a name, and of pages that were closed.
 func TestGoldenFeed(t *testing.T) {
 	file, err := os.ReadFile("testdata/feed.txt")
 	if err != nil {
@@ -80,6 +80,15 @@ func TestGoldenFeed(t *testing.T) {
 			}
 			return s.reap(ctx, state{dead: []string{s.instance}})
 		}},
+		{"release of a page that was closed", func() error {
+			if err := s.redis.Set(ctx, s.leaseKey(), "n", 0).Err(); err != nil {
+				return err
+			}
+			return change(changed(kindClaim, "ann", 10, "k"), changed(kindPage, "ann", 10, ""))()
+		}},
+		{"claim by the page, loaded again", change(changed(kindClaim, "ann", 11, "k"))},
+		{"claim by another user", change(changed(kindPage, "ann", 11, ""), changed(kindGuarded, "ann", 12, "k"))},
+		{"end of a page's absence", change(changed(kindPage, "ann", 12, ""), changed(kindRelease, "ann", 12, ""))},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatalf("%s: %v", step.name, err)
@@ -92,10 +101,17 @@ func TestGoldenFeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		pages, err := s.redis.HGetAll(ctx, c.awayKey()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
 		line := step.name + "\t" + strconv.Quote(published.Payload)
 		for _, name := range []string{"ann", "bob", "eve"} {
 			if holder, ok := held[name]; ok {
 				line += "\t" + name + " " + strconv.Quote(holder)
+			}
+			if _, ok := parsePage(pages[name]); ok {
+				line += "\t" + name + " away " + strconv.Quote(pages[name])
 			}
 		}
 		if i >= len(golden) || line != golden[i] {

@@ -23,6 +23,9 @@ type hold struct {
 	again bool // the directory has changed since it was asked
 	// key is the user's public key: another key is another user. Empty: there is none.
 	key string
+	// page is the mark in the directory of a page that was closed, and may be loaded
+	// again; empty: the user is away.
+	page string
 }
 
 const (
@@ -44,6 +47,18 @@ func (rs *relays) hold(l *lane, stuck *holder, key string, left *work) {
 	l.held = &hold{since: now, look: now.Add(lookEvery), stuck: stuck, key: key}
 	for _, m := range slices.Clone(l.waiting) {
 		rs.holdOne(l, m, left)
+	}
+}
+
+// holdForPage holds what is in a lane for a page that was closed. rs.mu is held.
+func (rs *relays) holdForPage(l *lane, mark, key string, left *work) {
+	if l.held == nil {
+		rs.hold(l, nil, key, left)
+	}
+	l.held.page = mark
+	if l.held.again {
+		l.held.again = false
+		rs.ask(l)
 	}
 }
 
@@ -116,7 +131,7 @@ func (rs *relays) look(c *Cluster, l *lane, left *work) {
 	if l.flying > 0 {
 		return // their answers come first
 	}
-	if u := c.Hub.Find([]byte(l.name)); u != nil && u.Instance == "" {
+	if u := c.Hub.Find([]byte(l.name)); u != nil && u.Instance == "" && l.held.page == "" {
 		if l.held.isFor(u.Key()) {
 			rs.release(l)
 		} else {
@@ -148,7 +163,7 @@ func (rs *relays) lookAfter(c *Cluster, now time.Time, left *work) {
 			rs.giveUp(l, left)
 		case !now.Before(l.held.look):
 			l.held.look = now.Add(lookEvery)
-			if c.Presence {
+			if c.Presence && l.held.page == "" { // whose end nobody hears of
 				l.held.look = now.Add(lookSeldom)
 			}
 			rs.look(c, l, left)

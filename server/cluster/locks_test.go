@@ -48,7 +48,7 @@ func TestNoLockIsHeldWhileClientsAreWrittenTo(t *testing.T) {
 		"a relay whose target the directory places here": func(t *testing.T, c *Cluster, a, x *client) {
 			c.testSend(a, "gone", "1")
 			c.testLookups()
-			c.found(c.session, "gone", &holder{instance: us, epoch: 1}, false)
+			c.found(c.session, "gone", &holder{instance: us, epoch: 1}, "")
 		},
 		"a relay of another instance": func(t *testing.T, c *Cluster, a, x *client) {
 			relay := encodeRelay(&hub.Relay{Kind: hub.Offer, From: hub.NewUser("b", "", nil), To: []byte("x"), Payload: []byte(`1`)})

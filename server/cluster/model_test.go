@@ -79,7 +79,16 @@ func (w *world) take() {
 	w.wire = append(w.wire, out...)
 	for _, name := range looked {
 		at := []*holder{nil, {instance: us, epoch: 1}, {instance: w.instance(), epoch: 1}}
-		w.found(w.session, name, at[w.rng.IntN(3)], w.rng.IntN(4) == 0)
+		h, away := at[w.rng.IntN(3)], ""
+		switch w.rng.IntN(8) {
+		case 0:
+			away = "page m.1 1 "
+		case 1, 2:
+			if h != nil {
+				away = h.registration()
+			}
+		}
+		w.found(w.session, name, h, away)
 	}
 }
 

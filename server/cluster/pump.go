@@ -117,14 +117,13 @@ func (s *session) send() (bool, error) {
 		}
 		for i, value := range found.Val() {
 			var h *holder
-			isAway := false
 			if text, ok := value.(string); ok {
 				if parsed, ok := parseHolder(text); ok {
 					h = &parsed
-					isAway = away.Val()[i] == h.registration()
 				}
 			}
-			c.found(s, names[i], h, isAway)
+			said, _ := away.Val()[i].(string)
+			c.found(s, names[i], h, said)
 		}
 		c.kick()
 	}

@@ -324,8 +324,8 @@ func (rs *relays) send(c *Cluster, l *lane, instance, key string) {
 func relayID(instance string, id uint64) string { return instance + "/" + strconv.FormatUint(id, 10) }
 
 // found goes on with a lane whose name the directory was asked for. h is nil if
-// nobody holds it. away: who does is.
-func (c *Cluster) found(s *session, name string, h *holder, away bool) {
+// nobody holds it. away is what the directory says there of the name.
+func (c *Cluster) found(s *session, name string, h *holder, away string) {
 	rs := &c.relays
 	rs.mu.Lock()
 	l := rs.lanes[name]
@@ -334,11 +334,17 @@ func (c *Cluster) found(s *session, name string, h *holder, away bool) {
 		return
 	}
 	l.looking = false
+	isAway := h != nil && away == h.registration()
+	page, isGone := parsePage(away)
 	var left work
 	switch {
+	case l.held != nil && l.held.page != "" && l.held.page != away: // another user has had the name
+		rs.giveUp(l, &left)
+	case h == nil && isGone && c.Grace > 0 && (l.held == nil || l.held.isFor(page.key)):
+		rs.holdForPage(l, away, page.key, &left)
 	case l.held != nil && (h == nil || !l.held.isFor(h.key)):
 		rs.giveUp(l, &left)
-	case h != nil && rs.stays(l, h, away):
+	case h != nil && rs.stays(l, h, isAway):
 	case l.held != nil:
 		rs.release(l)
 	}
@@ -346,7 +352,7 @@ func (c *Cluster) found(s *session, name string, h *holder, away bool) {
 		switch {
 		case h == nil:
 			rs.finish(l.next(), hub.NotFound, &left)
-		case c.Grace > 0 && (away || rs.dead[h.instance] || l.waiting[0].tries == maxTries),
+		case c.Grace > 0 && (isAway || rs.dead[h.instance] || l.waiting[0].tries == maxTries),
 			c.Grace > 0 && h.instance == s.instance && !h.isOurs(c.Hub.Find([]byte(name))):
 			rs.hold(l, h, h.key, &left)
 		case l.waiting[0].tries == maxTries:

@@ -101,7 +101,7 @@ func TestRelaysThatComeBackTwice(t *testing.T) {
 	c, a, ids := threeToX(t)
 	c.testAnswer(codeMoved, ids[1], ids[1], ids[0], ids[1], ids[2], ids[0])
 	c.testLookups()
-	c.found(c.session, "x", &holder{instance: "m.1", epoch: 1}, false)
+	c.found(c.session, "x", &holder{instance: "m.1", epoch: 1}, "")
 	out, sent := c.testPublished()
 	if !slices.Equal(out["m.1"], []string{"1", "2", "3"}) || len(out) != 1 {
 		t.Errorf("published: %v", out)
@@ -135,7 +135,7 @@ func TestOrderWhenRelaysComeBack(t *testing.T) {
 		t.Fatalf("asks for %v", names)
 	}
 	c.testSend(c.testUser(t, "c"), "x", "5")
-	c.found(c.session, "x", &holder{instance: "m.1", epoch: 1}, false)
+	c.found(c.session, "x", &holder{instance: "m.1", epoch: 1}, "")
 	out, sent := c.testPublished()
 	if !slices.Equal(out["m.1"], []string{"1", "2", "3", "4", "5"}) || len(out) != 1 {
 		t.Errorf("published: %v", out)
@@ -208,7 +208,7 @@ func TestTriesEnd(t *testing.T) {
 	for try := 2; try <= maxTries; try++ {
 		c.testAnswer(codeMoved, ids...)
 		c.testLookups()
-		c.found(c.session, "x", &holder{instance: "n.1", epoch: 1}, false)
+		c.found(c.session, "x", &holder{instance: "n.1", epoch: 1}, "")
 		_, sent := c.testPublished()
 		if ids = sent["n.1"]; len(ids) != 3 {
 			t.Fatalf("%d relays are tried again", len(ids))
@@ -216,7 +216,7 @@ func TestTriesEnd(t *testing.T) {
 	}
 	c.testAnswer(codeMoved, ids...)
 	c.testLookups()
-	c.found(c.session, "x", &holder{instance: "n.1", epoch: 1}, false)
+	c.found(c.session, "x", &holder{instance: "n.1", epoch: 1}, "")
 	if got := codes(a); !slices.Equal(got, []hub.Outcome{hub.NotFound, hub.NotFound, hub.NotFound}) {
 		t.Errorf("answers %v", got)
 	}
@@ -374,7 +374,7 @@ func TestDrop(t *testing.T) {
 	if names := c.testLookups(); !slices.Equal(names, []string{"y"}) {
 		t.Errorf("asks for %v", names)
 	}
-	c.found(s, "y", nil, false)
+	c.found(s, "y", nil, "")
 	if got := codes(b); !slices.Equal(got, []hub.Outcome{hub.NotFound}) {
 		t.Errorf("answers %v", got)
 	}

@@ -112,7 +112,7 @@ func (h *Hub) leaveAway(u *User, ending Ending, unacknowledged []*Held) {
 	}
 	if h.cluster != nil {
 		if a.announced {
-			h.cluster.Released(u)
+			h.cluster.PageGone(u)
 		} else {
 			h.cluster.Left(u)
 		}

@@ -12,6 +12,9 @@ type Cluster interface {
 	// Released takes note that a name of ours has become free, and was not taken
 	// over.
 	Released(u *User)
+	// PageGone takes note that a name of ours has become free, while relays to it are
+	// held; Released follows, unless somebody takes the name.
+	PageGone(u *User)
 	// Left takes note that a user of ours is away.
 	Left(u *User)
 	// Settled takes note of the verdict on the takeover of a connection of ours: u

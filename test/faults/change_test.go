@@ -1,12 +1,17 @@
 package faults
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
 
 	"github.com/oodaa/signaling/test/rig"
 )
@@ -18,8 +23,11 @@ type departure struct {
 	// the network between acknowledges itself.
 	proxied bool
 	leave   func(n *network, old client) error
-	ends    func(s *rig.Server) // instead: its instance does
-	kinds   []kind
+	// announced: all others are told that the user left and came back. It is back once
+	// all relays are held.
+	announced bool
+	ends      func(s *rig.Server) // instead: its instance does
+	kinds     []kind
 }
 
 var everyKind = []kind{oodaa, volli, polling}
@@ -35,6 +43,18 @@ var departures = []departure{
 			return errors.New("not a TCP connection")
 		}
 		return errors.Join(c.SetLinger(0), c.Close())
+	}},
+	{name: "page loaded again", announced: true, kinds: []kind{oodaa, volli}, leave: func(_ *network, old client) error {
+		goodbye := websocket.FormatCloseMessage(websocket.CloseGoingAway, "")
+		if err := old.(*rig.Client).Conn().WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(rig.Patience)); err != nil {
+			return err
+		}
+		select {
+		case <-old.Done():
+			return nil
+		case <-time.After(rig.Patience):
+			return errors.New("the connection does not end")
+		}
 	}},
 	{name: "client killed", kinds: everyKind, leave: func(_ *network, old client) error {
 		old.Close()
@@ -127,14 +147,25 @@ func change(t *testing.T, nodes []*rig.Server, d departure, k kind) error {
 	} else if err := d.leave(way, old); err != nil {
 		return err
 	}
+	if d.announced {
+		if _, err := observer.Await("peer-disconnected"); err != nil {
+			return err
+		}
+	}
 	sent := make(chan error, 1)
 	go func() { sent <- sendCall(caller, name, before+1, callRelays) }()
+	if d.announced {
+		rig.Eventually(t, "all relays are held", func() bool { return held(t, nodes[2]) >= callRelays-before })
+	}
 	now := join(t, nodes[1].Addr, k, name)
 	if err := <-sent; err != nil {
 		return err
 	}
 	if err := awaitCall(now, before+1, callRelays); err != nil {
 		return fmt.Errorf("after: %w", err)
+	}
+	if d.announced {
+		name = "" // whose presence is expected
 	}
 	if err := awaitAcknowledgements(caller, name); err != nil {
 		return err
@@ -145,6 +176,24 @@ func change(t *testing.T, nodes []*rig.Server, d departure, k kind) error {
 	}
 	_, err := awaitMessage(observer, name, "ice-candidate")
 	return err
+}
+
+// held is how many relays a server holds.
+func held(t *testing.T, s *rig.Server) (n int) {
+	t.Helper()
+	answer, err := http.Get("http://" + s.Addr + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
+		if _, err := fmt.Sscanf(lines.Text(), "signaling_held_relays %d", &n); err == nil {
+			return n
+		}
+	}
+	t.Fatalf("no signaling_held_relays: %v", lines.Err())
+	return 0
 }
 
 // sendCall sends the relays first to last of a call: the first is the offer.

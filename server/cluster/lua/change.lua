@@ -4,13 +4,16 @@
 --       instance, then six for each change: kind, name, epoch, key, and for a
 --       claim the name that is left for it, with its epoch
 -- Kinds: c claim, p and g claims that take no name from a holder with another
--- key, or with any, a claim again after a rejoin, k another key, d release, w the
--- holder is away, v and o verdicts on the takeover that made who has the name its
+-- key, or with any, a claim again after a rejoin, k another key, d release, x the
+-- release of a page that was closed, until d follows, w the holder is away, v and o
+-- verdicts on the takeover that made who has the name its
 -- holder, with the process of that as the key.
 -- Before a claim for a name that an instance has which lives, f is told, with that
 -- instance as the key.
 -- A claim for the name of a user who is away, or whose instance is gone, is told as
 -- a claim again: nobody left and nobody came.
+-- A page that was closed leaves a mark in away, of who had the name. The mark ends with
+-- d, and with a claim that is not by the same user.
 -- Returns name, holder and epoch of what was refused.
 local lease, names, versions = KEYS[1], KEYS[2], KEYS[3]
 local prefix, me, stream, former = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -47,9 +50,18 @@ local function returns(name, key, value)
     or by ~= me and redis.call('EXISTS', prefix .. 'node:' .. by) == 0
 end
 
-local function give(name, epoch, key, value)
+-- loads takes note of the claim for a name that nobody has: where a page that had it was
+-- closed, the claim may be by that page, which was loaded again.
+local function loads(kind, name, key)
+  local by, former = string.match(redis.call('HGET', away, name) or '', '^page (%S+) %S+ (.*)$')
+  if not by then return false end
+  if by ~= me then redis.call('SREM', prefix .. 'held:' .. by, name) end
+  return former == '' or former == key and kind ~= 'g'
+end
+
+local function give(name, epoch, key, value, loaded)
   redis.call('HSET', names, name, me .. ' ' .. epoch .. ' ' .. key)
-  redis.call('HDEL', away, name)
+  if not loaded then redis.call('HDEL', away, name) end
   redis.call('SADD', prefix .. 'held:' .. me, name)
   if value and holder(value) ~= me then
     redis.call('SREM', prefix .. 'held:' .. holder(value), name)
@@ -57,15 +69,21 @@ local function give(name, epoch, key, value)
 end
 
 local refused = {}
-local function release(name, epoch)
+local function release(name, epoch, page)
   local mine = me .. ' ' .. epoch .. ' '
   local value = redis.call('HGET', names, name)
   if value and string.sub(value, 1, #mine) == mine then
     redis.call('HDEL', names, name)
-    redis.call('HDEL', away, name)
-    redis.call('SREM', prefix .. 'held:' .. me, name)
     tell(me, 'd', name, me, epoch, '')
+    if page then
+      redis.call('HSET', away, name, 'page ' .. value)
+      return
+    end
+  elseif value or string.sub(redis.call('HGET', away, name) or '', 1, #mine + 5) ~= 'page ' .. mine then
+    return
   end
+  redis.call('HDEL', away, name)
+  redis.call('SREM', prefix .. 'held:' .. me, name)
 end
 
 for i = 5, #ARGV, 6 do
@@ -86,7 +104,7 @@ for i = 5, #ARGV, 6 do
       tell(me, 'f', name, me, epoch, holder(value))
       if stream == '' then tell(holder(value), 'f', name, me, epoch, holder(value)) end
     end
-    give(name, epoch, key, value)
+    give(name, epoch, key, value, not value and loads(kind, name, key))
     tell(me, told, name, me, epoch, key)
     if value and stream == '' and holder(value) ~= me then
       tell(holder(value), told, name, me, epoch, key)
@@ -104,8 +122,8 @@ for i = 5, #ARGV, 6 do
   elseif kind == 'k' and held then
     redis.call('HSET', names, name, mine .. key)
     tell(me, 'k', name, me, epoch, key)
-  elseif kind == 'd' then
-    release(name, epoch)
+  elseif kind == 'd' or kind == 'x' then
+    release(name, epoch, kind == 'x')
   elseif kind == 'w' and held then
     redis.call('HSET', away, name, me .. ' ' .. epoch)
   elseif kind == 'v' or kind == 'o' then

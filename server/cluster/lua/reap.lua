@@ -16,6 +16,8 @@ for _, name in ipairs(redis.call('SPOP', KEYS[5], ARGV[4])) do
     local fields = {}
     for i, field in ipairs({'d', name, ARGV[2], epoch, ''}) do fields[i] = #field .. ':' .. field end
     changes[#changes + 1] = table.concat(fields)
+  elseif not value and string.sub(redis.call('HGET', ARGV[1] .. 'away', name) or '', 1, #mine + 5) == 'page ' .. mine then
+    redis.call('HDEL', ARGV[1] .. 'away', name)
   end
 end
 if #changes > 0 and ARGV[3] ~= '' then
