@@ -41,7 +41,8 @@ class Wires extends Agent {
     const wires = [...this.#open].filter(({ localPort }) => localPort);
     if (wires.length === 0) return;
     const closed = wires.map((wire) => new Promise((resolve) => wire.on('close', resolve)));
-    await run('ss', ['-K', wires.map(({ localPort }) => `sport = :${localPort}`).join(' or ')]);
+    // A port alone may be that of two phones, in different networks.
+    await run('ss', ['-K', wires.map(({ localAddress, localPort }) => `src ${localAddress}:${localPort}`).join(' or ')]);
     await Promise.all(closed);
   }
 
