@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/oodaa/signaling/test/rig"
 )
@@ -57,7 +58,7 @@ func runInside(t *testing.T) {
 	if os.Geteuid() != 0 {
 		args = []string{"-Urn"}
 	}
-	args = append(args, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=30m", "-waves="+strconv.Itoa(*waves), "-grace="+*grace)
+	args = append(args, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+remaining(t), "-waves="+strconv.Itoa(*waves), "-grace="+*grace)
 	again := exec.CommandContext(t.Context(), "unshare", args...)
 	again.Env = append(os.Environ(), inside+"=1")
 	out, err := again.CombinedOutput()
@@ -65,6 +66,15 @@ func runInside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// remaining is the time that is left, as -timeout takes it: 0 is without a limit.
+func remaining(t *testing.T) string {
+	deadline, ok := t.Deadline()
+	if !ok {
+		return "0"
+	}
+	return time.Until(deadline).String()
 }
 
 func startServer(t *testing.T, env ...string) *rig.Server {
