@@ -25,18 +25,20 @@ setup: ## install what the tests need, and say so (test/setup.sh -n only says so
 
 quick: ## vet and unit tests, cached: no Node, Redis, Chromium or root
 	go vet ./...
-	$(UNIT) -short -vet=off $$(go list ./... | grep -v /test/)
+	$(UNIT) -short $(LONGEST) $$(go list ./... | grep -v /test/)
 
 # Unit tests wait more than they compute, so more packages, and more tests of each,
-# run at a time than there are processors.
-UNIT := go test -p 4 -parallel 16
+# run at a time than there are processors. The longest come first, so that none of
+# them is left over at the end. `make lint` has vetted all of them.
+UNIT := go test -p 4 -parallel 16 -vet=off
+LONGEST := ./server/cluster ./server/wire
 
 # The tests cover the engine that users have to ask for, too.
 TAGGED := -tags zishang
 
-# The tests that start real servers. Some wait most of the time, so two of them run
-# side by side, and four parallel tests of each; others keep the processors busy, and
-# run one by one.
+# The tests that start real servers. Some wait most of the time, and others keep the
+# processors busy: one of each kind runs at a time, and four parallel tests of those
+# that wait.
 WAITING := ./test/cluster ./test/faults ./test/hostile ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/moves ./test/rig
 BUSY := ./test/browser ./test/e2e
 
@@ -45,22 +47,30 @@ BUILT := $(CURDIR)/bin/test
 export SIGNALD := $(BUILT)/signald
 export SIGNALD_RACE := $(BUILT)/signald-race
 
-test: setup lint vuln-offline test-go live alone deploy-check ## set up and run every test; what CI runs
+# Two targets at a time, and the output of each in one piece.
+TWO := $(MAKE) -j2 --output-sync=target
+
+test: setup ## set up and run every test; what CI runs
+	$(TWO) lint vuln-offline test-modules
+	$(MAKE) test-go live alone
+	$(TWO) benches-short deploy-check
+
+test-modules: # the tests of the modules that are not the product's
 	cd tools && go test ./...
 	cd bench/framing && go vet ./... && go test ./...
 
 test-go: built ## the unit tests, with the race detector
-	$(UNIT) -race $(TAGGED) $$(go list $(TAGGED) ./... | grep -v /test/)
+	$(UNIT) -race $(TAGGED) $(LONGEST) $$(go list $(TAGGED) ./... | grep -v /test/)
 
 built:
 	go build $(TAGGED) -o $(SIGNALD) ./cmd/signald
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
 live: setup built ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
-	$(MAKE) live-waiting live-busy
+	$(TWO) live-waiting live-busy
 
 live-waiting:
-	go test -p 2 -parallel 4 -count=1 -timeout 20m $(WAITING)
+	go test -p 1 -parallel 4 -count=1 -timeout 20m $(WAITING)
 	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
 live-busy:
@@ -70,6 +80,8 @@ live-busy:
 # themselves.
 alone: setup built
 	go test -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
+
+benches-short: # the benchmarks, short: their times say nothing
 	$(MAKE) bench-short
 	go run ./bench/scale -short
 	go run ./bench/cluster -short
@@ -164,4 +176,4 @@ deploy-check: setup built ## check the deployment files
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go built live live-waiting live-busy alone soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance first-call deploy-check release-check
+.PHONY: help run build setup quick test test-go test-modules built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance first-call deploy-check release-check
