@@ -11,7 +11,7 @@ import (
 // the message by which it became known.
 func TestMemoryOfOthers(t *testing.T) {
 	c := newCluster(t)
-	const users, together = 2_000, 100
+	const users, together = 2_000, 20
 	fed := func(kind, name string) string {
 		var b strings.Builder
 		for _, field := range []string{kind, name, "n.x.ABCDEFGH", "1", ""} {
