@@ -450,11 +450,15 @@ func TestStress(t *testing.T) {
 			all.Wait()
 		}, false},
 	}
+	rounds := 3
+	if testing.Short() {
+		rounds = 1
+	}
 	for _, tt := range ends {
 		t.Run(tt.name, func(t *testing.T) {
 			onNetworks(t, func(t *testing.T, n network) {
 				var all sync.WaitGroup
-				for range 3 {
+				for range rounds {
 					for range 10 {
 						all.Go(func() { stress(t, n, tt.end, tt.whole) })
 					}
