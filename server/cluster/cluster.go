@@ -94,6 +94,7 @@ type Cluster struct {
 	session *session // nil while there is none
 	joined  bool     // as in Status
 	lost    string   // why there is none; empty before the first
+	slow    bool     // what was logged of that is only that Redis did not answer in time
 
 	// owned by keep
 	locator    locator
@@ -210,7 +211,7 @@ func (c *Cluster) keep(ctx context.Context) {
 			if c.Status().Joined {
 				c.counts.rejoins.Add(1)
 			}
-			c.became("cluster joined", slog.LevelInfo, "")
+			c.became("cluster joined", slog.LevelInfo, nil)
 			joined := time.Now()
 			err = s.run(ctx)
 			if time.Since(joined) > mostPause {
@@ -233,7 +234,7 @@ func (c *Cluster) keep(ctx context.Context) {
 			case !c.Status().Joined:
 				lost = "cannot reach Redis yet, serving local users only, retrying"
 			}
-			c.became(lost, slog.LevelWarn, err.Error())
+			c.became(lost, slog.LevelWarn, err)
 		}
 		s.end()
 		pause.wait(ctx)
@@ -261,11 +262,20 @@ func (c *Cluster) admitted() {
 	c.joined = true
 }
 
-// became takes note of a change of state, and logs it once.
-func (c *Cluster) became(msg string, level slog.Level, lost string) {
+// became takes note of a change of state, whose reason is err, and logs it once; and
+// once more where it was a timeout at first, which may hide what is wrong.
+func (c *Cluster) became(msg string, level slog.Level, err error) {
+	lost, slow := "", false
+	if err != nil {
+		var timeout interface{ Timeout() bool }
+		lost, slow = err.Error(), errors.As(err, &timeout) && timeout.Timeout()
+	}
 	c.mu.Lock()
 	first := !c.joined && lost == ""
-	changed := first || (lost == "") != (c.lost == "")
+	changed := first || (lost == "") != (c.lost == "") || c.slow && lost != "" && !slow
+	if changed {
+		c.slow = slow
+	}
 	c.lost = lost
 	c.joined = c.joined || lost == ""
 	c.mu.Unlock()
