@@ -51,6 +51,19 @@ func (s spread) share(window time.Duration) float64 {
 	return float64(s.most(window)) / float64(max(1, len(s)))
 }
 
+// early is how many of them come too early for all to be spread over this long since
+// then, at least. A tenth is exempt: registrations that an instance refuses when it
+// begins to stop.
+func (s spread) early(since time.Time, over time.Duration) (early int) {
+	for i, at := range s {
+		due := since.Add(over * time.Duration(i-len(s)/10) / time.Duration(len(s)))
+		if at.Before(due) {
+			early++
+		}
+	}
+	return early
+}
+
 // histogram counts by steps since a time.
 func (s spread) histogram(since time.Time, step time.Duration) string {
 	var counts []int
