@@ -23,14 +23,17 @@ build: ## build a static binary into bin/ (TAGS=zishang adds that engine)
 setup: ## install what the tests need, and say so (test/setup.sh -n only says so)
 	./test/setup.sh
 
+# `make lint` and `make quick` vet all packages.
+GOTEST := go test -vet=off
+
 quick: ## vet and unit tests, cached: no Node, Redis, Chromium or root
 	go vet ./...
 	$(UNIT) -short $(LONGEST) $$(go list ./... | grep -v /test/)
 
 # Unit tests wait more than they compute, so more packages, and more tests of each,
 # run at a time than there are processors. The longest come first, so that none of
-# them is left over at the end. `make lint` has vetted all of them.
-UNIT := go test -p 4 -parallel 16 -vet=off
+# them is left over at the end.
+UNIT := $(GOTEST) -p 4 -parallel 16
 LONGEST := ./server/cluster ./server/wire
 
 # The tests cover the engine that users have to ask for, too.
@@ -70,16 +73,16 @@ live: setup built ## real servers: the contract, the pages, the documents, hosti
 	$(TWO) live-waiting live-busy
 
 live-waiting:
-	go test -p 1 -parallel 4 -count=1 -timeout 20m $(WAITING)
-	go test -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
+	$(GOTEST) -p 1 -parallel 4 -count=1 -timeout 20m $(WAITING)
+	$(GOTEST) -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
 live-busy:
-	go test -p 1 -count=1 -timeout 20m $(BUSY)
+	$(GOTEST) -p 1 -count=1 -timeout 20m $(BUSY)
 
 # They measure, or promise something within seconds, and want the processors for
 # themselves.
 alone: setup built
-	go test -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
+	$(GOTEST) -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
 
 benches-short: # the benchmarks, short: their times say nothing
 	$(MAKE) bench-short
