@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -359,6 +360,41 @@ func TestInstanceGoesWhileUsersAreAway(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A user who was away and comes back to an instance that begins to stop is away still.
+func TestRegistrationIsRefusedSinceTheInstanceStops(t *testing.T) {
+	for _, presence := range []bool{true, false} {
+		t.Run(fmt.Sprint("presence ", presence), func(t *testing.T) {
+			t.Parallel()
+			w := startAway(t, 3, time.Minute, presence)
+			x, y := w.register(0, "x"), w.register(2, "y")
+			w.breaks(0, x)
+			rig.Eventually(t, "x is away", func() bool { return w.redis.Do("HLEN", "test:away") == ":1\r\n" })
+			stops := w.instances[1]
+			stops.Hub.Drain()
+			if _, code := stops.testClaim(t, hub.Claim{ID: "x"}, nil); code != hub.Unavailable {
+				t.Fatalf("x registers: %v", code)
+			}
+			pending := w.calls(2, y, "x", 0, 3)
+			ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+			defer cancel()
+			stops.Close(ctx)
+			w.instances = slices.Delete(w.instances, 1, 2)
+			w.watchers = slices.Delete(w.watchers, 1, 2)
+			w.got(w.register(0, "x"), 3)
+			rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == pending })
+			for _, o := range y.outcomes() {
+				if o.Outcome != hub.OK {
+					t.Errorf("answered %v", o.Outcome)
+				}
+			}
+			if presence {
+				w.register(0, "z")
+				w.heard("+x +y +z")
+			}
+		})
 	}
 }
 

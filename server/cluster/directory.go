@@ -160,9 +160,14 @@ func (c *Cluster) commit(name string, epoch uint64, returned bool) {
 			c.enqueue(change{kind: kindAgain, name: u.ID, epoch: u.Epoch, key: u.Key()})
 		}
 	}
-	if u := c.Hub.Find([]byte(name)); u != nil && u.Instance == "" {
+	u := c.Hub.Find([]byte(name))
+	switch {
+	case u != nil && u.Instance == "":
 		c.enqueue(change{kind: kindAgain, name: name, epoch: u.Epoch, key: u.Key()})
-	} else {
+	case c.Grace > 0 && (returned || u != nil) && c.Hub.Draining():
+		// The user was there before, and comes back to another instance.
+		c.enqueue(change{kind: kindAway, name: name, epoch: epoch})
+	default:
 		c.enqueue(change{kind: kindRelease, name: name, epoch: epoch})
 	}
 }

@@ -164,6 +164,13 @@ func (h *Hub) Drain() {
 	Fail(failed)
 }
 
+// Draining reports whether Drain was called.
+func (h *Hub) Draining() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.draining
+}
+
 // Close ends the hub's goroutine and waits for it.
 func (h *Hub) Close() {
 	h.Drain()
