@@ -3,6 +3,7 @@ package upgrade
 import (
 	"fmt"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -191,10 +192,12 @@ func (d *deployment) report(i int, r replacement, ends []end, outages []outage) 
 		d.t.Errorf("instance %d had only %d clients", i, r.clients)
 	}
 	// On a busy machine, clients that are told late are told together, as is right. (That
-	// none is told late without need is tested in package wire.)
-	if early := told.early(r.asked, leastSpread); early > 0 {
+	// none is told late without need is tested in package wire.) Those whose registration
+	// is refused are told at once.
+	registered := spreadOf(slices.DeleteFunc(ends, func(e end) bool { return !e.registered }), func(e end) time.Time { return e.at })
+	if early := registered.early(r.asked, leastSpread); early > 0 {
 		d.t.Errorf("instance %d told %d of its %d clients earlier than if it spread them over %v: by 10 ms, %s",
-			i, early, r.clients, leastSpread, told.histogram(r.asked, unit))
+			i, early, len(registered), leastSpread, registered.histogram(r.asked, unit))
 	}
 }
 

@@ -52,11 +52,10 @@ func (s spread) share(window time.Duration) float64 {
 }
 
 // early is how many of them come too early for all to be spread over this long since
-// then, at least. A tenth is exempt: registrations that an instance refuses when it
-// begins to stop.
+// then, at least.
 func (s spread) early(since time.Time, over time.Duration) (early int) {
 	for i, at := range s {
-		due := since.Add(over * time.Duration(i-len(s)/10) / time.Duration(len(s)))
+		due := since.Add(over * time.Duration(i) / time.Duration(len(s)))
 		if at.Before(due) {
 			early++
 		}

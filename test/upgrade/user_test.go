@@ -49,8 +49,9 @@ type user struct {
 
 // An end is that of a connection.
 type end struct {
-	at  time.Time
-	cut error // nil if the client was told
+	at         time.Time
+	registered bool  // on this connection
+	cut        error // nil if the client was told
 }
 
 // An outage is a time without reachability.
@@ -84,9 +85,9 @@ func (u *user) live(ctx context.Context) {
 		case conn == nil:
 			u.failed = append(u.failed, err.Error())
 		case errors.Is(err, errTold):
-			u.ends = append(u.ends, end{at: now})
+			u.ends = append(u.ends, end{at: now, registered: u.here})
 		default:
-			u.ends = append(u.ends, end{at: now, cut: err})
+			u.ends = append(u.ends, end{at: now, registered: u.here, cut: err})
 		}
 		if u.here {
 			lost = now
