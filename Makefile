@@ -84,7 +84,7 @@ live-busy:
 alone: setup built
 	$(GOTEST) -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
 
-benches-short: # the benchmarks, short: their times say nothing
+benches-short: ## the benchmarks, short: they fail if anything is lost or refused; their times say nothing
 	$(MAKE) bench-short
 	go run ./bench/scale -short
 	go run ./bench/cluster -short
