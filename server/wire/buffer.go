@@ -51,6 +51,13 @@ func (b *Buffer) Free() {
 	buffers[class].Put(b)
 }
 
+// Write implements io.Writer.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.grow(len(p))
+	b.B = append(b.B, p...)
+	return len(p), nil
+}
+
 // ReadFrom implements io.ReaderFrom.
 func (b *Buffer) ReadFrom(r io.Reader) (int64, error) {
 	before := len(b.B)

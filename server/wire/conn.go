@@ -111,6 +111,7 @@ func (c *Conn) close(end *CloseError) { c.writer.close(end) }
 // closed and no goroutine of the connection is left, nor any call to h.
 func (c *Conn) Start(h Handler, ended func()) {
 	c.handler, c.onEnd = h, ended
+	c.Flush()
 	var l *loop
 	if c.cfg.Loops != nil && c.raw != nil {
 		l = c.cfg.Loops.pick()
@@ -133,6 +134,7 @@ func (c *Conn) Start(h Handler, ended func()) {
 // connection is closed and no goroutine of the connection is left.
 func (c *Conn) Serve(h Handler) {
 	c.handler = h
+	c.Flush()
 	c.reader.batch = new(Batch)
 	c.finish(c.reader.serve())
 }

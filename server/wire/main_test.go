@@ -248,7 +248,10 @@ func upgradeBy(t testing.TB, cfg *Config, h hijacker, client net.Conn) (*Conn, *
 	)
 	go func() {
 		defer close(done)
-		c, err = Upgrade(h, handshake(), cfg, nil)
+		if c, err = Upgrade(h, handshake(), cfg, nil); err == nil {
+			c.writer.waitWritten()
+			c.writer.wait()
+		}
 	}()
 	p := &peer{t: t, nc: client, r: bufio.NewReader(client)}
 	p.patient()

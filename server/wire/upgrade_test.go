@@ -160,3 +160,31 @@ func TestUpgradeWithFrames(t *testing.T) {
 		}
 	})
 }
+
+// What a connection is sent first leaves in one write with the answer to its
+// handshake.
+func TestUpgradeWithFirstMessage(t *testing.T) {
+	server, client := net.Pipe()
+	defer client.Close()
+	c, err := Upgrade(hijacker{nc: server, header: http.Header{}}, handshake(), limits(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch Batch
+	if err := c.Send(&batch, Message{Payload: []byte("first")}); err != nil {
+		t.Fatal(err)
+	}
+	batch.Flush()
+	(&peer{nc: client}).patient()
+	got := make([]byte, 4096) // one Read of a pipe gets no more than one Write
+	n, err := client.Read(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, frame, _ := strings.Cut(string(got[:n]), "\r\n\r\n")
+	if !strings.HasPrefix(head, "HTTP/1.1 101 ") || frame != "\x81\x05first" {
+		t.Errorf("first write: %q", got[:n])
+	}
+	c.Cut()
+	c.writer.wait()
+}

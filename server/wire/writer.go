@@ -92,6 +92,13 @@ func (w *writer) put(m *Message) {
 	w.queued += int64(m.FrameSize())
 }
 
+// begins makes the answer to the handshake the first of what is written.
+func (w *writer) begins(answer *Buffer) {
+	answer.start = -1
+	w.queue.push(answer)
+	w.queued += int64(len(answer.B))
+}
+
 // waits reports whether there is something to write. mu is held.
 func (w *writer) waits() bool {
 	return w.queue.Size() > 0 || w.ping.state == pingWaits || w.sealed.waits()
