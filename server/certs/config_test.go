@@ -90,3 +90,34 @@ func TestProtocols(t *testing.T) {
 		}
 	})
 }
+
+// A client that comes back resumes its session, which spares both sides the
+// expensive part of the handshake.
+func TestResumption(t *testing.T) {
+	p := newPair(t, nextMonth())
+	var log logs
+	f, _, _ := onDisk(t, p, &log, time.Hour)
+	l := listen(t)
+	serve(t, l, f, http.NotFoundHandler())
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			client := http.Client{Transport: &http.Transport{
+				DisableKeepAlives: true,
+				TLSClientConfig:   &tls.Config{RootCAs: p.roots(), MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(1)},
+			}}
+			for _, resumed := range []bool{false, true} {
+				res, err := client.Get("https://" + l.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, res.Body); err != nil { // a ticket may follow the handshake
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				if res.TLS.DidResume != resumed {
+					t.Errorf("resumed: %v, want %v", res.TLS.DidResume, resumed)
+				}
+			}
+		})
+	}
+}
