@@ -39,9 +39,9 @@ LONGEST := ./server/cluster ./server/wire
 # The tests cover the engine that users have to ask for, too.
 TAGGED := -tags zishang
 
-# The tests that start real servers. Some wait most of the time, and others keep the
-# processors busy: one of each kind runs at a time, and four parallel tests of those
-# that wait.
+# The tests that start real servers. Some wait most of the time, so two of them run
+# side by side, and four parallel tests of each; others keep the processors busy, and
+# run one by one.
 WAITING := ./test/cluster ./test/faults ./test/hostile ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/moves ./test/rig
 BUSY := ./test/browser ./test/e2e
 
@@ -58,7 +58,7 @@ test: setup ## set up and run every test; what CI runs
 	$(MAKE) test-go live alone
 	$(TWO) benches-short deploy-check
 
-test-modules: # the tests of the modules that are not the product's
+test-modules: built # the tests of the modules that are not the product's
 	cd tools && go test ./...
 	cd bench/framing && go vet ./... && go test ./...
 
@@ -70,10 +70,10 @@ built:
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
 live: setup built ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
-	$(TWO) live-waiting live-busy
+	$(MAKE) live-waiting live-busy
 
 live-waiting:
-	$(GOTEST) -p 1 -parallel 4 -count=1 -timeout 20m $(WAITING)
+	$(GOTEST) -p 2 -parallel 4 -count=1 -timeout 20m $(WAITING)
 	$(GOTEST) -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
 live-busy:
