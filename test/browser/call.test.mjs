@@ -146,6 +146,24 @@ cases([
     },
   },
   {
+    name: 'the buttons of the preview stay where they are when the picture comes',
+    async run(stage) {
+      const a = await visit(stage, 'alice');
+      await visit(stage, 'bob');
+      await a.person('bob').getByRole('button', { name: 'Video call with' }).click();
+      const question = dialog(a, 'Video call with bob');
+      const picture = question.getByLabel('You, as the other will see you');
+      await until('a picture', () => picture.evaluate((video) => video.videoWidth), (width) => width > 0);
+      const go = question.getByRole('button', { name: 'Call', exact: true });
+      const there = await go.boundingBox();
+      await picture.evaluate((video) => {
+        video.srcObject = null;
+      });
+      await until('no picture', () => picture.evaluate((video) => video.videoWidth), (width) => width === 0);
+      assert.deepEqual(await go.boundingBox(), there);
+    },
+  },
+  {
     name: 'the caller gives up; somebody in a call is busy for others',
     async run(stage) {
       const a = await visit(stage, 'alice');
