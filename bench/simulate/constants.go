@@ -39,8 +39,8 @@ type constants struct {
 	RelayRedisCPU float64 `json:"relayRedisCPU"` // of Redis
 	RelayBytes    float64 `json:"relayBytes"`    // to and from Redis
 
-	// A join or leave, while many come on all instances: of an instance that is told
-	// of it, and at Redis, where it is base + each*instances.
+	// A join or leave while there are many on all instances: the CPU of each instance
+	// that applies it, and what Redis does, as base + each*instances.
 	ToldCPU float64 `json:"toldCPU"`
 	Told    store   `json:"told"` // with a feed to all instances
 	None    store   `json:"none"`

@@ -11,12 +11,19 @@ import (
 	"golang.org/x/crypto/acme"
 )
 
-func TestVersions(t *testing.T) {
-	p := newPair(t, nextMonth())
+// served has a handler served with a certificate from files, at addr.
+func served(t *testing.T, h http.Handler) (p pair, addr string) {
+	t.Helper()
+	p = newPair(t, nextMonth())
 	var log logs
 	f, _, _ := onDisk(t, p, &log, time.Hour)
 	l := listen(t)
-	serve(t, l, f, http.NotFoundHandler())
+	serve(t, l, f, h)
+	return p, l.Addr().String()
+}
+
+func TestVersions(t *testing.T) {
+	p, addr := served(t, http.NotFoundHandler())
 	for _, c := range []struct {
 		version  uint16
 		accepted bool
@@ -27,7 +34,7 @@ func TestVersions(t *testing.T) {
 		{tls.VersionTLS13, true},
 	} {
 		t.Run(tls.VersionName(c.version), func(t *testing.T) {
-			conn, err := dial(t, l.Addr().String(), &tls.Config{
+			conn, err := dial(t, addr, &tls.Config{
 				RootCAs: p.roots(), MinVersion: c.version, MaxVersion: c.version,
 			})
 			if (err == nil) != c.accepted {
@@ -41,12 +48,7 @@ func TestVersions(t *testing.T) {
 }
 
 func TestProtocols(t *testing.T) {
-	p := newPair(t, nextMonth())
-	var log logs
-	f, _, _ := onDisk(t, p, &log, time.Hour)
-	l := listen(t)
-	serve(t, l, f, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
-	addr := l.Addr().String()
+	p, addr := served(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
 
 	for _, c := range []struct {
 		name    string
@@ -82,7 +84,7 @@ func TestProtocols(t *testing.T) {
 	})
 
 	t.Run("challenges are of ACME only", func(t *testing.T) {
-		if slices.Contains(Config(f).NextProtos, acme.ALPNProto) {
+		if slices.Contains(Config(&Files{}).NextProtos, acme.ALPNProto) {
 			t.Error("offered with files")
 		}
 		if !slices.Contains(Config(&ACME{}).NextProtos, acme.ALPNProto) {
@@ -94,11 +96,7 @@ func TestProtocols(t *testing.T) {
 // A client that comes back resumes its session, which spares both sides the
 // expensive part of the handshake.
 func TestResumption(t *testing.T) {
-	p := newPair(t, nextMonth())
-	var log logs
-	f, _, _ := onDisk(t, p, &log, time.Hour)
-	l := listen(t)
-	serve(t, l, f, http.NotFoundHandler())
+	p, addr := served(t, http.NotFoundHandler())
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			client := http.Client{Transport: &http.Transport{
@@ -106,7 +104,7 @@ func TestResumption(t *testing.T) {
 				TLSClientConfig:   &tls.Config{RootCAs: p.roots(), MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(1)},
 			}}
 			for _, resumed := range []bool{false, true} {
-				res, err := client.Get("https://" + l.Addr().String())
+				res, err := client.Get("https://" + addr)
 				if err != nil {
 					t.Fatal(err)
 				}

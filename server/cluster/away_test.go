@@ -60,15 +60,21 @@ func (w *away) start(name string, grace time.Duration, presence bool) *Cluster {
 	return c
 }
 
+// claims has a new client of an instance ask for a name.
+func (w *away) claims(at int, claim hub.Claim) *client {
+	w.Helper()
+	p, code := w.instances[at].testClaim(w.T, claim, nil)
+	if code != hub.OK {
+		w.Fatalf("%+v: %v", claim, code)
+	}
+	return p
+}
+
 // register has a new client of an instance ask for a name, until all know that.
 func (w *away) register(at int, id string) *client {
 	w.Helper()
-	c := w.instances[at]
-	p, code := c.testClaim(w.T, hub.Claim{ID: id}, nil)
-	if code != hub.OK {
-		w.Fatalf("%s registers: %v", id, code)
-	}
-	if c.Presence {
+	p := w.claims(at, hub.Claim{ID: id})
+	if w.instances[at].Presence {
 		for i, other := range w.instances {
 			rig.Eventually(w.T, fmt.Sprint("instance ", i, " knows ", id), func() bool {
 				u := other.Hub.Find([]byte(id))
@@ -130,6 +136,17 @@ func (w *away) got(p *client, end int) {
 	}
 }
 
+// answered waits for all answers to a client, which are to be the same.
+func (w *away) answered(p *client, n int, outcome hub.Outcome) {
+	w.Helper()
+	rig.Eventually(w.T, "all is answered", func() bool { return len(p.outcomes()) == n })
+	for _, o := range p.outcomes() {
+		if o.Outcome != outcome {
+			w.Errorf("answered %v", o.Outcome)
+		}
+	}
+}
+
 // heard checks that the watchers have heard exactly that, and nothing since.
 func (w *away) heard(want string) {
 	w.Helper()
@@ -156,12 +173,7 @@ func TestAwayAcrossInstances(t *testing.T) {
 				pending += w.calls(1, y, "x", 2, 5)
 				again := w.register(back, "x")
 				pending += w.calls(1, y, "x", 5, 8)
-				rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == pending })
-				for _, o := range y.outcomes() {
-					if o.Outcome != hub.OK {
-						t.Errorf("answered %v", o.Outcome)
-					}
-				}
+				w.answered(y, pending, hub.OK)
 				if got := strings.Join(again.bodies(), " "); got != "2 3 4 5 6 7" {
 					t.Errorf("got %s", got)
 				}
@@ -174,18 +186,8 @@ func TestAwayAcrossInstances(t *testing.T) {
 	}
 }
 
-// claims has a new client of an instance ask for a name with a public key.
-func (w *away) claims(at int, claim hub.Claim) *client {
-	w.Helper()
-	p, code := w.instances[at].testClaim(w.T, claim, nil)
-	if code != hub.OK {
-		w.Fatalf("%+v: %v", claim, code)
-	}
-	return p
-}
-
-// What is held for a page that is closed arrives once it is loaded again, from
-// whichever instance it is. Everybody is told of both.
+// Relays held for a page that was closed arrive when it is loaded again, whichever
+// instance it registers with. All others are told that it left and came back.
 func TestPageGoneAcrossInstances(t *testing.T) {
 	for _, presence := range []bool{true, false} {
 		for back := range 3 {
@@ -198,12 +200,7 @@ func TestPageGoneAcrossInstances(t *testing.T) {
 				rig.Eventually(t, "the directory knows", func() bool { return len(w.marks()) > 0 })
 				again := w.register(back, "x")
 				pending += w.calls(1, y, "x", 3, 5)
-				rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == pending })
-				for _, o := range y.outcomes() {
-					if o.Outcome != hub.OK {
-						t.Errorf("answered %v", o.Outcome)
-					}
-				}
+				w.answered(y, pending, hub.OK)
 				w.got(again, 5)
 				if presence {
 					w.register(2, "z") // behind all of it
@@ -255,12 +252,7 @@ func TestAnotherKeyAcrossInstances(t *testing.T) {
 				return held == 2 && len(w.marks()) > 0
 			})
 			other := w.claims(at, hub.Claim{ID: "x", Key: "another key"})
-			rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == 2 })
-			for _, o := range y.outcomes() {
-				if o.Outcome != hub.NotFound {
-					t.Errorf("answered %v", o.Outcome)
-				}
-			}
+			w.answered(y, 2, hub.NotFound)
 			if got := other.bodies(); len(got) > 0 {
 				t.Errorf("another user got %v", got)
 			}
@@ -348,12 +340,7 @@ func TestInstanceGoesWhileUsersAreAway(t *testing.T) {
 				pending := w.calls(0, y, "x", 0, 3) + w.calls(0, y, "z", 0, 3)
 				w.got(w.register(1, "x"), 3)
 				w.got(w.register(0, "z"), 3)
-				rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == pending })
-				for _, o := range y.outcomes() {
-					if o.Outcome != hub.OK {
-						t.Errorf("answered %v", o.Outcome)
-					}
-				}
+				w.answered(y, pending, hub.OK)
 				if presence {
 					w.register(1, "w")
 					w.heard("+x +y +z +w")
@@ -384,12 +371,7 @@ func TestRegistrationIsRefusedSinceTheInstanceStops(t *testing.T) {
 			w.instances = slices.Delete(w.instances, 1, 2)
 			w.watchers = slices.Delete(w.watchers, 1, 2)
 			w.got(w.register(0, "x"), 3)
-			rig.Eventually(t, "all is answered", func() bool { return len(y.outcomes()) == pending })
-			for _, o := range y.outcomes() {
-				if o.Outcome != hub.OK {
-					t.Errorf("answered %v", o.Outcome)
-				}
-			}
+			w.answered(y, pending, hub.OK)
 			if presence {
 				w.register(0, "z")
 				w.heard("+x +y +z")

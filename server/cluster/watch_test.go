@@ -16,8 +16,8 @@ import (
 	"github.com/oodaa/signaling/server/wire"
 )
 
-// A watcher is a client that keeps who is online of those that it watches, by what it
-// is told.
+// A watcher is a client that keeps track of which of the users it watches are online,
+// from its lists and the changes that follow them.
 type watcher struct {
 	client
 	t       *testing.T
@@ -62,14 +62,14 @@ func (w *watcher) Announce(change *hub.Change, _ *wire.Batch) bool {
 	return true
 }
 
-// online is who is online, as far as it was told.
+// online returns the users that are online according to what the watcher was told.
 func (w *watcher) online() map[string]bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return maps.Clone(w.view)
 }
 
-// A registry is who has which name, as the feed has it.
+// A registry records the holder of each name, according to the feed.
 type registry struct {
 	*testing.T
 	*Cluster

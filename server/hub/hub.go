@@ -45,8 +45,8 @@ type Hub struct {
 	due      []*Member // watchers that are to be told something
 	others   int       // users of other instances
 	draining bool
-	// unannounced are the users that left since Drain, by ID. Nobody was told, and lists
-	// still show them, so nobody is told either when they register elsewhere.
+	// unannounced are the users that left since Drain, by ID. Their departure was not
+	// announced and they are still on the lists, so their return is not announced either.
 	unannounced map[string]*User
 	log         log
 
@@ -123,7 +123,7 @@ type Options struct {
 	// Deadlines time that; nil only without a Grace.
 	Deadlines *wire.Deadlines
 	// Account limits the memory of held relays, together with all else that is held
-	// for clients; nil: there is no limit.
+	// for clients; nil means no limit.
 	Account *wire.Account
 }
 

@@ -1,10 +1,8 @@
 package cluster
 
 import (
-	"bufio"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,30 +146,12 @@ func (w *world) awaitJoined() {
 	w.t.Helper()
 	rig.Eventually(w.t, "all instances are one", func() bool {
 		for _, n := range w.nodes {
-			if clusterInstances(w.t, n.server) != instances {
+			if n.server.Metric(w.t, "signaling_cluster_instances") != instances {
 				return false
 			}
 		}
 		return true
 	})
-}
-
-// clusterInstances is how many instances a server is one of.
-func clusterInstances(t *testing.T, s *rig.Server) (n int) {
-	t.Helper()
-	answer, err := http.Get("http://" + s.Addr + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	lines := bufio.NewScanner(answer.Body)
-	for lines.Scan() {
-		if _, err := fmt.Sscanf(lines.Text(), "signaling_cluster_instances %d", &n); err == nil {
-			return n
-		}
-	}
-	t.Fatalf("no signaling_cluster_instances: %v", lines.Err())
-	return 0
 }
 
 // noneGone checks that no instance was taken for gone: all of them live.

@@ -1,12 +1,10 @@
 package faults
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -23,7 +21,7 @@ type departure struct {
 	// the network between acknowledges itself.
 	proxied bool
 	leave   func(n *network, old client) error
-	// announced: all others are told that the user left and came back. It is back once
+	// announced: the departure and the return are announced. The user comes back once
 	// all relays are held.
 	announced bool
 	ends      func(s *rig.Server) // instead: its instance does
@@ -155,7 +153,7 @@ func change(t *testing.T, nodes []*rig.Server, d departure, k kind) error {
 	sent := make(chan error, 1)
 	go func() { sent <- sendCall(caller, name, before+1, callRelays) }()
 	if d.announced {
-		rig.Eventually(t, "all relays are held", func() bool { return held(t, nodes[2]) >= callRelays-before })
+		rig.Eventually(t, "all relays are held", func() bool { return nodes[2].Metric(t, "signaling_held_relays") >= callRelays-before })
 	}
 	now := join(t, nodes[1].Addr, k, name)
 	if err := <-sent; err != nil {
@@ -176,24 +174,6 @@ func change(t *testing.T, nodes []*rig.Server, d departure, k kind) error {
 	}
 	_, err := awaitMessage(observer, name, "ice-candidate")
 	return err
-}
-
-// held is how many relays a server holds.
-func held(t *testing.T, s *rig.Server) (n int) {
-	t.Helper()
-	answer, err := http.Get("http://" + s.Addr + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	lines := bufio.NewScanner(answer.Body)
-	for lines.Scan() {
-		if _, err := fmt.Sscanf(lines.Text(), "signaling_held_relays %d", &n); err == nil {
-			return n
-		}
-	}
-	t.Fatalf("no signaling_held_relays: %v", lines.Err())
-	return 0
 }
 
 // sendCall sends the relays first to last of a call: the first is the offer.

@@ -165,6 +165,24 @@ func (s *Stats) Clients() int {
 	return s.Connections.SocketIO.WebSocket + s.Connections.SocketIO.Polling + s.Connections.Volli.WebSocket
 }
 
+// Metric returns a metric without labels, whose value is a whole number.
+func (s *Server) Metric(t testing.TB, name string) (n int) {
+	t.Helper()
+	answer, err := http.Get("http://" + s.Addr + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
+		if _, err := fmt.Sscanf(lines.Text(), name+" %d", &n); err == nil {
+			return n
+		}
+	}
+	t.Fatalf("no %s: %v", name, lines.Err())
+	return 0
+}
+
 // Stats asks the server for its figures.
 func (s *Server) Stats() Stats {
 	s.t.Helper()

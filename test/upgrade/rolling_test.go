@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	// Told apart in time, clients do not all come back at once: those of one instance
-	// are told over at least so long. All of them would be told at once, if the server
-	// did not spread them.
+	// An instance that stops spreads the closing of its connections over at least this
+	// long, so that its clients do not all come back at once.
 	leastSpread = 500 * time.Millisecond
 	// window is for the log.
 	window = 200 * time.Millisecond
@@ -191,9 +190,9 @@ func (d *deployment) report(i int, r replacement, ends []end, outages []outage) 
 	if r.clients < manyUsers {
 		d.t.Errorf("instance %d had only %d clients", i, r.clients)
 	}
-	// On a busy machine, clients that are told late are told together, as is right. (That
-	// none is told late without need is tested in package wire.) Those whose registration
-	// is refused are told at once.
+	// On a busy machine, connections that are due while the server does not run are
+	// closed together, later, which is right. Package wire tests that none is late
+	// without need. Clients whose registration is refused are closed at once.
 	registered := spreadOf(slices.DeleteFunc(ends, func(e end) bool { return !e.registered }), func(e end) time.Time { return e.at })
 	if early := registered.early(r.asked, leastSpread); early > 0 {
 		d.t.Errorf("instance %d told %d of its %d clients earlier than if it spread them over %v: by 10 ms, %s",
