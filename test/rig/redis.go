@@ -92,19 +92,28 @@ func (r *Redis) URL() string { return "redis://" + r.Addr }
 // Do runs one command and returns what arrives of the answer at first.
 func (r *Redis) Do(parts ...string) string {
 	r.t.Helper()
-	c, err := net.DialTimeout("tcp", r.Addr, Patience)
+	answer, err := r.Ask(parts...)
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	return answer
+}
+
+// Ask is Do for a server that may cut the connection.
+func (r *Redis) Ask(parts ...string) (string, error) {
+	c, err := net.DialTimeout("tcp", r.Addr, Patience)
+	if err != nil {
+		return "", err
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(Patience))
 	if r.Password != "" {
 		authenticated := make([]byte, 5)
 		if _, err := fmt.Fprintf(c, "AUTH %s\r\n", r.Password); err != nil {
-			r.t.Fatal(err)
+			return "", err
 		}
 		if _, err := io.ReadFull(c, authenticated); err != nil || string(authenticated) != "+OK\r\n" {
-			r.t.Fatalf("AUTH: %s, %v", authenticated, err)
+			return "", fmt.Errorf("AUTH: %s, %v", authenticated, err)
 		}
 	}
 	command := "*" + strconv.Itoa(len(parts)) + "\r\n"
@@ -112,14 +121,14 @@ func (r *Redis) Do(parts ...string) string {
 		command += fmt.Sprintf("$%d\r\n%s\r\n", len(p), p)
 	}
 	if _, err := c.Write([]byte(command)); err != nil {
-		r.t.Fatal(err)
+		return "", err
 	}
 	answer := make([]byte, 64<<10)
 	n, err := c.Read(answer)
 	if err != nil {
-		r.t.Fatal(err)
+		return "", err
 	}
-	return string(answer[:n])
+	return string(answer[:n]), nil
 }
 
 // StartNodes starts n servers that are one, on a Redis.
