@@ -109,7 +109,8 @@ type work struct {
 	here []*lane  // have relays for a user of ours
 }
 
-// maxTries is how many instances are tried for a name that moves.
+// maxTries is how often a relay is sent at most, unless its target has come to another
+// instance since.
 const maxTries = 3
 
 // Reachable reports whether relays to a user whom the hub knows can be delivered
@@ -348,14 +349,16 @@ func (c *Cluster) found(s *session, name string, h *holder, away string) {
 	case l.held != nil:
 		rs.release(l)
 	}
+	at := l.at
 	for len(l.waiting) > 0 && l.held == nil {
+		exhausted := h != nil && l.waiting[0].tries >= maxTries && at == h.instance
 		switch {
 		case h == nil:
 			rs.finish(l.next(), hub.NotFound, &left)
-		case c.Grace > 0 && (isAway || rs.dead[h.instance] || l.waiting[0].tries == maxTries),
+		case c.Grace > 0 && (isAway || rs.dead[h.instance] || exhausted),
 			c.Grace > 0 && h.instance == s.instance && !h.isOurs(c.Hub.Find([]byte(name))):
 			rs.hold(l, h, h.key, &left)
-		case l.waiting[0].tries == maxTries:
+		case exhausted:
 			rs.finish(l.next(), hub.NotFound, &left)
 		case h.instance != s.instance:
 			rs.send(c, l, h.instance, h.key)

@@ -223,6 +223,33 @@ func TestTriesEnd(t *testing.T) {
 	c.testEmpty(t)
 }
 
+// The last try at an instance that is gone is not one at the instance that the target
+// has come back to.
+func TestTriesAreOfOneInstance(t *testing.T) {
+	for _, grace := range []time.Duration{0, time.Minute} {
+		c, _, ids := threeToX(t)
+		c.Grace = grace
+		for range maxTries - 1 {
+			c.testAnswer(codeMoved, ids...)
+			c.testLookups()
+			c.found(c.session, "x", &holder{instance: "m.1", epoch: 1}, "")
+			out, sent := c.testPublished()
+			if ids = sent["m.1"]; len(ids) != 3 || len(out) != 1 {
+				t.Fatalf("grace %v: published: %v", grace, out)
+			}
+		}
+		c.testAnswer(codeMoved, ids...)
+		c.testLookups()
+		c.found(c.session, "x", &holder{instance: "o.1", epoch: 1}, "")
+		out, sent := c.testPublished()
+		if !slices.Equal(out["o.1"], []string{"1", "2", "3"}) || len(out) != 1 {
+			t.Fatalf("grace %v: published: %v", grace, out)
+		}
+		c.testAnswer(hub.OK, sent["o.1"]...)
+		c.testEmpty(t)
+	}
+}
+
 // While it is not certain who our users are, nothing is handed to them; then
 // all is, in its order, without anybody asking.
 func TestRelaysWaitForTheLease(t *testing.T) {
