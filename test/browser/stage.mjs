@@ -39,6 +39,11 @@ const caseTimeout = 600_000;
 
 const browsers = new Map(); // flags → Promise of a browser
 
+// A browser is for all files: to start one takes longer than many cases do.
+after(async () => {
+  for (const browser of browsers.values()) await (await browser).close();
+});
+
 function launch(more) {
   const key = more.join(' ');
   if (!browsers.has(key)) {
@@ -55,9 +60,6 @@ function launch(more) {
 // command line's.
 export function cases(table) {
   describe('in the browser', { concurrency: atOnce }, () => {
-    after(async () => {
-      for (const browser of browsers.values()) await (await browser).close();
-    });
     for (const { name, env, run, bare = false, flags: more = [] } of table) {
       it(name, { timeout: caseTimeout }, async (t) => {
         const [server, browser] = await Promise.all([Server.start(env), launch([...(bare ? [] : devices), ...more])]);

@@ -1,35 +1,39 @@
-// Runs a table of cases. Each case has a server to itself.
+// Runs a table of cases. Each case has a server to itself while it runs.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { mode } from './modes.mjs';
 import { Peer } from './peer.mjs';
-import { Server } from './server.mjs';
+import { Pool } from './pool.mjs';
 
 // cases runs each row of a table:
 //
 //   name   what must hold
 //   env    the server's environment, args its flags
+//   fresh  that the server has had no clients before
 //   only   the modes it runs in, with why: what the others cannot do
 //   run    the case, on a Stage
 export function cases(subject, table) {
   describe(subject, { concurrency: 4 }, () => {
-    for (const { name, env, args, only, why, run } of table) {
+    for (const { name, env, args, fresh, only, why, run } of table) {
       assert.equal(!only, !why, `${name}: "only" needs "why"`);
       const skip = Boolean(only && !only.includes(mode.name)) && why;
+      const pool = fresh ? new Pool(env, args) : Pool.of(env, args);
+      if (!skip) pool.announce();
       test(name, { skip }, async (t) => {
-        const server = await Server.start(env, args);
+        const server = await pool.take();
         const stage = new Stage(server);
+        const before = server.lines.length;
         try {
           await run(stage);
           await stage.close();
-          await (server.ended ? server.inspect() : server.stop());
+          await pool.put(server);
         } catch (err) {
-          t.diagnostic(`server log:\n${server.log}`);
+          t.diagnostic(`server log:\n${server.lines.slice(before).join('\n')}`);
+          server.kill();
           throw err;
         } finally {
           stage.abandon();
-          server.kill();
         }
       });
     }
@@ -39,6 +43,7 @@ export function cases(subject, table) {
 // A Stage is a server with its clients.
 class Stage {
   #peers = new Set();
+  #leaving = []; // called when all leave
 
   constructor(server) {
     this.server = server;
@@ -104,12 +109,19 @@ class Stage {
     for (const peer of this.#peers) assert.deepEqual(peer.pending, [], `${peer.name}: nobody expected this`);
   }
 
+  // onLeave has a function called when the clients leave.
+  onLeave(leave) {
+    this.#leaving.push(leave);
+  }
+
   async close() {
     await this.quiet();
     for (const peer of this.#peers) peer.leave();
+    for (const leave of this.#leaving) leave();
   }
 
   abandon() {
     for (const peer of this.#peers) peer.cut();
+    for (const leave of this.#leaving) leave();
   }
 }

@@ -50,6 +50,9 @@ function refused({ code, stderr }, ...named) {
   assert.doesNotMatch(stderr, /panic|goroutine/);
 }
 
+// Most of these run the binary without a client, so that once is enough.
+const alone = { only: ['websocket'], why: 'no client takes part' };
+
 cases('configuration', [
   {
     name: '-version prints what GET / says',
@@ -62,6 +65,7 @@ cases('configuration', [
   },
   {
     name: '-check accepts the defaults, and every variable and flag',
+    ...alone,
     async run() {
       const env = Object.fromEntries(names.map((name) => [name, variables[name].valid]));
       const args = names.map((name) => `${flag(name)}=${variables[name].valid}`);
@@ -73,6 +77,7 @@ cases('configuration', [
   },
   {
     name: 'an invalid value is refused, in the environment and as a flag',
+    ...alone,
     async run() {
       for (const name of names) {
         for (const value of variables[name].invalid) {
@@ -84,6 +89,7 @@ cases('configuration', [
   },
   {
     name: 'one message lists every problem, and nothing listens',
+    ...alone,
     async run() {
       const wrong = names.filter((name) => variables[name].invalid.length > 0);
       const env = Object.fromEntries(wrong.map((name) => [name, variables[name].invalid[0]]));
@@ -96,12 +102,14 @@ cases('configuration', [
   },
   {
     name: 'a problem between two values is listed beside the others',
+    ...alone,
     async run() {
       refused(await run({ ...bare, PORT: 'abc', INACTIVITY_TIMEOUT: '1s' }), 'PORT', 'INACTIVITY_TIMEOUT');
     },
   },
   {
     name: 'INACTIVITY_TIMEOUT must not be below PING_INTERVAL + PING_TIMEOUT',
+    ...alone,
     async run() {
       const heartbeat = { ...bare, PING_INTERVAL: '10s', PING_TIMEOUT: '5s' };
       refused(await run({ ...heartbeat, INACTIVITY_TIMEOUT: '14999ms' }), 'INACTIVITY_TIMEOUT');
@@ -121,12 +129,14 @@ cases('configuration', [
   },
   {
     name: 'a wrong value that a flag replaces does not matter',
+    ...alone,
     async run() {
       assert.equal((await run({ ...bare, RATE_LIMIT: 'many' }, ['-rate-limit=5', '-check'])).code, 0);
     },
   },
   {
     name: 'unknown flags and arguments are refused',
+    ...alone,
     async run() {
       refused(await run(bare, ['-unheard-of', '-check']));
       refused(await run(bare, ['-check', 'unheard-of']));

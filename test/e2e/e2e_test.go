@@ -39,7 +39,7 @@ func TestContract(t *testing.T) {
 				env = append(env, "REDIS_URL="+rig.StartRedis(t).URL())
 				cases = []string{"watch.test.mjs"}
 			}
-			node.RunTogether(t, 3, env, cases...)
+			node.Run(t, 3, env, cases...)
 		})
 	}
 }

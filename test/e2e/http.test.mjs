@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 import { cases } from './cases.mjs';
 import * as contract from './contract.mjs';
 import { eventually, within } from './deadline.mjs';
-import { mode } from './modes.mjs';
+import { clientless, mode } from './modes.mjs';
 import { handshake, json, polling, request, upgrade } from './web.mjs';
 
 // assertHeaders asserts Helmet's headers, value for value.
@@ -23,6 +23,7 @@ const isCount = (n) => Number.isInteger(n) && n >= 0;
 cases('http', [
   {
     name: 'GET / names the server and its endpoints',
+    ...clientless,
     async run({ server }) {
       const { status, headers, body } = await request(server, '/');
       assert.equal(status, 200);
@@ -37,6 +38,7 @@ cases('http', [
   },
   {
     name: 'GET /health',
+    fresh: true,
     async run(stage) {
       await stage.room('a', 'b');
       await stage.connect(); // no user
@@ -54,6 +56,7 @@ cases('http', [
   },
   {
     name: 'GET /ready',
+    ...clientless,
     async run({ server }) {
       const { status, headers, body } = await request(server, '/ready');
       assert.equal(status, 200);
@@ -63,6 +66,7 @@ cases('http', [
   },
   {
     name: 'GET /stats counts users, connections, relays and errors',
+    fresh: true,
     async run(stage) {
       const [a, b] = await stage.room('a', 'b');
       const watcher = await stage.connect();
@@ -117,6 +121,7 @@ cases('http', [
   },
   {
     name: 'GET /stats counts Volli connections apart, GET /health their users along',
+    ...clientless,
     async run({ server }) {
       const ws = new WebSocket(`ws://${server.host}/ws`);
       const counts = async () => [(await json(server, '/stats')).connections.volli.websocket, (await json(server, '/health')).connectedUsers];
@@ -134,6 +139,7 @@ cases('http', [
   },
   {
     name: 'every answer carries the headers',
+    ...clientless,
     async run({ server }) {
       for (const [what, want, options] of [
         ['/', 200],
@@ -155,8 +161,8 @@ cases('http', [
   },
   {
     name: 'long-polling answers carry the headers',
-    only: ['websocket', 'polling', 'default'],
-    why: 'this engine has WebSocket alone',
+    only: ['websocket'],
+    why: 'no client takes part, and the other engine has WebSocket alone',
     async run({ server }) {
       const opened = await request(server, polling);
       assertHeaders('handshake', opened, 200);
@@ -170,6 +176,7 @@ cases('http', [
   {
     name: '429 carries the headers',
     env: { RATE_LIMIT: '1' },
+    ...clientless,
     async run({ server }) {
       assertHeaders('within', await request(server, '/'), 200);
       assertHeaders('over', await request(server, '/'), 429);

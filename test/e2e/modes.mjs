@@ -28,3 +28,6 @@ export const mode = {
 // come after those to later events.
 export const oneInstance = Object.keys(modes).filter((name) => !modes[name].instances);
 export const later = 'other instances answer later';
+
+// For cases without a Socket.IO client: once for each engine.
+export const clientless = { only: ['websocket', 'zishang'], why: 'no Socket.IO client takes part' };

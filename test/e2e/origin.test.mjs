@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
-import { mode } from './modes.mjs';
+import { clientless, mode } from './modes.mjs';
 import { handshake, polling, request, statusOf, upgrade, volli, websocket } from './web.mjs';
 
 const allowed = ['https://a.example', 'http://b.example:8080'];
@@ -34,6 +34,7 @@ cases('origin', [
   {
     name: 'an allowed origin is echoed',
     env,
+    ...clientless,
     async run({ server }) {
       for (const origin of allowed) {
         for (const path of ['/', '/health', '/ready', '/stats', '/unheard-of']) {
@@ -45,6 +46,7 @@ cases('origin', [
   {
     name: 'others, and requests without one, get no CORS header, but the answer',
     env,
+    ...clientless,
     async run({ server }) {
       for (const origin of foreign) {
         const answer = await request(server, '/health', withOrigin(origin));
@@ -57,6 +59,7 @@ cases('origin', [
   {
     name: 'preflight requests of an allowed origin are answered, of others without CORS headers',
     env,
+    ...clientless,
     async run({ server }) {
       const preflight = (origin) => ({
         method: 'OPTIONS',
@@ -72,8 +75,8 @@ cases('origin', [
   },
   {
     name: 'long-polling: an allowed origin is echoed, a foreign one refused with 403',
-    only: ['websocket', 'polling', 'default'],
-    why: 'this engine has WebSocket alone',
+    only: ['websocket'],
+    why: 'no client takes part, and the other engine has WebSocket alone',
     env,
     async run({ server }) {
       for (const origin of allowed) {
@@ -92,6 +95,7 @@ cases('origin', [
   {
     name: 'WebSocket: a foreign origin is refused with 403',
     env,
+    ...clientless,
     async run({ server }) {
       for (const path of [websocket, ...volli]) {
         const status = async (headers) => (await upgrade(server, headers, path)).status;
@@ -151,6 +155,7 @@ cases('origin', [
   {
     name: 'patterns for subdomains, and pages without an origin',
     env: { CORS_ORIGINS: 'https://*.a.example, null' },
+    ...clientless,
     async run({ server }) {
       for (const origin of ['https://b.a.example', 'https://c.b.a.example', 'null']) {
         assertEchoed(await request(server, '/', withOrigin(origin)), origin);
@@ -165,6 +170,7 @@ cases('origin', [
   {
     name: 'the own host, where no stranger can own its name',
     env: { PUBLIC_HOSTS: 'chat.example', TRUSTED_PROXIES: '127.0.0.1' },
+    ...clientless,
     async run({ server }) {
       const status = async (host, headers) =>
         (await upgrade(server, { Host: host, Origin: `http://${host}`, ...headers })).status;
@@ -177,6 +183,7 @@ cases('origin', [
   },
   {
     name: 'by default http://localhost:3000',
+    ...clientless,
     async run({ server }) {
       assertEchoed(await request(server, '/health', withOrigin('http://localhost:3000')), 'http://localhost:3000');
       assert.deepEqual(cors(await request(server, '/health', withOrigin('http://localhost:3001'))), {});

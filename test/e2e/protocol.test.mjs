@@ -6,7 +6,7 @@ import { Socket as Engine } from 'engine.io-client';
 import { cases } from './cases.mjs';
 import { ok } from './contract.mjs';
 import { within } from './deadline.mjs';
-import { mode } from './modes.mjs';
+import { clientless, mode } from './modes.mjs';
 import { polling, request, upgrade } from './web.mjs';
 
 // Packets that are none. A Socket.IO server ends the session of such a client.
@@ -268,6 +268,7 @@ cases('protocol', [
   },
   {
     name: 'Engine.IO 3 is refused with 400',
+    ...clientless,
     async run({ server }) {
       const answers = [
         await request(server, '/socket.io/?EIO=3&transport=polling'),
@@ -278,6 +279,7 @@ cases('protocol', [
   },
   {
     name: 'unknown transports and sessions are refused with 400',
+    ...clientless,
     async run({ server }) {
       const answers = [
         await request(server, '/socket.io/?EIO=4&transport=pigeon'),

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { cases } from './cases.mjs';
 import { eventually } from './deadline.mjs';
+import { clientless } from './modes.mjs';
 import { handshake, json, polling, request, statusOf, upgrade, volli } from './web.mjs';
 
 const from = (address) => ({ headers: { 'X-Forwarded-For': address } });
@@ -23,10 +24,11 @@ async function refused(stage, options) {
   assert.equal(statusOf(peer.refusal), 429);
 }
 
-cases('rate limit', [
+const table = [
   {
     name: 'over RATE_LIMIT, HTTP requests get 429 with Retry-After',
     env: { RATE_LIMIT: '5' },
+    ...clientless,
     async run({ server }) {
       const paths = ['/', '/stats', '/unheard-of', '/', '/stats'];
       for (const path of paths) assert.notEqual((await request(server, path)).status, 429, path);
@@ -41,6 +43,7 @@ cases('rate limit', [
   {
     name: '/health and /ready neither count nor are refused',
     env: { RATE_LIMIT: '3' },
+    ...clientless,
     async run({ server }) {
       for (const path of ['/health', '/healthz', '/livez', '/ready', '/readyz']) assert.deepEqual(await statuses(server, 5, {}, path), Array(5).fill(200));
       assert.deepEqual(await statuses(server, 5), [200, 200, 200, 429, 429]);
@@ -73,8 +76,8 @@ cases('rate limit', [
   {
     name: 'a long-polling handshake over the limit gets 429 with Retry-After',
     env: { RATE_LIMIT: '1' },
-    only: ['websocket', 'polling', 'default'],
-    why: 'this engine has WebSocket alone',
+    only: ['websocket'],
+    why: 'no client takes part, and the other engine has WebSocket alone',
     async run({ server }) {
       assert.equal((await handshake(server)).status, 200);
       const { status, headers } = await handshake(server);
@@ -85,6 +88,7 @@ cases('rate limit', [
   {
     name: 'a Volli upgrade over the limit gets 429 with Retry-After',
     env: { RATE_LIMIT: '3' },
+    ...clientless,
     async run({ server }) {
       for (const path of volli) assert.equal((await upgrade(server, {}, path)).status, 101, path);
       for (const path of volli) {
@@ -109,6 +113,7 @@ cases('rate limit', [
   {
     name: 'an invented session does not evade the limit',
     env: { RATE_LIMIT: '2' },
+    ...clientless,
     async run({ server }) {
       const all = await statuses(server, 4, {}, `${polling}&sid=unheard-of`);
       assert.deepEqual(all, [400, 400, 429, 429]);
@@ -117,6 +122,7 @@ cases('rate limit', [
   {
     name: 'RATE_LIMIT=0: no limit',
     env: { RATE_LIMIT: '0' },
+    ...clientless,
     async run({ server }) {
       assert.deepEqual(await statuses(server, 150), Array(150).fill(200));
     },
@@ -124,6 +130,7 @@ cases('rate limit', [
   {
     name: 'by default 100',
     env: { RATE_LIMIT: null },
+    ...clientless,
     async run({ server }) {
       assert.deepEqual(await statuses(server, 100), Array(100).fill(200));
       // A slow machine may see some of the minute pass.
@@ -157,6 +164,7 @@ cases('rate limit', [
   {
     name: 'TRUSTED_PROXIES as networks: the last address outside of them',
     env: { RATE_LIMIT: '2', TRUSTED_PROXIES: '127.0.0.0/8, 10.0.0.0/8' },
+    ...clientless,
     async run({ server }) {
       assert.deepEqual(await statuses(server, 3, from('203.0.113.1, 10.1.2.3')), [200, 200, 429]);
       assert.deepEqual(await statuses(server, 1, from('198.51.100.9, 203.0.113.1')), [429]);
@@ -166,6 +174,7 @@ cases('rate limit', [
   {
     name: 'IPv6 addresses count by /64',
     env: { RATE_LIMIT: '2', TRUSTED_PROXIES: '1' },
+    ...clientless,
     async run({ server }) {
       assert.deepEqual(await statuses(server, 1, from('2001:db8::1')), [200]);
       assert.deepEqual(await statuses(server, 1, from('2001:db8:0:0:ffff::2')), [200]);
@@ -173,4 +182,7 @@ cases('rate limit', [
       assert.deepEqual(await statuses(server, 1, from('2001:db8:0:1::1')), [200]);
     },
   },
-]);
+];
+
+// Each begins with the whole limit.
+cases('rate limit', table.map((row) => ({ ...row, fresh: true })));

@@ -148,13 +148,15 @@ cases('relay', [
     name: 'a relay from an unregistered socket: "Not registered"',
     async run(stage) {
       await stage.room('a', 'b');
-      const stranger = await stage.connect();
-      for (const { event, body } of relays) {
-        for (const from of ['a', 'b', 'stranger']) {
+      // Each waits two seconds for its sender to be registered.
+      const ways = relays.flatMap(({ event, body }) => ['a', 'b', 'stranger'].map((from) => ({ event, body, from })));
+      await Promise.all(
+        ways.map(async ({ event, body, from }) => {
+          const stranger = await stage.connect();
           assert.deepEqual(await stranger.ask(event, { to: 'b', from, [body]: 1 }), [failed('Not registered')]);
           await stranger.expect('error', 'Not registered');
-        }
-      }
+        }),
+      );
     },
   },
   {

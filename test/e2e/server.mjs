@@ -54,9 +54,31 @@ export class Server extends Signald {
     }
   }
 
+  get #instances() {
+    return [this, ...this.#others];
+  }
+
+  // empty resolves to whether all clients have gone, after some time for their ends to arrive.
+  async empty() {
+    this.#turn = 0;
+    for (const end = Date.now() + 2000; Date.now() < end; ) {
+      const counts = await Promise.all(this.#instances.map((instance) => instance.#clients()));
+      if (counts.every((count) => count === 0)) return true;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return false;
+  }
+
+  // clients is the number of connections here, and of users anywhere.
+  async #clients() {
+    const { connections, connectedUsers } = await (await fetch(`http://${this.host}/stats`)).json();
+    const { socketio, volli } = connections;
+    return [...Object.values(socketio), ...Object.values(volli)].reduce((sum, n) => sum + n, connectedUsers);
+  }
+
   // url is that of each instance in turn.
   get url() {
-    const all = [this, ...this.#others];
+    const all = this.#instances;
     return `http://${all[this.#turn++ % all.length].host}`;
   }
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { cases } from './cases.mjs';
 import { within } from './deadline.mjs';
+import { clientless } from './modes.mjs';
 
 const limit = 10_000;
 const patience = 30_000;
@@ -39,6 +40,7 @@ cases('slow', [
   },
   {
     name: 'a request whose headers do not arrive within 10 seconds is cut off',
+    ...clientless,
     async run({ server }) {
       const socket = connect(server.port, '127.0.0.1');
       socket.on('error', () => {});

@@ -7,7 +7,7 @@ import { mode } from './modes.mjs';
 import { kinds, staged } from './volli.mjs';
 import { json } from './web.mjs';
 
-const row = (name, run) => ({ name, run: staged(run) });
+const row = (name, run, more) => ({ name, ...more, run: staged(run) });
 
 // Bodies that a JSON decoder and encoder would not give back as they were.
 const bodies = [
@@ -60,7 +60,7 @@ cases('volli and oodaa', [
     assert.deepEqual(stats.relays, { offer: 1, answer: 1, 'ice-candidate': 10, 'custom-message': 0 });
     assert.deepEqual([stats.connectedUsers, stats.connections.volli.websocket, stats.errors], [2, 1, {}]);
     assert.equal(stats.connections.socketio.websocket + stats.connections.socketio.polling, 1);
-  }),
+  }, { fresh: true }),
   row('an Oodaa client calls a Volli client', async (stage, volli) => {
     const [v, o] = await meet(stage, volli);
     assert.deepEqual(await o.ask('offer', { to: 'v', from: 'o', offer: { type: 'offer', sdp: 'v=0\r\n' } }), [ok]);

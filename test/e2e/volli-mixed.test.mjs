@@ -60,6 +60,7 @@ cases('volli-mixed', [
     name: `${users} users of both families, each calling ${calls} others: nothing lost, order kept`,
     only: ['websocket', 'zishang'],
     why: 'one run for each engine',
+    fresh: true,
     async run({ server }) {
       const start = performance.now();
       const heard = new Map(); // by "callee caller": what came, in order

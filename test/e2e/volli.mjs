@@ -141,13 +141,13 @@ export const kinds = [
 
 // staged runs a case with a function `join` that joins clients to the stage's
 // server, and `open` that only connects them. In the end they must have been
-// told nothing but what the case took from them; the server's own end is
-// theirs, too.
+// told nothing but what the case took from them. They leave with the others.
 export const staged = (run) => async (stage) => {
   const clients = [];
   const open = (userId, path, server = stage.server) => {
     const client = new VolliClient(server, userId, path);
     clients.push(client);
+    stage.onLeave(() => client.abandon());
     return client;
   };
   const join = async (...args) => {
@@ -155,14 +155,9 @@ export const staged = (run) => async (stage) => {
     await client.registered();
     return client;
   };
-  try {
-    await run(stage, { open, join });
-    for (const client of clients) {
-      client.rest();
-      if (client.ws.readyState === 1) await client.settle();
-    }
-  } catch (err) {
-    for (const client of clients) client.abandon();
-    throw err;
+  await run(stage, { open, join });
+  for (const client of clients) {
+    client.rest();
+    if (client.ws.readyState === 1) await client.settle();
   }
 };

@@ -77,7 +77,7 @@ async function restarted(volli, stop, end) {
 
 cases('volli', [
   ...['/', '/signaling', '/ws'].map((path) =>
-    row({ name: `a life at ${path}: register, discover, offer, answer, candidates, close, offline` }, async (stage, volli) => {
+    row({ fresh: true, name: `a life at ${path}: register, discover, offer, answer, candidates, close, offline` }, async (stage, volli) => {
       const alice = volli.open('alice', path);
       assert.equal(alice.ws.readyState, 0);
       await alice.registered();

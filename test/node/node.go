@@ -30,20 +30,9 @@ func Require(t *testing.T, packages ...string) {
 }
 
 // Run runs files of tests, all of the directory's where none is named, so many
-// at a time, in processes of their own, and with env ("NAME=value") besides this
-// process's. It fails the test with what node reports.
+// at a time, in one process, and with env ("NAME=value") besides this process's.
+// It fails the test with what node reports.
 func Run(t *testing.T, concurrency int, env []string, files ...string) {
-	t.Helper()
-	run(t, []string{"--test", "--test-reporter=spec", "--test-concurrency=" + strconv.Itoa(concurrency)}, env, files)
-}
-
-// RunTogether is Run in one process.
-func RunTogether(t *testing.T, concurrency int, env []string, files ...string) {
-	t.Helper()
-	run(t, []string{"--test-reporter=spec", filepath.Join("..", "node", "all.mjs"), strconv.Itoa(concurrency)}, env, files)
-}
-
-func run(t *testing.T, args, env, files []string) {
 	t.Helper()
 	dependOnSources(t)
 	if len(files) == 0 {
@@ -52,6 +41,7 @@ func run(t *testing.T, args, env, files []string) {
 			t.Fatalf("no tests: %v", err)
 		}
 	}
+	args := []string{"--test-reporter=spec", filepath.Join("..", "node", "all.mjs"), strconv.Itoa(concurrency)}
 	run := exec.CommandContext(t.Context(), "node", append(args, files...)...)
 	run.Env = append(append(os.Environ(), "NO_COLOR=1"), env...)
 	// node ends its own processes, and they theirs.
