@@ -100,7 +100,8 @@ func TestChangeOfInstance(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			for _, k := range d.kinds {
 				t.Run(fmt.Sprint(k), func(t *testing.T) {
-					env := []string{"RECONNECT_GRACE=20s"}
+					t.Parallel()
+					env := []string{"RECONNECT_GRACE=20s", fmt.Sprint("REDIS_PREFIX=", d.name, k, ":")}
 					if d.proxied {
 						env = append(env, "TRUSTED_PROXIES=1")
 					}
