@@ -42,7 +42,7 @@ TAGGED := -tags zishang
 # The tests that start real servers. Some wait most of the time, so two of them run
 # side by side, and four parallel tests of each. Others keep the processors busy; they
 # take what the first leave.
-WAITING := ./test/faults ./test/hostile ./test/cluster ./test/field ./test/moves ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/rig
+WAITING := ./test/faults ./test/hostile ./test/cluster ./test/moves ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/rig
 BUSY := ./test/browser ./test/e2e
 
 # The server that all of them start, built once.
@@ -82,7 +82,7 @@ live-busy:
 # They measure, or promise something within seconds, and want the processors for
 # themselves.
 alone: setup built
-	$(GOTEST) -p 1 -count=1 -timeout 20m ./test/overload ./test/siege
+	$(GOTEST) -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
 
 benches-short: ## the benchmarks, short: they fail if anything is lost or refused; their times say nothing
 	$(MAKE) bench-short
