@@ -1,9 +1,15 @@
 // Cases that want the same settings use a server one after the other: to start one
 // takes longer than most cases do.
 
+import { after } from 'node:test';
 import { Server } from './server.mjs';
 
 const shared = new Map(); // settings → Pool
+
+// Where cases are left out, by --test-name-pattern, some are never taken.
+after(async () => {
+  for (const pool of shared.values()) await pool.stop();
+});
 
 export class Pool {
   #env;
@@ -41,5 +47,9 @@ export class Pool {
       server.inspect();
     } else if (this.#toCome > 0 && (await server.empty()) && this.#idle.length < this.#toCome) this.#idle.push(server);
     else await server.stop();
+  }
+
+  async stop() {
+    for (const server of this.#idle.splice(0)) await server.stop();
   }
 }

@@ -21,6 +21,8 @@ type talker struct {
 	name string
 	to   *talker
 	read chan struct{} // closed when all that arrived was looked at
+	// paced: no more is on its way than a slow network and a busy machine carry.
+	paced bool
 
 	mu      sync.Mutex // guards what follows
 	sent    int
@@ -84,7 +86,8 @@ func (u *talker) take(m rig.Message) {
 	}
 }
 
-// maxPending bounds the relays that wait for their acknowledgements.
+// maxPending bounds the relays that wait for their acknowledgements, and those of who
+// is paced that are on their way.
 const maxPending = 64
 
 // talk sends until stop is closed or the connection is over, beginning at any
@@ -108,8 +111,10 @@ func (u *talker) talk(every time.Duration, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
+		arrived := u.to.arrived()
 		u.mu.Lock()
-		full := u.kind.acknowledges() && u.sent-len(u.acks) >= maxPending
+		full := u.kind.acknowledges() && u.sent-len(u.acks) >= maxPending ||
+			u.paced && u.sent-arrived >= maxPending
 		if !full {
 			u.sent++
 		}
@@ -140,6 +145,13 @@ func (u *talker) settled() bool {
 	u.to.mu.Lock()
 	defer u.to.mu.Unlock()
 	return u.kind.acknowledges() || ended(u.to) || len(u.to.got) == sent
+}
+
+// arrived is how many relays the talker got.
+func (u *talker) arrived() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.got)
 }
 
 func (u *talker) String() string {

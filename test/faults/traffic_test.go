@@ -84,6 +84,7 @@ func talkOverBadNetworks(t *testing.T, s *rig.Server, engine string) {
 				addrs[1] = n.addr()
 			}
 			p := newPair(t, fmt.Sprint(f.name, " ", i), addrs, kinds)
+			p[0].paced, p[1].paced = !f.breaks, !f.breaks
 			one.pairs = append(one.pairs, p)
 			all = append(all, p[:]...)
 			switch {
@@ -118,9 +119,7 @@ func talkOverBadNetworks(t *testing.T, s *rig.Server, engine string) {
 	}
 	rig.EventuallyAll(t, "traffic", each*len(lasting), func() (got int) {
 		for _, u := range lasting {
-			u.mu.Lock()
-			got += min(len(u.got), each)
-			u.mu.Unlock()
+			got += min(u.arrived(), each)
 		}
 		return got
 	})
