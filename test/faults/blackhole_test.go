@@ -14,7 +14,7 @@ import (
 
 const (
 	pingInterval = 500 * time.Millisecond
-	pingTimeout  = 400 * time.Millisecond
+	pingTimeout  = 2 * time.Second
 )
 
 // shortHeartbeat are the settings with which a dead client is found soon.

@@ -56,7 +56,7 @@ func TestTrafficOverBadNetworks(t *testing.T) {
 	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, engine, "PING_INTERVAL=1s", "PING_TIMEOUT=4s")
+			s := start(t, engine, "PING_INTERVAL=1s", "PING_TIMEOUT=10s")
 			b := measureBase(t, s)
 			talkOverBadNetworks(t, s, engine)
 			b.await(t)
