@@ -99,7 +99,7 @@ func talkOverBadNetworks(t *testing.T, s *rig.Server, engine string) {
 	stop := make(chan struct{})
 	var talking sync.WaitGroup
 	for _, u := range all {
-		talking.Go(func() { u.talk(time.Duration(scaled(20, 100))*time.Millisecond, stop) })
+		talking.Go(func() { u.talk(time.Duration(scaled(50, 100))*time.Millisecond, stop) })
 	}
 	defer func() {
 		for _, u := range all {
