@@ -79,7 +79,7 @@ func newConn(nc net.Conn, raw syscall.RawConn, s *sealed, cfg *Config, budget *B
 	c := &Conn{cfg: cfg, nc: nc, raw: raw, sealed: s, budget: budget}
 	c.holder = cfg.Account.Open(func() { c.writer.cut(ErrHeld) })
 	c.reader = reader{conn: c, seat: -1}
-	c.writer = writer{cfg: cfg, nc: nc, raw: raw, sealed: s, conn: c}
+	c.writer = writer{conn: c}
 	return c
 }
 

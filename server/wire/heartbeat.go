@@ -13,17 +13,17 @@ import (
 //
 //	none ── Ping ──► waits ── taken to be written ──► leaves ──► left ── answer ──► none
 type heartbeat struct {
-	state pingState
-	op    ws.OpCode
-	size  uint8
-	frame [maxHeartbeat]byte
+	state   pingState
+	op      ws.OpCode
+	inquiry bool // its payload is an inquiry's, and stays as it is
+	size    uint8
+	frame   [maxHeartbeat]byte
 	// position is that of the stream before it: what the answer acknowledges. What
 	// it overtook, it does not.
 	position int64
 	left     time.Time // when it was handed to the kernel, for the last time
 
-	paused  time.Duration // of the connection's budget, by then
-	inquiry bool          // its payload is an inquiry's, and stays as it is
+	paused time.Duration // of the connection's budget, by then
 }
 
 const maxHeartbeat = 16

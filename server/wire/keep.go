@@ -54,7 +54,7 @@ func (w *writer) keepWritten(b *Buffer) bool {
 		return true
 	}
 	k.kept.push(b)
-	for k.kept.Memory() > max(w.cfg.MaxOutbox/2, maxKept) {
+	for k.kept.Memory() > max(w.conn.cfg.MaxOutbox/2, maxKept) {
 		w.relays.forget(w.relays.beginBefore(k.firstEnd()))
 		w.forgetTo(0)
 	}
@@ -104,7 +104,7 @@ func (w *writer) pong(payload []byte) (heartbeat, asked bool) {
 			asked = k.heard < position && position <= k.asked
 			w.acknowledge(position)
 		}
-		ask = k.byPong && w.state == open && w.relays.written > 0 && w.askDue(time.Now())
+		ask = k.byPong && w.state == open && w.relays.written() > 0 && w.askDue(time.Now())
 		if ask {
 			w.putAsk(time.Now())
 		}
@@ -207,7 +207,7 @@ func (w *writer) acknowledgeUnacked() {
 	if w.keep == nil || !known {
 		return
 	}
-	if w.sealed != nil {
+	if w.conn.sealed != nil {
 		w.forgetTo(w.relays.sealedBefore(sent - int64(n))) // half a record is as good as none
 	} else {
 		if w.half && n > 0 {
@@ -220,8 +220,8 @@ func (w *writer) acknowledgeUnacked() {
 
 // given is how many bytes the kernel was given.
 func (w *writer) given() int64 {
-	if w.sealed != nil {
-		given, _ := w.sealed.progress()
+	if w.conn.sealed != nil {
+		given, _ := w.conn.sealed.progress()
 		return given
 	}
 	w.mu.Lock()

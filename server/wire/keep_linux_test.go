@@ -123,7 +123,7 @@ func awaitStill(t *testing.T, k *keptLink) (received uint64) {
 			t.Fatal("the kernel goes on taking")
 		}
 		n, _ := k.writer.unacked()
-		if n == last && tcpInfo(t, k.writer.nc).Bytes_acked == tcpInfo(t, k.peer.nc).Bytes_received {
+		if n == last && tcpInfo(t, k.writer.conn.nc).Bytes_acked == tcpInfo(t, k.peer.nc).Bytes_received {
 			same++
 		} else {
 			last, same = n, 0

@@ -245,7 +245,7 @@ func relayAllocations(t *testing.T, l *link) {
 // TestUnacknowledgedKeepsTheClose takes relays back while a Close frame waits
 // behind them: the peer gets the frame, and not the relays.
 func TestUnacknowledgedKeepsTheClose(t *testing.T) {
-	w := &writer{cfg: &Config{MaxOutbox: 1 << 20}, keep: &keeper{}}
+	w := &writer{conn: &Conn{cfg: &Config{MaxOutbox: 1 << 20}}, keep: &keeper{}}
 	w.relays.add(relayEntry{end: 5, size: 5, receipt: Receipt{}})
 	w.queue.begin()
 	w.put(&Message{Payload: []byte("abc")})

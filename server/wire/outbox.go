@@ -55,7 +55,7 @@ func (w *writer) send(batch *Batch, receipt *Receipt, messages []Message) error 
 		return ErrClosed
 	case !fits && receipt != nil:
 		w.mu.Unlock()
-		w.cfg.full.Add(1)
+		w.conn.cfg.full.Add(1)
 		return ErrFull
 	case !fits:
 		w.cutSlow()
@@ -87,11 +87,11 @@ func (w *writer) fits(size int, receipt *Receipt) bool {
 	if used == 0 {
 		return true
 	}
-	most := w.cfg.MaxOutbox
+	most := w.conn.cfg.MaxOutbox
 	if receipt == nil {
 		return used+w.queue.growth(size) <= most
 	}
-	if w.activity == stalled && w.cfg.Account.Full() {
+	if w.activity == stalled && w.conn.cfg.Account.Full() {
 		return false // where the peer takes what it gets, nothing is held
 	}
 	if used+size <= most/4 {

@@ -20,9 +20,14 @@ type Receipt struct {
 // relays are those that wait to be written and, where they are kept, those that
 // are not acknowledged, in their order.
 type relays struct {
-	room    *relayRoom // nil if there are none
-	written int        // how many of them have been written
-	waiting int        // bytes of those that have not
+	room *relayRoom // nil if there are none
+}
+
+// A relayRoom is borrowed while there are relays.
+type relayRoom struct {
+	list    []relayEntry
+	written int // how many of them have been written
+	waiting int // bytes of those that have not
 	// shares is how many bytes of each sender's wait; nil while so little waits
 	// that nobody has more than is due.
 	shares map[any]int
@@ -39,9 +44,6 @@ type relayEntry struct {
 // begin is the position of its first byte.
 func (e *relayEntry) begin() int64 { return e.end - int64(e.size) }
 
-// relayRoom is borrowed while there are relays.
-type relayRoom struct{ list []relayEntry }
-
 var relayRooms = sync.Pool{New: func() any { return &relayRoom{list: make([]relayEntry, 0, 8)} }}
 
 // all are the relays, oldest first.
@@ -56,40 +58,65 @@ func (r *relays) add(e relayEntry) {
 	if r.room == nil {
 		r.room = relayRooms.Get().(*relayRoom)
 	}
-	r.room.list = append(r.room.list, e)
-	r.waiting += e.size
-	if r.shares != nil {
-		r.shares[e.receipt.From] += e.size
+	room := r.room
+	room.list = append(room.list, e)
+	room.waiting += e.size
+	if room.shares != nil {
+		room.shares[e.receipt.From] += e.size
 	}
+}
+
+// waiting is how many bytes have not been written.
+func (r *relays) waiting() int {
+	if r.room == nil {
+		return 0
+	}
+	return r.room.waiting
+}
+
+// written is how many of the relays have been written.
+func (r *relays) written() int {
+	if r.room == nil {
+		return 0
+	}
+	return r.room.written
 }
 
 // share is how many bytes of a sender's wait.
 func (r *relays) share(from any) int {
-	if r.shares == nil {
-		r.shares = make(map[any]int)
-		for _, e := range r.all()[r.written:] {
-			r.shares[e.receipt.From] += e.size
+	room := r.room
+	if room == nil {
+		return 0
+	}
+	if room.shares == nil {
+		room.shares = make(map[any]int)
+		for _, e := range room.list[room.written:] {
+			room.shares[e.receipt.From] += e.size
 		}
 	}
-	return r.shares[from]
+	return room.shares[from]
 }
 
 // wrote takes note that the stream is written up to a position, for which the kernel
 // was given so many bytes.
 func (r *relays) wrote(position, kernel int64) {
-	list := r.all()
-	for ; r.written < len(list) && list[r.written].end <= position; r.written++ {
-		e := &list[r.written]
+	room := r.room
+	if room == nil {
+		return
+	}
+	list := room.list
+	for ; room.written < len(list) && list[room.written].end <= position; room.written++ {
+		e := &list[room.written]
 		e.kernel = kernel
-		r.waiting -= e.size
-		if r.shares != nil {
-			if r.shares[e.receipt.From] -= e.size; r.shares[e.receipt.From] <= 0 {
-				delete(r.shares, e.receipt.From)
+		room.waiting -= e.size
+		if room.shares != nil {
+			if room.shares[e.receipt.From] -= e.size; room.shares[e.receipt.From] <= 0 {
+				delete(room.shares, e.receipt.From)
 			}
 		}
 	}
-	if r.written == len(list) {
-		r.shares = nil
+	if room.written == len(list) {
+		room.shares = nil
 	}
 }
 
@@ -98,14 +125,15 @@ func (r *relays) forget(n int) {
 	if n == 0 {
 		return
 	}
-	list := r.room.list
-	left := copy(list, list[n:])
-	clear(list[left:])
-	r.room.list = list[:left]
-	r.written = max(r.written-n, 0)
+	room := r.room
+	left := copy(room.list, room.list[n:])
+	clear(room.list[left:])
+	room.list = room.list[:left]
+	room.written = max(room.written-n, 0)
 	if left == 0 {
-		if cap(list) <= maxRelayRoom {
-			relayRooms.Put(r.room)
+		if cap(room.list) <= maxRelayRoom {
+			*room = relayRoom{list: room.list}
+			relayRooms.Put(room)
 		}
 		r.room = nil
 	}
@@ -117,7 +145,7 @@ const maxRelayRoom = 1024
 // acknowledged is how many of the relays end at or before a position.
 func (r *relays) acknowledged(position int64) int {
 	n := 0
-	for list := r.all(); n < r.written && list[n].end <= position; n++ {
+	for list := r.all(); n < r.written() && list[n].end <= position; n++ {
 	}
 	return n
 }
@@ -125,7 +153,7 @@ func (r *relays) acknowledged(position int64) int {
 // sealedBefore is the position behind the relays that were all written when the kernel
 // was given n bytes.
 func (r *relays) sealedBefore(n int64) (position int64) {
-	for i, list := 0, r.all(); i < r.written && list[i].kernel <= n; i++ {
+	for i, list := 0, r.all(); i < r.written() && list[i].kernel <= n; i++ {
 		position = list[i].end
 	}
 	return position

@@ -363,7 +363,7 @@ func TestKeyUpdateFlood(t *testing.T) {
 				others[i] = echo(t, limits(), n)
 			}
 			l, raw := rawTLS(t, n)
-			narrow(l.writer.nc, l.peer.nc)
+			narrow(l.writer.conn.nc, l.peer.nc)
 			raw.w = bufio.NewWriterSize(raw.w, readSize)
 			go func() {
 				for !raw.failed {

@@ -23,9 +23,9 @@ func limitUnsent(nc net.Conn) {
 // unacked is how many bytes the kernel holds that the peer's kernel has not
 // acknowledged (SIOCOUTQ, tcp(7)), if it is known.
 func (w *writer) unacked() (n int, known bool) {
-	sc := w.raw
+	sc := w.conn.raw
 	if sc == nil {
-		if sc = socket(w.nc); sc == nil {
+		if sc = socket(w.conn.nc); sc == nil {
 			return 0, false
 		}
 	}

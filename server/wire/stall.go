@@ -17,13 +17,13 @@ func (w *writer) watch() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stall.unacked, w.stall.progress = unacked, time.Now()
-	if w.cfg.StallTimeout <= 0 {
+	if w.conn.cfg.StallTimeout <= 0 {
 		return
 	}
 	if w.stall.timer == nil {
-		w.stall.timer = time.AfterFunc(w.cfg.StallTimeout/checks, w.checkProgress)
+		w.stall.timer = time.AfterFunc(w.conn.cfg.StallTimeout/checks, w.checkProgress)
 	} else {
-		w.stall.timer.Reset(w.cfg.StallTimeout / checks)
+		w.stall.timer.Reset(w.conn.cfg.StallTimeout / checks)
 	}
 }
 
@@ -56,11 +56,11 @@ func (w *writer) checkProgress() {
 	if known && unacked != w.stall.unacked {
 		w.stall.unacked, w.stall.progress = unacked, now
 	}
-	slow := now.Sub(w.stall.progress) >= w.cfg.StallTimeout
+	slow := now.Sub(w.stall.progress) >= w.conn.cfg.StallTimeout
 	if slow {
 		slow = w.cutSlow()
 	} else {
-		w.stall.timer.Reset(w.cfg.StallTimeout / checks)
+		w.stall.timer.Reset(w.conn.cfg.StallTimeout / checks)
 	}
 	w.mu.Unlock()
 	if slow {
@@ -72,7 +72,7 @@ func (w *writer) checkProgress() {
 // returns true, the caller must hangUp.
 func (w *writer) cutSlow() bool {
 	if w.state == open {
-		w.cfg.slow.Add(1)
+		w.conn.cfg.slow.Add(1)
 	}
 	return w.cutLocked(ErrSlow)
 }

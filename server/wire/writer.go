@@ -22,12 +22,7 @@ import (
 //	idle ── queued in a batch ──► batched ── flush ──► writing ── peer takes no more ──► stalled
 //	  ▲─────────────────────────── nothing is queued ─────┴────────────────────────────────┘
 type writer struct {
-	// static
-	cfg    *Config
-	nc     net.Conn
-	raw    syscall.RawConn // as in conn
-	sealed *sealed         // likewise
-	conn   *Conn           // told when the state has changed
+	conn *Conn // static; told when the state has changed
 
 	mu         sync.Mutex
 	state      state
@@ -101,7 +96,7 @@ func (w *writer) begins(answer *Buffer) {
 
 // waits reports whether there is something to write. mu is held.
 func (w *writer) waits() bool {
-	return w.queue.Size() > 0 || w.ping.state == pingWaits || w.sealed.waits()
+	return w.queue.Size() > 0 || w.ping.state == pingWaits || w.conn.sealed.waits()
 }
 
 // wake says that something was queued, and reports whether the caller must flush
@@ -187,17 +182,17 @@ func (w *writer) took(n int) {
 	f.sent += n
 	w.kernel += int64(n)
 	w.position += int64(min(f.sent, data) - had)
-	if f.alien > 0 && f.sent == len(f.buf.B) && w.keep != nil && w.sealed == nil {
+	if f.alien > 0 && f.sent == len(f.buf.B) && w.keep != nil && w.conn.sealed == nil {
 		w.overtakers.add(w.kernel, f.alien)
 	}
-	if s := w.sealed; s != nil {
+	if s := w.conn.sealed; s != nil {
 		_, whole := s.progress()
 		w.relays.wrote(w.position, whole)
 	} else {
 		w.relays.wrote(w.position, w.kernel)
 	}
 	if w.keep == nil {
-		w.relays.forget(w.relays.written)
+		w.relays.forget(w.relays.written())
 	} else if w.keep.heard > w.position-int64(n) {
 		w.forgetTo(w.keep.heard) // the answer came before the write was over
 	}
@@ -315,27 +310,27 @@ func (w *writer) push(p []byte) error {
 
 // seal returns what is to be written to the socket for p: p itself, or records.
 func (w *writer) seal(p []byte) ([]byte, error) {
-	if w.sealed == nil {
+	if w.conn.sealed == nil {
 		return p, nil
 	}
-	return w.sealed.next(p)
+	return w.conn.sealed.next(p)
 }
 
 // unseal returns for how many bytes n bytes of what seal returned stand.
 func (w *writer) unseal(n int) int {
-	if w.sealed == nil {
+	if w.conn.sealed == nil {
 		return n
 	}
-	return w.sealed.wrote(n)
+	return w.conn.sealed.wrote(n)
 }
 
 // pushSome waits until the peer takes more, and writes some of p.
 func (w *writer) pushSome(p []byte) (n int, err error) {
-	if w.raw == nil {
-		return w.nc.Write(p[:min(len(p), maxPush)])
+	if w.conn.raw == nil {
+		return w.conn.nc.Write(p[:min(len(p), maxPush)])
 	}
 	var failed error
-	err = w.raw.Write(func(fd uintptr) bool {
+	err = w.conn.raw.Write(func(fd uintptr) bool {
 		n, failed = writeFD(fd, p)
 		return n > 0 || failed != nil
 	})
@@ -351,8 +346,8 @@ func (w *writer) pushSome(p []byte) (n int, err error) {
 func (w *writer) account() {
 	own, others := 0, 0
 	if w.activity == stalled && w.state != cut {
-		own = max(int(w.queued-w.position)-w.relays.waiting, 0)
-		others = w.used() - own + w.sealed.memory()
+		own = max(int(w.queued-w.position)-w.relays.waiting(), 0)
+		others = w.used() - own + w.conn.sealed.memory()
 	}
 	if w.keep != nil {
 		others += w.keep.kept.Memory()
@@ -362,7 +357,7 @@ func (w *writer) account() {
 	}
 	own, w.own = own-w.own, own
 	others, w.others = others-w.others, others
-	w.cfg.waiting.Add(int64(own + others))
+	w.conn.cfg.waiting.Add(int64(own + others))
 	w.conn.holder.Add(own, others)
 }
 
@@ -472,7 +467,7 @@ func (w *writer) endedWith(err error) {
 
 // hangUp is the end of cut, without mu: closing a TLS connection writes to it.
 func (w *writer) hangUp(err error) {
-	nc := w.nc
+	nc := w.conn.nc
 	if left := w.settle(); left || err == ErrSlow {
 		// What the kernel holds goes as well: it is delivered again, or is for a
 		// peer that takes nothing.
@@ -493,7 +488,7 @@ func (w *writer) settle() (left bool) {
 	if w.keep == nil {
 		return false
 	}
-	_ = w.nc.SetWriteDeadline(time.Unix(1, 0))
+	_ = w.conn.nc.SetWriteDeadline(time.Unix(1, 0))
 	w.waitIdle()
 	if !w.keep.byPong {
 		w.acknowledgeUnacked()
@@ -505,7 +500,7 @@ func (w *writer) settle() (left bool) {
 
 // answer writes what TLS answers by itself to what was read.
 func (w *writer) answer() {
-	if w.sealed.waits() {
+	if w.conn.sealed.waits() {
 		w.flush()
 	}
 }
@@ -542,7 +537,7 @@ func (w *writer) wait() {
 // that is all of it. It returns how many bytes of p the kernel was given of which
 // the writer has not taken note.
 func (w *writer) tryWrite(p []byte) (n int, all bool, err error) {
-	if w.raw == nil {
+	if w.conn.raw == nil {
 		return 0, false, nil
 	}
 	for {
@@ -567,7 +562,7 @@ func (w *writer) tryWrite(p []byte) (n int, all bool, err error) {
 func (w *writer) tryWriteSocket(p []byte) (int, error) {
 	op := writeOps.Get().(*writeOp)
 	op.p = p
-	err := w.raw.Write(op.try)
+	err := w.conn.raw.Write(op.try)
 	n := op.n
 	if err == nil {
 		err = op.err
