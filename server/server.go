@@ -227,7 +227,7 @@ func (s *Server) newHub() {
 func (s *Server) newVolli() {
 	s.volli = volli.New(volli.Options{
 		Handlers:     s.handlers,
-		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, StallTimeout: s.opts.PingTimeout, Account: s.account, Loops: s.loops, Latency: s.latency},
+		Wire:         &wire.Config{MaxMessage: s.opts.MaxMessage, MaxOutbox: s.opts.MaxOutbox, StallTimeout: s.opts.PingTimeout, Account: s.account, Loops: s.loops, Deadlines: s.deadlines, Latency: s.latency},
 		PingInterval: s.opts.PingInterval,
 		PingTimeout:  s.opts.PingTimeout,
 		Proxied:      s.proxied(),

@@ -50,11 +50,12 @@ type MessageHandler interface {
 // anything is read from it. Of opts, Namespaces and ConnectTimeout do not
 // matter. Shutdown ends it.
 func NewEngineIO(opts Options, open func(*Session) MessageHandler) *EngineIO {
+	deadlines := wire.NewDeadlines()
 	return &EngineIO{
 		opts:      opts,
 		open:      open,
-		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, StallTimeout: opts.PingTimeout, Account: opts.Account, Loops: opts.Loops, Latency: opts.Latency},
-		deadlines: wire.NewDeadlines(),
+		wire:      wire.Config{MaxMessage: opts.MaxPayload, MaxOutbox: opts.MaxOutbox, StallTimeout: opts.PingTimeout, Account: opts.Account, Loops: opts.Loops, Deadlines: deadlines, Latency: opts.Latency},
+		deadlines: deadlines,
 		sessions:  make(map[string]*Session),
 	}
 }
@@ -226,7 +227,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 func (e *EngineIO) upgrade(w http.ResponseWriter, r *http.Request, s *Session) (*wire.Conn, error) {
 	conn, err := wire.Upgrade(w, r, &e.wire, &s.budget)
 	if err == nil && e.opts.Proxied != nil {
-		conn.Keep(e.opts.Proxied(r), e.deadlines)
+		conn.Keep(e.opts.Proxied(r))
 	}
 	return conn, err
 }

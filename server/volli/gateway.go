@@ -93,7 +93,7 @@ func (g *Gateway) Serve(w http.ResponseWriter, r *http.Request, address string, 
 		return
 	}
 	if g.Proxied != nil {
-		conn.Keep(g.Proxied(r), g.Handlers.Deadlines)
+		conn.Keep(g.Proxied(r))
 	}
 	c := newClient(g, conn, address)
 	g.Handlers.Log.Debug("connected", "connection", c.id, "request_id", chimiddleware.GetReqID(r.Context()))

@@ -25,6 +25,9 @@ type Config struct {
 	// Loops read the connections that Start starts, where they can. Nil: each
 	// connection has a goroutine that reads it.
 	Loops *Loops
+	// Deadlines are for asking again after relays, where the pong to a Ping
+	// acknowledges them (Conn.Keep). Nil: the next relay or pong asks.
+	Deadlines *Deadlines
 	// Latency is told how long what Batch.CountRelay counted took. May be nil.
 	Latency *Histogram
 

@@ -12,22 +12,44 @@ import (
 //
 // Positions count the bytes of the stream, heartbeats apart: these overtake.
 type keeper struct {
-	byPong    bool // else by the peer's TCP
-	deadlines *Deadlines
-	kept      Queue // written
-	end       int64 // position behind it
-	asked     int64 // position of the last Ping behind a relay
-	heard     int64 // position that a pong has acknowledged
-	askedAt   time.Time
-	again     Deadline // for the next Ping, if a relay came too soon for one
-	lookedAt  int      // memory of kept when the kernel was last asked
+	kept       Queue // written
+	end        int64 // position behind it
+	asked      int64 // position of the last Ping behind a relay
+	heard      int64 // position that a pong has acknowledged
+	askedAt    time.Time
+	again      Deadline // for the next Ping, if a relay came too soon for one
+	lookedAt   int      // memory of kept when the kernel was last asked
+	overtakers overtakers
 }
+
+// A keepMode says whether relays are kept, and by what they are acknowledged.
+type keepMode uint8
+
+const (
+	keepNot keepMode = iota
+	keepByTCP
+	keepByPong
+)
 
 // Keep has relays kept until they are acknowledged: by the peer's TCP or, where
 // a proxy's would be asked, by the pong to a Ping behind them. It is called before Start. Unacknowledged returns what is
 // left.
-func (c *Conn) Keep(proxied bool, deadlines *Deadlines) {
-	c.writer.keep = &keeper{byPong: proxied, deadlines: deadlines}
+func (c *Conn) Keep(proxied bool) {
+	c.writer.keeps = keepByTCP
+	if proxied {
+		c.writer.keeps = keepByPong
+	}
+}
+
+// keepFromNow gets ready to keep the first relay. mu is held.
+func (w *writer) keepFromNow() {
+	if w.keep != nil || w.keeps == keepNot {
+		return
+	}
+	w.keep = new(keeper)
+	// Heartbeats are all that the kernel was given besides the stream. One that it
+	// has not been given whole is counted once it has.
+	w.keep.overtakers.before = w.kernel - w.position - int64(w.flight.half())
 }
 
 // maxKept is how much is kept before the kernel is asked what it still holds.
@@ -104,7 +126,7 @@ func (w *writer) pong(payload []byte) (heartbeat, asked bool) {
 			asked = k.heard < position && position <= k.asked
 			w.acknowledge(position)
 		}
-		ask = k.byPong && w.state == open && w.relays.written() > 0 && w.askDue(time.Now())
+		ask = w.keeps == keepByPong && w.state == open && w.relays.written() > 0 && w.askDue(time.Now())
 		if ask {
 			w.putAsk(time.Now())
 		}
@@ -139,7 +161,7 @@ const positionSize = 8
 // acknowledged, and it is time. mu is held.
 func (w *writer) askAfter(r *Receipt, batch *Batch) {
 	k := w.keep
-	if k == nil || !k.byPong {
+	if k == nil || w.keeps != keepByPong {
 		return
 	}
 	now := batch.Begun()
@@ -158,8 +180,8 @@ func (w *writer) askDue(now time.Time) bool {
 	if now.Sub(k.askedAt) >= askEvery {
 		return true
 	}
-	if k.deadlines != nil {
-		k.deadlines.Set(&k.again, k.askedAt.Add(askEvery), (*asker)(w))
+	if d := w.conn.cfg.Deadlines; d != nil {
+		d.Set(&k.again, k.askedAt.Add(askEvery), (*asker)(w))
 	}
 	return false
 }
@@ -192,9 +214,11 @@ func (a *asker) Expired(time.Time) {
 	}
 }
 
-// due reports whether so much is kept that the kernel is to be asked.
-func (k *keeper) due() bool {
-	return k != nil && !k.byPong && k.kept.Memory() > max(maxKept, k.lookedAt+maxKept/2)
+// lookDue reports whether so much is kept that the kernel is to be asked. mu is
+// held.
+func (w *writer) lookDue() bool {
+	k := w.keep
+	return k != nil && w.keeps == keepByTCP && k.kept.Memory() > max(maxKept, k.lookedAt+maxKept/2)
 }
 
 // acknowledgeUnacked asks the kernel, and forgets what the peer's TCP has
@@ -213,7 +237,7 @@ func (w *writer) acknowledgeUnacked() {
 		if w.half && n > 0 {
 			n-- // a FIN
 		}
-		w.forgetTo(w.overtakers.position(sent - int64(n)))
+		w.forgetTo(w.keep.overtakers.position(sent - int64(n)))
 	}
 	w.keep.lookedAt = w.keep.kept.Memory()
 }
@@ -236,12 +260,15 @@ func (w *writer) given() int64 {
 // that Start tells has been told.
 func (c *Conn) Unacknowledged(f func(r Receipt, messages []Message)) {
 	w := &c.writer
-	if w.keep == nil {
+	w.mu.Lock()
+	kept, state := w.keep != nil, w.state
+	w.mu.Unlock()
+	switch {
+	case !kept:
 		return
-	}
-	if state, _ := w.end(); state == cut {
+	case state == cut:
 		w.waitWritten() // a goroutine may be about to find out
-	} else if !w.keep.byPong {
+	case w.keeps == keepByTCP:
 		w.acknowledgeUnacked()
 	}
 	for _, u := range w.surrender() {
@@ -322,8 +349,8 @@ func (w *writer) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if k := w.keep; k != nil {
-		if k.deadlines != nil {
-			k.deadlines.Stop(&k.again)
+		if d := w.conn.cfg.Deadlines; d != nil {
+			d.Stop(&k.again)
 		}
 		k.kept.Drop()
 		w.queue.Drop()

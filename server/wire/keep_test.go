@@ -27,14 +27,15 @@ func keeping(t testing.TB, n network, byPong bool, mutate func(server, client ne
 	if mutate != nil {
 		mutate(server, client)
 	}
-	cfg := &Config{MaxMessage: 100_000, MaxOutbox: 64 << 20, Loops: n.loops}
+	deadlines := NewDeadlines()
+	cfg := &Config{MaxMessage: 100_000, MaxOutbox: 64 << 20, Loops: n.loops, Deadlines: deadlines}
 	c, p := upgrade(t, cfg, server, client)
 	k := &keptLink{
 		link:      &link{Conn: c, peer: p, recorder: newRecorder(t), served: make(chan struct{})},
-		deadlines: NewDeadlines(),
+		deadlines: deadlines,
 		taken:     make(chan struct{}),
 	}
-	c.Keep(byPong, k.deadlines)
+	c.Keep(byPong)
 	c.Start(k.recorder, func() {
 		<-k.taken
 		close(k.served)
@@ -213,6 +214,41 @@ func TestHeartbeatAcknowledges(t *testing.T) {
 	}
 }
 
+// TestHeartbeatsBeforeTheFirstRelay counts those, too, as what the kernel was given
+// besides the stream.
+func TestHeartbeatsBeforeTheFirstRelay(t *testing.T) {
+	for _, n := range []int{0, 1, 20} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			k := keeping(t, epoll, false, nil)
+			for range n {
+				if err := k.PingText("2"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			k.relay(nil, 100, false)
+			w := &k.writer
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if got := w.keep.overtakers.position(w.kernel); got != w.position {
+				t.Errorf("the stream is at %d, counted %d", w.position, got)
+			}
+		})
+	}
+	t.Run("half written", func(t *testing.T) {
+		whole := &Buffer{B: []byte("0123456789")}
+		for sent := range len(whole.B) {
+			w := &writer{conn: new(Conn), keeps: keepByTCP}
+			w.flight = flight{buf: whole, alien: 4}
+			w.took(sent)
+			w.keepFromNow()
+			w.took(len(whole.B) - sent)
+			if got := w.keep.overtakers.position(w.kernel); got != w.position {
+				t.Errorf("with %d of %d bytes before: the stream is at %d, counted %d", sent, len(whole.B), w.position, got)
+			}
+		}
+	})
+}
+
 // A relay allocates nothing, kept or not.
 func TestRelayAllocations(t *testing.T) {
 	if raceEnabled {
@@ -245,7 +281,7 @@ func relayAllocations(t *testing.T, l *link) {
 // TestUnacknowledgedKeepsTheClose takes relays back while a Close frame waits
 // behind them: the peer gets the frame, and not the relays.
 func TestUnacknowledgedKeepsTheClose(t *testing.T) {
-	w := &writer{conn: &Conn{cfg: &Config{MaxOutbox: 1 << 20}}, keep: &keeper{}}
+	w := &writer{conn: &Conn{cfg: &Config{MaxOutbox: 1 << 20}}, keeps: keepByTCP, keep: new(keeper)}
 	w.relays.add(relayEntry{end: 5, size: 5, receipt: Receipt{}})
 	w.queue.begin()
 	w.put(&Message{Payload: []byte("abc")})

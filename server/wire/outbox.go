@@ -68,6 +68,7 @@ func (w *writer) send(batch *Batch, receipt *Receipt, messages []Message) error 
 		w.put(&messages[i])
 	}
 	if receipt != nil {
+		w.keepFromNow()
 		w.relays.add(relayEntry{end: w.queued, size: size, receipt: *receipt})
 		w.askAfter(receipt, batch)
 	}

@@ -30,16 +30,16 @@ type writer struct {
 	peerClosed bool  // the peer's Close frame was read
 	half       bool  // our end was closed
 	activity   activity
+	keeps      keepMode // static after Keep
 	queue      Queue
 	flight     flight
 	ping       heartbeat
 	relays     relays
-	keep       *keeper // nil: relays are forgotten once they are written
+	keep       *keeper // nil: there was no relay yet, or none is kept
 
 	// How far the stream has come: see keeper.
 	queued, position int64
 	kernel           int64 // bytes that the kernel was given, heartbeats too
-	overtakers       overtakers
 
 	own, others int // memory that is accounted for
 
@@ -53,6 +53,14 @@ type flight struct {
 	buf   *Buffer // nil: there is none
 	sent  int     // bytes that the kernel was given
 	alien int     // bytes of a heartbeat at its end, which is not part of the stream
+}
+
+// half is how many bytes of the heartbeat the kernel was given, if that is not all.
+func (f *flight) half() int {
+	if f.buf == nil || f.sent == len(f.buf.B) {
+		return 0
+	}
+	return max(f.sent-(len(f.buf.B)-f.alien), 0)
 }
 
 type state uint8
@@ -183,7 +191,7 @@ func (w *writer) took(n int) {
 	w.kernel += int64(n)
 	w.position += int64(min(f.sent, data) - had)
 	if f.alien > 0 && f.sent == len(f.buf.B) && w.keep != nil && w.conn.sealed == nil {
-		w.overtakers.add(w.kernel, f.alien)
+		w.keep.overtakers.add(w.kernel, f.alien)
 	}
 	if s := w.conn.sealed; s != nil {
 		_, whole := s.progress()
@@ -229,7 +237,7 @@ func (w *writer) next(n int, err error) (buf *Buffer) {
 	} else {
 		over = w.rest() || over
 	}
-	look := w.keep.due()
+	look := w.lookDue()
 	w.mu.Unlock()
 	switch {
 	case over:
@@ -490,7 +498,7 @@ func (w *writer) settle() (left bool) {
 	}
 	_ = w.conn.nc.SetWriteDeadline(time.Unix(1, 0))
 	w.waitIdle()
-	if !w.keep.byPong {
+	if w.keeps == keepByTCP {
 		w.acknowledgeUnacked()
 	}
 	w.mu.Lock()
