@@ -67,19 +67,19 @@ type shard struct {
 type Member struct {
 	listener Listener
 	hears    bool // it is told of everybody who comes and goes
+	left     bool // guarded by Hub.mu
 
 	user  atomic.Pointer[User]
 	watch atomic.Pointer[watch] // nil: it has watched nobody yet
 
 	// guarded by Hub.mu
 	index int // in Hub.audience, counted from 1
-	left  bool
 
 	// telling is held while the member is told of changes, so that it hears of
 	// them in their order. It is taken before Hub.mu.
 	telling sync.Mutex
 	cursor  atomic.Uint64 // how much of the log it was told; set under telling
-	listed  time.Time     // when its last list was due; guarded by telling
+	listed  wire.Instant  // when its last list was due; guarded by telling
 }
 
 // A Listener is what a member hears the hub by. Its methods do not block; what

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/oodaa/signaling/server/wire"
 )
@@ -301,7 +300,7 @@ func checkViews(t *testing.T, h *Hub, viewers []*viewer) {
 	}
 	for _, v := range viewers {
 		v.telling.Lock()
-		v.listed = time.Time{} // a list that is due is told at once
+		v.listed = 0 // a list that is due is told at once
 		v.telling.Unlock()
 		h.CatchUp(&v.Member, nil)
 		v.mu.Lock()

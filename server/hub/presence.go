@@ -220,7 +220,7 @@ func (h *Hub) catchUp(m *Member, limit int, batch *wire.Batch) bool {
 		h.mu.Unlock()
 		return m.hear(news, limit, batch)
 	}
-	if time.Since(m.listed) < listInterval {
+	if time.Since(m.listed.Time()) < listInterval {
 		h.mu.Unlock()
 		return false
 	}
@@ -229,7 +229,7 @@ func (h *Hub) catchUp(m *Member, limit int, batch *wire.Batch) bool {
 	if !m.listener.Tell(spelled, batch) {
 		return false
 	}
-	m.listed = time.Now()
+	m.listed = wire.InstantOf(time.Now())
 	m.cursor.Store(head)
 	return true
 }

@@ -335,14 +335,14 @@ func (h *Hub) listWatched(m *Member, w *watch, spelled []byte, batch *wire.Batch
 func (h *Hub) catchUpWatch(m *Member, w *watch, limit int, batch *wire.Batch) bool {
 	all := w.changes.Load()
 	if w.stale {
-		if time.Since(m.listed) < listInterval {
+		if time.Since(m.listed.Time()) < listInterval {
 			h.mu.Unlock()
 			return false
 		}
 		w.stale = false
 		spelled := m.listener.SpellWatched(h.onlineOf(m, w))
 		h.mu.Unlock()
-		m.listed = time.Now()
+		m.listed = wire.InstantOf(time.Now())
 		m.listener.Tell(spelled, batch)
 		w.told.Store(all)
 		return true

@@ -194,7 +194,7 @@ func (e *EngineIO) handshake(w http.ResponseWriter, r *http.Request, query url.V
 		e.release(admission)
 		return errDraining
 	}
-	s := &Session{engine: e, id: NewID(), admission: admission, opened: time.Now()}
+	s := &Session{engine: e, id: NewID(), admission: admission, opened: wire.InstantOf(time.Now())}
 	s.budget.Limits = e.opts.Limits
 	s.textOnly = query.Get("b64") != ""
 	if query.Get("transport") == "polling" {

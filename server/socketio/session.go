@@ -31,7 +31,7 @@ type Session struct {
 	engine    *EngineIO
 	id        string
 	admission Admission
-	opened    time.Time
+	opened    wire.Instant
 	handler   MessageHandler
 	polling   *polling // nil if the session began as a WebSocket
 	textOnly  bool     // binary messages go out in base64, over WebSocket too
@@ -92,7 +92,7 @@ func (s *Session) Admission() Admission { return s.admission }
 func (s *Session) Budget() *wire.Budget { return &s.budget }
 
 // Opened is when the session was opened.
-func (s *Session) Opened() time.Time { return s.opened }
+func (s *Session) Opened() time.Time { return s.opened.Time() }
 
 // start queues the open packet (Engine.IO protocol 4, "Handshake"), and starts
 // the heartbeat.
@@ -113,7 +113,7 @@ func (s *Session) start(batch *wire.Batch, upgrades ...string) {
 	}
 	_ = s.Send(batch, wire.Message{Prefix: []byte{engineOpen}, Payload: handshake})
 	s.handler = e.open(s)
-	e.deadlines.SetHeartbeat(&s.heartbeat, s.opened, e.opts.PingInterval, s)
+	e.deadlines.SetHeartbeat(&s.heartbeat, s.Opened(), e.opts.PingInterval, s)
 }
 
 // Send queues packets, one behind the other with nothing between them: text

@@ -36,13 +36,13 @@ type Budget struct {
 	Limits *Limits // nil: none
 
 	mu             sync.Mutex
-	last           time.Time // of the last refill; zero: the budget is untouched
-	packets, bytes float64   // tokens; below 0: a debt
-	name           string    // the last name that was taken
+	last           Instant // of the last refill; zero: the budget is untouched
+	packets, bytes float64 // tokens; below 0: a debt
+	name           string  // the last name that was taken
 
 	paused time.Duration // all pauses together
-	until  time.Time     // the end of the last pause
-	since  time.Time     // from when on there was a pause in each second
+	until  Instant       // the end of the last pause
+	since  Instant       // from when on there was a pause in each second
 }
 
 const (
@@ -122,7 +122,7 @@ func (b *Budget) Settle(bytes int, now time.Time) (pause time.Duration, over boo
 	if pause == 0 {
 		return 0, false
 	}
-	return pause, b.pause(now, now.Add(pause))
+	return pause, b.pause(InstantOf(now), InstantOf(now.Add(pause)))
 }
 
 // pay returns how long it takes until there is one token, and forgives what
@@ -133,22 +133,15 @@ func pay(tokens *float64, rate int) time.Duration {
 }
 
 // pause takes note of a pause, and reports whether it is one too many. mu is held.
-func (b *Budget) pause(from, until time.Time) (over bool) {
+func (b *Budget) pause(from, until Instant) (over bool) {
 	if from.Sub(b.until) >= respite {
 		b.since = from
 	}
-	if until.After(b.until) {
-		b.paused += until.Sub(later(from, b.until))
+	if until > b.until {
+		b.paused += until.Sub(max(from, b.until))
 		b.until = until
 	}
 	return from.Sub(b.since) >= overPatience
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // Paused is how long the connection was not read, or will not be, in all
@@ -164,17 +157,17 @@ func (b *Budget) Paused() time.Duration {
 
 // refill adds the tokens of the time that has passed. mu is held.
 func (b *Budget) refill(now time.Time) {
-	l := b.Limits
-	if b.last.IsZero() {
-		b.last = now
+	l, at := b.Limits, InstantOf(now)
+	if b.last == 0 {
+		b.last = at
 		b.packets, b.bytes = float64(burst(l.PacketBurst, l.Packets)), float64(burst(l.ByteBurst, l.Bytes))
 		return
 	}
-	elapsed := now.Sub(b.last).Seconds()
+	elapsed := at.Sub(b.last).Seconds()
 	if elapsed <= 0 {
 		return // from a clock that was read earlier
 	}
-	b.last = now
+	b.last = at
 	b.packets = min(float64(burst(l.PacketBurst, l.Packets)), b.packets+elapsed*float64(l.Packets))
 	b.bytes = min(float64(burst(l.ByteBurst, l.Bytes)), b.bytes+elapsed*float64(l.Bytes))
 }

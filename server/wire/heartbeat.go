@@ -21,7 +21,7 @@ type heartbeat struct {
 	// position is that of the stream before it: what the answer acknowledges. What
 	// it overtook, it does not.
 	position int64
-	left     time.Time // when it was handed to the kernel, for the last time
+	left     Instant // when it was handed to the kernel, for the last time
 
 	paused time.Duration // of the connection's budget, by then
 }
@@ -86,9 +86,9 @@ func (c *Conn) PongDue(timeout time.Duration) time.Time {
 		return now.Add(timeout)
 	}
 	if known && 0 < unacked && unacked < w.stall.unacked {
-		w.stall.unacked, w.stall.progress = unacked, now
+		w.stall.unacked, w.stall.progress = unacked, InstantOf(now)
 	}
-	return later(w.stall.progress, w.ping.left).Add(timeout + c.budget.Paused() - w.ping.paused)
+	return max(w.stall.progress, w.ping.left).Time().Add(timeout + c.budget.Paused() - w.ping.paused)
 }
 
 // ask has a ping written. One without a payload is not, where one waits already.
@@ -125,7 +125,7 @@ func (h *heartbeat) leave(paused time.Duration) bool {
 	if h.state != pingLeaves {
 		return false
 	}
-	h.state, h.left, h.paused = pingLeft, time.Now(), paused
+	h.state, h.left, h.paused = pingLeft, InstantOf(time.Now()), paused
 	return true
 }
 

@@ -37,7 +37,7 @@ func (l *link) awaitStalled() {
 	for begun := time.Now(); time.Since(begun) < patience; <-tick.C {
 		l.writer.mu.Lock()
 		last := l.writer.stall.progress // zero before the goroutine that writes has begun
-		still := l.writer.activity == stalled && !last.IsZero() && time.Since(last) > 100*time.Millisecond
+		still := l.writer.activity == stalled && last != 0 && time.Since(last.Time()) > 100*time.Millisecond
 		l.writer.mu.Unlock()
 		if still {
 			return

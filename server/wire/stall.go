@@ -16,7 +16,7 @@ func (w *writer) watch() {
 	unacked, _ := w.unacked()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.stall.unacked, w.stall.progress = unacked, time.Now()
+	w.stall.unacked, w.stall.progress = unacked, InstantOf(time.Now())
 	if w.conn.cfg.StallTimeout <= 0 {
 		return
 	}
@@ -37,7 +37,7 @@ func (w *writer) unwatch() {
 
 // progressed takes note that the kernel took n bytes more.
 func (w *writer) progressed(n int) {
-	now := time.Now()
+	now := InstantOf(time.Now())
 	w.mu.Lock()
 	w.took(n)
 	w.stall.progress = now
@@ -52,7 +52,7 @@ func (w *writer) checkProgress() {
 		w.mu.Unlock()
 		return
 	}
-	now := time.Now()
+	now := InstantOf(time.Now())
 	if known && unacked != w.stall.unacked {
 		w.stall.unacked, w.stall.progress = unacked, now
 	}

@@ -618,7 +618,7 @@ func writeFD(fd uintptr, p []byte) (int, error) {
 
 // A stall is what is known of a peer that does not take what is queued.
 type stall struct {
-	progress time.Time   // when the peer last took something; kept behind the stall
+	progress Instant     // when the peer last took something; kept behind the stall
 	unacked  int         // in the kernel, when it was last asked
 	timer    *time.Timer // for checkProgress; nil if there was no stall yet
 }
