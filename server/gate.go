@@ -92,11 +92,15 @@ func (g *gate) Admit(r *http.Request) (socketio.Admission, *socketio.Refusal) {
 		return socketio.Admission{}, refusal
 	}
 	info := oodaa.Info{Address: s.address, WebSocket: s.webSocket}
+	var h oodaa.Handshake
 	if g.server.tokens != nil {
-		info.Token = auth.Bearer(r)
+		h.Token = auth.Bearer(r)
 	}
 	if g.server.log.Enabled(r.Context(), slog.LevelDebug) {
-		info.Request = chimiddleware.GetReqID(r.Context())
+		h.Request = chimiddleware.GetReqID(r.Context())
+	}
+	if h != (oodaa.Handshake{}) {
+		info.Handshake = &oodaa.Handshake{Token: h.Token, Request: h.Request}
 	}
 	return socketio.Admission{Info: info}, nil
 }

@@ -37,14 +37,26 @@ func (g *Gateway) Errors(m map[string]uint64) {
 
 // Info is what the engine's gate knows of a client (socketio.Admission.Info).
 type Info struct {
-	// Token is the one of the handshake's headers.
-	Token string
-	// Request is the id of the handshake's request, for the log.
-	Request string
+	// Handshake is nil where nothing of it is needed.
+	Handshake *Handshake
 	// Address is what counts as one client where clients are limited, and
 	// WebSocket whether it came with one.
 	Address   string
 	WebSocket bool
+}
+
+// A Handshake is what is needed of a client's handshake.
+type Handshake struct {
+	Token   string // of its headers
+	Request string // its id, for the log
+}
+
+// handshake is the client's; empty if nothing of it is known.
+func (i *Info) handshake() Handshake {
+	if i.Handshake == nil {
+		return Handshake{}
+	}
+	return *i.Handshake
 }
 
 // Connect accepts a socket whose token, where one is needed, is good. authJSON is
@@ -58,7 +70,7 @@ func (g *Gateway) Connect(s socketio.Socket, authJSON []byte, answer func(socket
 	}
 	token := rawjson.StringField(authJSON, "token")
 	if token == "" {
-		token = info.Token
+		token = info.handshake().Token
 	}
 	return g.Handlers.Authenticate(token, func(grant *auth.Grant, err error) wire.Hold {
 		if err == nil {
@@ -88,7 +100,7 @@ func (c *client) Opened() {
 	h := c.gateway.Handlers
 	info, _ := c.socket.Info().(Info)
 	c.Open(h, c, true, events.Connection{Opened: c.socket.Opened(), Address: info.Address, Budget: c.socket.Budget()})
-	h.Log.Debug("connected", "connection", c.ID(), "request_id", info.Request)
+	h.Log.Debug("connected", "connection", c.ID(), "request_id", info.handshake().Request)
 }
 
 // Closed makes the client one that is gone.

@@ -16,7 +16,7 @@ type informed struct {
 func (i *informed) Info() any { return i.info }
 
 func TestConnect(t *testing.T) {
-	for name, info := range map[string]any{"known": Info{Request: "1"}, "nothing known": nil, "of another type": "info"} {
+	for name, info := range map[string]any{"known": Info{Handshake: &Handshake{Request: "1"}}, "nothing known": nil, "of another type": "info"} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
 			if receiver, err := s.accept(&informed{info: info}); err != nil || receiver == nil {
