@@ -118,7 +118,7 @@ func (p Proxies) contain(addr netip.Addr) bool {
 // An entry of a trusted proxy that cannot be read, and a header from a peer that
 // is not trusted, are logged, once each.
 func ClientIP(trusted Proxies, log *slog.Logger) func(http.Handler) http.Handler {
-	find := chimw.ClientIPFromRemoteAddr
+	find := func(next http.Handler) http.Handler { return next } // Addr knows the peer
 	switch {
 	case trusted.hops > 0:
 		find = chimw.ClientIPFromXFFTrustedProxies(trusted.hops)
