@@ -10,7 +10,7 @@ func (r *Relay) Receipt() wire.Receipt {
 	return wire.Receipt{
 		From:     r.From,
 		Kind:     uint8(r.Kind),
-		Accepted: r.Batch.Begun(),
+		Accepted: wire.InstantOf(r.Batch.Begun()),
 		Urgent:   r.Kind == Offer || r.Kind == Answer,
 	}
 }
@@ -35,7 +35,7 @@ func (h *Hub) Unacknowledged(u *User, receipt wire.Receipt, payload []byte, atta
 			Sender:      sender,
 			Ack:         NoAck,
 		},
-		Accepted:     receipt.Accepted,
+		Accepted:     receipt.Accepted.Time(),
 		Acknowledged: true,
 	}
 }

@@ -26,7 +26,7 @@ func (m *member) relay(n, attachments int) {
 	for i := range attachments {
 		parts = append(parts, []byte{byte(n), byte(i), 0x1e})
 	}
-	if err := m.Relay(fmt.Appendf(nil, `["offer",%d]`, n), parts, wire.Receipt{From: m, Ack: int64(n)}, nil); err != nil {
+	if err := m.Relay(fmt.Appendf(nil, `["offer",%d]`, n), parts, wire.Receipt{From: m, Accepted: wire.Instant(n)}, nil); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -35,7 +35,7 @@ func (m *member) relay(n, attachments int) {
 func (m *member) back() (numbers []int) {
 	m.t.Helper()
 	m.Unacknowledged(func(receipt wire.Receipt, args []byte, attachments [][]byte) {
-		n := int(receipt.Ack)
+		n := int(receipt.Accepted)
 		if receipt.From != m || string(args) != fmt.Sprintf(`["offer",%d]`, n) {
 			m.t.Errorf("took back %s with %v", args, receipt)
 		}

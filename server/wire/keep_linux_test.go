@@ -102,10 +102,10 @@ func (k *keptLink) takeBackAnd(f func(first int)) {
 	first, next := len(k.sent), -1
 	k.Unacknowledged(func(r Receipt, _ []Message) {
 		if next < 0 {
-			first, next = int(r.Ack), int(r.Ack)
+			first, next = int(r.Accepted), int(r.Accepted)
 		}
-		if int(r.Ack) != next {
-			k.peer.t.Fatalf("relay %d, want %d", r.Ack, next)
+		if int(r.Accepted) != next {
+			k.peer.t.Fatalf("relay %d, want %d", r.Accepted, next)
 		}
 		next++
 	})

@@ -58,7 +58,7 @@ func (k *keptLink) relay(batch *Batch, size int, urgent bool) {
 	k.peer.t.Helper()
 	i := len(k.sent)
 	text := fmt.Sprintf("%06d ", i) + letters(size)
-	r := Receipt{From: &senders[i%len(senders)], Ack: int64(i), Urgent: urgent}
+	r := Receipt{From: &senders[i%len(senders)], Accepted: Instant(i), Urgent: urgent}
 	messages := []Message{{Prefix: []byte(text[:3]), Payload: []byte(text[3:])}}
 	if i%3 == 2 {
 		messages = append(messages, Message{Binary: true, Payload: []byte(text)})
@@ -105,8 +105,8 @@ func (k *keptLink) takeBack(from int) {
 		if i%3 == 2 {
 			want = 2
 		}
-		if i >= len(k.sent) || r.From != &senders[i%len(senders)] || r.Ack != int64(i) || len(messages) != want || string(messages[0].Payload) != k.sent[i] || messages[0].Binary {
-			k.peer.t.Fatalf("relay %d of %d: got %d, %d messages", i, len(k.sent), r.Ack, len(messages))
+		if i >= len(k.sent) || r.From != &senders[i%len(senders)] || r.Accepted != Instant(i) || len(messages) != want || string(messages[0].Payload) != k.sent[i] || messages[0].Binary {
+			k.peer.t.Fatalf("relay %d of %d: got %d, %d messages", i, len(k.sent), r.Accepted, len(messages))
 		}
 		if want == 2 && (!messages[1].Binary || string(messages[1].Payload) != k.sent[i]) {
 			k.peer.t.Fatalf("relay %d: another attachment", i)

@@ -2,16 +2,14 @@ package wire
 
 import (
 	"sync"
-	"time"
 )
 
 // A Receipt is what belongs to a relay besides its bytes: which client is notified
 // if it does not arrive. The writer only compares From.
 type Receipt struct {
 	From     any // the sender; a pointer
+	Accepted Instant
 	Kind     uint8
-	Ack      int64
-	Accepted time.Time
 	// Urgent relays are asked after as soon as they are written, where a Ping
 	// asks; see Conn.Keep.
 	Urgent bool
