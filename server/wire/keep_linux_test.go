@@ -200,7 +200,9 @@ func TestNothingIsKept(t *testing.T) {
 // At a takeover, what is not acknowledged is returned at once, and what has not
 // begun to be written is not any more; the rest of a frame is, and what follows.
 func TestTakenBackAlive(t *testing.T) {
+	t.Parallel()
 	onSockets(t, func(t *testing.T, n network) {
+		t.Parallel()
 		k := keeping(t, n, false, func(_, client net.Conn) { _ = tcpBelow(client).SetReadBuffer(64 << 10) })
 		for range 100 {
 			k.relay(nil, 20_000+rand.N(1000), false)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -46,7 +47,9 @@ func limitsOf(n network) *Config {
 // A connection that has overdrawn its budget is not read until that is paid;
 // then what it sent meanwhile is handled.
 func TestPause(t *testing.T) {
+	t.Parallel()
 	onNetworks(t, func(t *testing.T, n network) {
+		t.Parallel()
 		l := limited(t, n, &Limits{Packets: 10, PacketBurst: 2})
 		start := time.Now()
 		l.write(slices.Concat(text("1"), text("2"), text("3")))
@@ -103,7 +106,9 @@ func TestEverythingCounts(t *testing.T) {
 // A ping that there is no budget for is not answered, and a pong that was asked
 // for costs nothing.
 func TestPingsOverBudget(t *testing.T) {
+	t.Parallel()
 	onNetworks(t, func(t *testing.T, n network) {
+		t.Parallel()
 		l := limited(t, n, &Limits{Packets: 10, PacketBurst: 1})
 		if err := l.Ping(); err != nil {
 			t.Fatal(err)
@@ -120,34 +125,46 @@ func TestPingsOverBudget(t *testing.T) {
 // A flood is read as slowly as its budget allows, and ended after ten seconds.
 func TestFlood(t *testing.T) {
 	t.Parallel()
-	onNetworks(t, func(t *testing.T, n network) {
+	t.Run("pipe", func(t *testing.T) {
 		t.Parallel()
-		limits := &Limits{Packets: 10, PacketBurst: 10}
-		l := limited(t, n, limits)
-		go func() { _, _ = io.Copy(io.Discard, l.peer.nc) }()
-		flood := slices.Repeat(frame(true, ws.OpPing, ""), 10_000)
-		start := time.Now()
-		for {
-			if _, err := l.peer.nc.Write(flood); err != nil {
-				break
-			}
-		}
-		l.endedBy(ClosePolicyViolation, false)
-		if took := time.Since(start); took < 10*time.Second || took > 20*time.Second {
-			t.Errorf("ended after %v", took)
-		}
-		// Every second one read, of at most readSize.
-		if got := limits.Refused(); got > 20*readSize/6 {
-			t.Errorf("%d packets were read", got)
-		}
-		l.saw("over rate", "closed")
+		synctest.Test(t, func(t *testing.T) { flood(t, pipe) })
 	})
+	if testing.Short() {
+		return // sockets take ten real seconds
+	}
+	onSockets(t, func(t *testing.T, n network) {
+		t.Parallel()
+		flood(t, n)
+	})
+}
+
+func flood(t *testing.T, n network) {
+	limits := &Limits{Packets: 10, PacketBurst: 10}
+	l := limited(t, n, limits)
+	go func() { _, _ = io.Copy(io.Discard, l.peer.nc) }()
+	flood := slices.Repeat(frame(true, ws.OpPing, ""), 10_000)
+	start := time.Now()
+	for {
+		if _, err := l.peer.nc.Write(flood); err != nil {
+			break
+		}
+	}
+	l.endedBy(ClosePolicyViolation, false)
+	if took := time.Since(start); took < 10*time.Second || took > 20*time.Second {
+		t.Errorf("ended after %v", took)
+	}
+	// Every second one read, of at most readSize.
+	if got := limits.Refused(); got > 20*readSize/6 {
+		t.Errorf("%d packets were read", got)
+	}
+	l.saw("over rate", "closed")
 }
 
 // Bytes are paid for as packets are, and nothing is dropped for them.
 func TestPauseForBytes(t *testing.T) {
 	t.Parallel()
 	onNetworks(t, func(t *testing.T, n network) {
+		t.Parallel()
 		l := limited(t, n, &Limits{Bytes: 100_000, ByteBurst: 50_000})
 		start := time.Now()
 		go func() {
