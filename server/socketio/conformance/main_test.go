@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -34,21 +35,38 @@ type suite struct {
 	handler *handler
 }
 
-// engineIO and socketIO have a heartbeat that no test sees, however slow the
-// machine is.
+// engineIO and socketIO have a heartbeat and a deadline for CONNECT that no test sees,
+// however slow the machine is.
 func engineIO(t *testing.T) *suite { return newSuite(t, "/engine.io/", unhurried()) }
 func socketIO(t *testing.T) *suite { return newSuite(t, "/socket.io/", unhurried()) }
 
 func unhurried() socketio.Options {
 	opts := options()
-	opts.PingInterval = time.Hour
+	opts.PingInterval, opts.ConnectTimeout = time.Hour, time.Hour
 	return opts
 }
 
 func newSuite(t *testing.T, path string, opts socketio.Options) *suite {
-	srv := httptest.NewUnstartedServer(nil)
-	s := &suite{newClient(t, srv.Listener.Addr().String(), path), newHandler(opts)}
-	srv.Config.Handler = s.Watch(s.handler)
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSuiteOn(t, l, dialTCP(l.Addr().String()), path, opts)
+}
+
+// A dialer connects to a server.
+type dialer func(context.Context) (net.Conn, error)
+
+func dialTCP(addr string) dialer {
+	return func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	}
+}
+
+func newSuiteOn(t *testing.T, l net.Listener, dial dialer, path string, opts socketio.Options) *suite {
+	s := &suite{newClient(t, dial, path), newHandler(opts)}
+	srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: s.Watch(s.handler)}}
 	srv.Start()
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())
@@ -59,11 +77,9 @@ func newSuite(t *testing.T, path string, opts socketio.Options) *suite {
 	return s
 }
 
-func newClient(t *testing.T, addr, path string) *engineio.Client {
+func newClient(t *testing.T, dial dialer, path string) *engineio.Client {
 	return engineio.New(t, engineio.Options{
-		Dial: func(ctx context.Context) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", addr)
-		},
+		Dial:        dial,
 		Path:        path,
 		Patience:    patience,
 		AnswerPings: true,
@@ -115,8 +131,8 @@ func TestRun(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	bare := newClient(t, addr, "/engine.io/").OpenWebSocket()
-	s := newClient(t, addr, "/socket.io/")
+	bare := newClient(t, dialTCP(addr), "/engine.io/").OpenWebSocket()
+	s := newClient(t, dialTCP(addr), "/socket.io/")
 	ws, p := s.OpenWebSocket(), s.OpenPolling()
 	ws.Send("40")
 	p.Send("40")

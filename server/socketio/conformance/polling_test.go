@@ -230,15 +230,17 @@ func TestCancelledPoll(t *testing.T) {
 }
 
 func TestPollingTooLarge(t *testing.T) {
-	p := engineIO(t).OpenPolling()
-	waiting := p.Waits()
-	if a := p.Do("POST", p.Query, "4"+strings.Repeat("x", maxPayload)); a.Status != http.StatusRequestEntityTooLarge {
-		t.Errorf("%d %q, want 413", a.Status, a.Body)
-	}
-	if a := <-waiting; a.Status != http.StatusOK || a.Body != "1" {
-		t.Errorf("the poll: %d %q", a.Status, a.Body)
-	}
-	isGone(p)
+	inBubble(t, "/engine.io/", unhurried(), func(t *testing.T, s *suite) {
+		p := s.OpenPolling()
+		waiting := p.Waits()
+		if a := p.Do("POST", p.Query, "4"+strings.Repeat("x", maxPayload)); a.Status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%d %q, want 413", a.Status, a.Body)
+		}
+		if a := <-waiting; a.Status != http.StatusOK || a.Body != "1" {
+			t.Errorf("the poll: %d %q", a.Status, a.Body)
+		}
+		isGone(p)
+	})
 }
 
 func TestPollingClose(t *testing.T) {

@@ -168,45 +168,47 @@ func TestInvalidNamespace(t *testing.T) {
 }
 
 func TestConnectTimeout(t *testing.T) {
+	opts := unhurried()
+	opts.ConnectTimeout = connectTimeout
 	t.Run("no CONNECT", func(t *testing.T) {
-		t.Parallel()
-		s := socketIO(t)
-		start := time.Now()
-		c := s.OpenWebSocket()
-		c.Closed()
-		if took := time.Since(start); took < connectTimeout {
-			t.Errorf("closed after %v", took)
-		}
-		s.gone()
+		inBubble(t, "/socket.io/", opts, func(t *testing.T, s *suite) {
+			start := time.Now()
+			c := s.OpenWebSocket()
+			c.Closed()
+			if took := time.Since(start); took < connectTimeout {
+				t.Errorf("closed after %v", took)
+			}
+			s.gone()
+		})
 	})
 	t.Run("no CONNECT over polling", func(t *testing.T) {
-		t.Parallel()
-		s := socketIO(t)
-		p := s.OpenPolling()
-		if got := p.Next(); got != "1" {
-			t.Errorf("got %q", got)
-		}
-		isGone(p)
-		s.gone()
+		inBubble(t, "/socket.io/", opts, func(t *testing.T, s *suite) {
+			p := s.OpenPolling()
+			if got := p.Next(); got != "1" {
+				t.Errorf("got %q", got)
+			}
+			isGone(p)
+			s.gone()
+		})
 	})
 	t.Run("invalid namespace", func(t *testing.T) {
-		t.Parallel()
-		s := socketIO(t)
-		c := s.OpenWebSocket()
-		c.Send("40/random,")
-		c.Expect(`44/random,{"message":"Invalid namespace"}`)
-		c.Closed()
+		inBubble(t, "/socket.io/", opts, func(t *testing.T, s *suite) {
+			c := s.OpenWebSocket()
+			c.Send("40/random,")
+			c.Expect(`44/random,{"message":"Invalid namespace"}`)
+			c.Closed()
+		})
 	})
 	t.Run("connected", func(t *testing.T) {
-		t.Parallel()
-		s := socketIO(t)
-		c := overWebSocket{s.OpenWebSocket()}
-		c.Send("0/custom,")
-		connected(t, c, "/custom", "{}")
-		other := s.OpenWebSocket() // later than the one that must stay
-		other.Closed()
-		c.Send(`2/custom,["message"]`)
-		expect(t, c, `2/custom,["message-back"]`)
+		inBubble(t, "/socket.io/", opts, func(t *testing.T, s *suite) {
+			c := overWebSocket{s.OpenWebSocket()}
+			c.Send("0/custom,")
+			connected(t, c, "/custom", "{}")
+			other := s.OpenWebSocket() // later than the one that must stay
+			other.Closed()
+			c.Send(`2/custom,["message"]`)
+			expect(t, c, `2/custom,["message-back"]`)
+		})
 	})
 }
 

@@ -56,25 +56,27 @@ func TestUpgradeKeepsOrder(t *testing.T) {
 // The poll that waits is answered with a noop, so that the client can stop
 // polling, and so are those that still come.
 func TestUpgradeEndsPolls(t *testing.T) {
-	p := engineIO(t).OpenPolling()
-	waiting := p.Waits()
-	c := p.Probe()
-	c.Send("2probe")
-	c.Expect("3probe")
-	if a := <-waiting; a.Status != http.StatusOK || a.Body != "6" {
-		t.Errorf("the poll that waited: %d %q", a.Status, a.Body)
-	}
-	for range 3 {
-		if got := p.Next(); got != "6" {
-			t.Errorf("another poll: %q", got)
+	inBubble(t, "/engine.io/", unhurried(), func(t *testing.T, s *suite) {
+		p := s.OpenPolling()
+		waiting := p.Waits()
+		c := p.Probe()
+		c.Send("2probe")
+		c.Expect("3probe")
+		if a := <-waiting; a.Status != http.StatusOK || a.Body != "6" {
+			t.Errorf("the poll that waited: %d %q", a.Status, a.Body)
 		}
-	}
-	p.Send("4posted")
-	if got := p.Next(); got != "4posted" {
-		t.Errorf("the last poll: %q", got)
-	}
-	c.Send("5", "4x")
-	c.Expect("4x")
+		for range 3 {
+			if got := p.Next(); got != "6" {
+				t.Errorf("another poll: %q", got)
+			}
+		}
+		p.Send("4posted")
+		if got := p.Next(); got != "4posted" {
+			t.Errorf("the last poll: %q", got)
+		}
+		c.Send("5", "4x")
+		c.Expect("4x")
+	})
 }
 
 func TestUpgradeRefused(t *testing.T) {
@@ -185,12 +187,13 @@ func TestUpgradeAbandoned(t *testing.T) {
 
 // A session that ends takes its probe along.
 func TestUpgradeOfEndedSession(t *testing.T) {
-	s := engineIO(t)
-	p := s.OpenPolling()
-	c := p.Probe()
-	c.Send("2probe")
-	c.Expect("3probe")
-	p.Send("1")
-	c.Closed()
-	s.gone()
+	inBubble(t, "/engine.io/", unhurried(), func(t *testing.T, s *suite) {
+		p := s.OpenPolling()
+		c := p.Probe()
+		c.Send("2probe")
+		c.Expect("3probe")
+		p.Send("1")
+		c.Closed()
+		s.gone()
+	})
 }
