@@ -65,6 +65,7 @@ var ways = map[string]func(b *bareSite) (way, *bareSession){
 // However a session ends, its handler is told once, last, and by the right
 // name, its admission is released once, and nothing is left.
 func TestSessionEnds(t *testing.T) {
+	t.Parallel()
 	big := strings.Repeat("x", testMaxPayload+1)
 	tests := []struct {
 		name   string
@@ -132,6 +133,7 @@ func TestSessionEnds(t *testing.T) {
 	for _, tt := range tests {
 		for name, open := range ways {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
 				var panics []any
 				b := bare(t, loopback{}, func(o *Options) {
 					o.Panicked = func(v any, stack []byte) {
@@ -248,6 +250,7 @@ func TestTransports(t *testing.T) {
 }
 
 func TestConnections(t *testing.T) {
+	t.Parallel()
 	b := bare(t, loopback{}, nil, nil)
 	count := func(websocket, polling int) {
 		t.Helper()

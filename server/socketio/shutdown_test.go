@@ -142,42 +142,50 @@ func TestShutdownInTime(t *testing.T) {
 
 // Clients come, talk, upgrade and go while the server shuts down.
 func TestShutdownUnderLoad(t *testing.T) {
-	for _, patient := range []bool{true, false} {
+	t.Parallel()
+	for name, patient := range map[string]bool{"in time": true, "at once": false} {
 		for range 3 {
-			s := sockets(t, loopback{}, nil)
-			s.room.event = func(m *member, e *Event) error { return m.Emit(e.Args, e.Attachments, e.Batch) }
-			var clients sync.WaitGroup
-			started := make(chan struct{}, 1000)
-			for i := range 12 {
-				clients.Go(func() {
-					for session := 0; ; session++ {
-						if session == 1 {
-							started <- struct{}{}
-						}
-						if err := visit(s, i%3); err != nil {
-							return
-						}
-					}
-				})
-			}
-			for range 12 {
-				receive(t, "client", started)
-			}
-			ctx := inTime(t)
-			if !patient {
-				ctx = cutNow()
-			}
-			if err := s.Shutdown(ctx); patient && err != nil {
-				t.Errorf("Shutdown: %v", err)
-			}
-			clients.Wait()
-			if w, p := s.Connections(); w != 0 || p != 0 {
-				t.Errorf("%d, %d connections are left", w, p)
-			}
-			s.gate.balanced()
-			s.room.empty()
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				shutDownUnderLoad(t, patient)
+			})
 		}
 	}
+}
+
+func shutDownUnderLoad(t *testing.T, patient bool) {
+	s := sockets(t, loopback{}, nil)
+	s.room.event = func(m *member, e *Event) error { return m.Emit(e.Args, e.Attachments, e.Batch) }
+	var clients sync.WaitGroup
+	started := make(chan struct{}, 1000)
+	for i := range 12 {
+		clients.Go(func() {
+			for session := 0; ; session++ {
+				if session == 1 {
+					started <- struct{}{}
+				}
+				if err := visit(s, i%3); err != nil {
+					return
+				}
+			}
+		})
+	}
+	for range 12 {
+		receive(t, "client", started)
+	}
+	ctx := inTime(t)
+	if !patient {
+		ctx = cutNow()
+	}
+	if err := s.Shutdown(ctx); patient && err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	clients.Wait()
+	if w, p := s.Connections(); w != 0 || p != 0 {
+		t.Errorf("%d, %d connections are left", w, p)
+	}
+	s.gate.balanced()
+	s.room.empty()
 }
 
 var errVisit = errors.New("the server is gone")

@@ -258,6 +258,7 @@ func TestOpened(t *testing.T) {
 
 // A Receiver's panic ends its session, and no other.
 func TestReceiverPanics(t *testing.T) {
+	t.Parallel()
 	boom := func() { panic("boom") }
 	tests := []struct {
 		name string
@@ -272,6 +273,7 @@ func TestReceiverPanics(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			panics := make(chan string, 10)
 			tell := func(o *Options) {
 				o.Panicked = func(v any, stack []byte) {
