@@ -118,15 +118,15 @@ cases('register', [
   {
     name: 'reads the packet as JSON.parse does',
     async run(stage) {
-      const other = await stage.connect();
+      const others = [await stage.connect(), await stage.connect()]; // one on each instance
       for (const [packet, userId] of Object.entries(acceptedPackets)) {
         const peer = await stage.connect();
         peer.write(`2${packet.trimStart()}`);
         await peer.expectUsers();
-        await other.expect('peer-connected', { peerId: userId });
+        for (const other of others) await other.expect('peer-connected', { peerId: userId });
         peer.leave();
         await peer.gone();
-        await other.expect('peer-disconnected', { peerId: userId });
+        for (const other of others) await other.expect('peer-disconnected', { peerId: userId });
       }
     },
   },
