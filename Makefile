@@ -40,8 +40,8 @@ LONGEST := ./server/cluster ./server/wire
 TAGGED := -tags zishang
 
 # The tests that start real servers. Some wait most of the time, so two of them run
-# side by side, and four parallel tests of each. Others keep the processors busy; they
-# take what the first leave.
+# side by side, and four parallel tests of each; others keep the processors busy, and
+# run one by one.
 WAITING := ./test/faults ./test/hostile ./test/cluster ./test/moves ./test/access ./test/docs ./test/upgrade ./test/monitoring ./test/rig
 BUSY := ./test/browser ./test/e2e
 
@@ -50,12 +50,13 @@ BUILT := $(CURDIR)/bin/test
 export SIGNALD := $(BUILT)/signald
 export SIGNALD_RACE := $(BUILT)/signald-race
 
-# Two targets at a time, and the output of each in one piece.
-TWO := $(MAKE) -j2 --output-sync=target
+# With -j: so many targets at a time, and the output of each in one piece.
+ABREAST := $(MAKE) --output-sync=target
 
 test: setup ## set up and run every test; what CI runs
-	$(TWO) lint vuln-offline test-modules
+	$(ABREAST) -j2 lint vuln-offline test-modules
 	$(MAKE) test-go live alone
+	$(ABREAST) -j4 benches-short deploy-check
 
 test-modules: built # the tests of the modules that are not the product's
 	cd tools && go test ./...
@@ -69,25 +70,21 @@ built:
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
 live: setup built ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
-	$(TWO) live-waiting live-busy
+	$(MAKE) live-waiting live-busy
 
 live-waiting:
 	$(GOTEST) -p 2 -parallel 4 -count=1 -timeout 20m $(WAITING)
 	$(GOTEST) -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
-	$(MAKE) benches-short deploy-check
 
 live-busy:
-	nice -n 10 $(GOTEST) -p 1 -count=1 -timeout 20m $(BUSY)
+	$(GOTEST) -p 1 -count=1 -timeout 20m $(BUSY)
 
 # They measure, or promise something within seconds, and want the processors for
 # themselves.
 alone: setup built
 	$(GOTEST) -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
 
-benches-short: ## the benchmarks, short: they fail if anything is lost or refused; their times say nothing
-	$(MAKE) bench-short
-	go run ./bench/scale -short
-	go run ./bench/cluster -short
+benches-short: bench-short scale-short bench-cluster-short ## the benchmarks, short: they fail if anything is lost or refused; their times say nothing
 
 soak: setup ## the long campaigns: overload in full, a siege, random faults, clients in the field, fuzzing, scale, every platform (an hour)
 	$(MAKE) overload siege chaos moves redis-long field-long
@@ -155,8 +152,14 @@ bench-short: ## the same, short: fails if anything is lost, reordered or refused
 scale: ## memory and CPU by connections and users (six minutes; SCALE="-out docs/bench/scale.json")
 	go run ./bench/scale $(SCALE)
 
+scale-short:
+	go run ./bench/scale -short
+
 bench-cluster: ## two instances beside Node's with its Redis adapter, fifty at work (ten minutes; CLUSTER="-out docs/bench/cluster.json")
 	go run ./bench/cluster $(CLUSTER)
+
+bench-cluster-short:
+	go run ./bench/cluster -short
 
 simulate: ## what a million users on fifty instances would cost, from the measured figures
 	go run ./bench/simulate -out docs/bench/simulate.json
@@ -179,4 +182,4 @@ deploy-check: setup built ## check the deployment files
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go test-modules built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale bench-cluster simulate plots bench-framing conformance first-call deploy-check release-check
+.PHONY: help run build setup quick test test-go test-modules built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale scale-short bench-cluster bench-cluster-short simulate plots bench-framing conformance first-call deploy-check release-check
