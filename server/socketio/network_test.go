@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oodaa/signaling/test/rig/engineio"
+	rigpipes "github.com/oodaa/signaling/test/rig/pipes"
 )
 
 // A network is where a test's server listens.
@@ -43,45 +44,11 @@ type pipes struct{}
 // patience has no bound: the bubble tells when everybody waits.
 func (pipes) patience() time.Duration { return 1000 * time.Hour }
 
-func (pipes) listen(testing.TB) net.Listener {
-	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
+func (pipes) listen(testing.TB) net.Listener { return rigpipes.Listen() }
 
 func (pipes) dial(ctx context.Context, l net.Listener) (net.Conn, error) {
-	p := l.(*pipeListener)
-	server, client := net.Pipe()
-	select {
-	case p.conns <- server:
-		return client, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return l.(*rigpipes.Listener).Dial(ctx)
 }
-
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case nc := <-l.conns:
-		return nc, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }
 
 // serve serves an engine until the end of the test, and returns a client of it.
 // end is called first then.

@@ -25,6 +25,7 @@ import (
 	"github.com/oodaa/signaling/events"
 	"github.com/oodaa/signaling/server"
 	"github.com/oodaa/signaling/server/hub"
+	"github.com/oodaa/signaling/test/rig/pipes"
 )
 
 func TestMain(m *testing.M) {
@@ -90,9 +91,9 @@ func start(t testing.TB, opts server.Options) *instance {
 // in a bubble of synctest.
 func startInBubble(t testing.TB, opts server.Options) *instance {
 	t.Helper()
-	l := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
+	l := pipes.Listen()
 	s := serve(t, opts, l, bubblePatience)
-	s.dial = l.dial
+	s.dial = func() (net.Conn, error) { return l.Dial(context.Background()) }
 	return s
 }
 
@@ -154,39 +155,6 @@ func (l *logs) lines(level slog.Level) (found []map[string]any) {
 		}
 	}
 	return found
-}
-
-// pipes is a network in memory.
-type pipes struct {
-	accept chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.accept:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return new(net.UnixAddr) }
-
-func (p *pipes) dial() (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.accept <- theirs:
-		return ours, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
 }
 
 // ask sends a request, with headers given as name, value, …, and leaves its
