@@ -99,7 +99,7 @@ func (g *gate) Admit(r *http.Request) (socketio.Admission, *socketio.Refusal) {
 	if g.server.log.Enabled(r.Context(), slog.LevelDebug) {
 		h.Request = chimiddleware.GetReqID(r.Context())
 	}
-	if h != (oodaa.Handshake{}) {
+	if h != (oodaa.Handshake{}) { // copied, or h itself would be allocated each time
 		info.Handshake = &oodaa.Handshake{Token: h.Token, Request: h.Request}
 	}
 	return socketio.Admission{Info: info}, nil

@@ -187,7 +187,7 @@ func TestAwayAcrossInstances(t *testing.T) {
 }
 
 // Relays held for a page that was closed arrive when it is loaded again, whichever
-// instance it registers with. All others are told that it left and came back.
+// instance it registers with. Everybody else is told that the user left and came back.
 func TestPageGoneAcrossInstances(t *testing.T) {
 	for _, presence := range []bool{true, false} {
 		for back := range 3 {

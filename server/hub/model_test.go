@@ -300,7 +300,7 @@ func checkViews(t *testing.T, h *Hub, viewers []*viewer) {
 	}
 	for _, v := range viewers {
 		v.telling.Lock()
-		v.listed = 0 // a list that is due is told at once
+		v.listed = 0 // the next list is sent at once
 		v.telling.Unlock()
 		h.CatchUp(&v.Member, nil)
 		v.mu.Lock()

@@ -32,8 +32,8 @@ const (
 )
 
 // Keep has relays kept until they are acknowledged: by the peer's TCP or, where
-// a proxy's would be asked, by the pong to a Ping behind them. It is called before Start. Unacknowledged returns what is
-// left.
+// a proxy's would be asked, by the pong to a Ping behind them. It is called before
+// Start. Unacknowledged returns what is left.
 func (c *Conn) Keep(proxied bool) {
 	c.writer.keeps = keepByTCP
 	if proxied {

@@ -31,7 +31,7 @@ const devices = [
 
 // Cases wait as much as they compute, so two of a file run at a time, of two files.
 // With four, pictures and clicks took half a minute on two processors.
-const two = 2;
+const atOnce = 2;
 
 // Each wait of a case has a limit of its own, of 30 seconds. This one ends a case
 // that has none where it hangs, on the slowest machine.
@@ -58,7 +58,7 @@ function launch(more) {
 // cases runs each row of a table: name, env of the server, run, which gets a
 // Stage, bare, where the browser has neither camera nor microphone, and flags, its
 // command line's; so many at a time.
-export function cases(table, concurrency = two) {
+export function cases(table, concurrency = atOnce) {
   describe('in the browser', { concurrency }, () => {
     for (const { name, env, run, bare = false, flags: more = [] } of table) {
       it(name, { timeout: caseTimeout }, async (t) => {

@@ -58,7 +58,8 @@ export class Server extends Signald {
     return [this, ...this.#others];
   }
 
-  // empty resolves to whether all clients have gone, after some time for their ends to arrive.
+  // empty resolves to whether all clients have gone, after some time for their ends to
+  // arrive. The next client is one of the first instance.
   async empty() {
     this.#turn = 0;
     for (const end = Date.now() + 2000; Date.now() < end; ) {
