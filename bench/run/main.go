@@ -1,5 +1,5 @@
 // Command run measures the server beside stock socket.io on Node and on Bun, and
-// beside a bare relay, with sigload. The servers take turns within each scenario, in an
+// beside a bare relay, with sigload; and its TLS handshakes beside nginx's, with openssl. The servers take turns within each scenario, in an
 // order that rotates from round to round, each run on a fresh process; ratios
 // are between runs of the same round.
 //
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 3, "rounds")
 	only := flags.String("only", "", "regular expression: scenarios to run, by name")
-	which := flags.String("servers", "ours,node,bun,bare", "servers to run, comma-separated")
+	which := flags.String("servers", "ours,node,bun,bare,nginx", "servers to run, comma-separated")
 	before := flags.String("before", "", "path of another build of signald, measured as well")
 	short := flags.Bool("short", false, "one short round, to see that nothing is lost; its times say nothing")
 	out := flags.String("out", "", "file for all figures, as JSON")
@@ -64,6 +64,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(bin)
+	if err := certify(ctx, bin); err != nil {
+		return err
+	}
 	servers, err := prepare(ctx, root, bin, strings.Split(*which, ","), *before, stderr)
 	if err != nil {
 		return err
@@ -78,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 			for i := range servers {
 				server := servers[(i+round)%len(servers)]
-				if slices.Contains(s.without, server.Name) {
+				if !s.measures(server.Name) {
 					continue
 				}
 				r, err := measureOne(ctx, bin, server, s, *short, stderr)
@@ -135,10 +138,17 @@ func faults(results []result) (n int64) {
 	return n
 }
 
+// A method measures a server without sigload.
+type method func(context.Context, measure.Program, scenario, io.Writer) (result, error)
+
 // measureOne runs one scenario on a server.
 func measureOne(ctx context.Context, bin string, server measure.Program, s scenario, short bool, stderr io.Writer) (result, error) {
-	if s.load == "" {
-		return measureStart(ctx, server, s, stderr)
+	if s.tls {
+		server.Fixed = append(slices.Clip(server.Fixed),
+			"TLS_CERT_FILE="+filepath.Join(bin, certFile), "TLS_KEY_FILE="+filepath.Join(bin, keyFile))
+	}
+	if s.method != nil {
+		return s.method(ctx, server, s, stderr)
 	}
 	return runLoad(ctx, bin, server, s, short, stderr)
 }
@@ -154,7 +164,11 @@ func runLoad(ctx context.Context, bin string, server measure.Program, s scenario
 	if short {
 		args = strings.Fields(s.short)
 	}
-	args = append(args, "-json", "-quiet", "-url", "http://"+p.Addr, "-pid", strconv.Itoa(p.PID()))
+	scheme := "http"
+	if s.tls {
+		scheme = "https"
+	}
+	args = append(args, "-json", "-quiet", "-insecure", "-url", scheme+"://"+p.Addr, "-pid", strconv.Itoa(p.PID()))
 	if server.Name == "bare" {
 		args = append(args, "-raw")
 	}

@@ -1,14 +1,19 @@
 package main
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // A scenario is one load, or another way to measure a server, and the figure of
 // it that counts.
 type scenario struct {
 	name   string
-	load   string // arguments of sigload; none: the start of the server is measured
+	load   string // arguments of sigload
 	short  string // the same, for -short
+	method method // how to measure what sigload cannot
 	once   bool   // it takes a minute or more, and runs in the first round only
+	tls    bool   // our server does TLS
 	figure func(*report) float64
 
 	figureName string
@@ -16,7 +21,19 @@ type scenario struct {
 
 	most    float64            // target: most that our figure may be; 0 is none
 	targets map[string]float64 // by server: most that it may be of that server's
-	without []string           // servers that cannot do it, or would take minutes
+	with    []string           // servers beside ours; nil is Node, Bun and the bare relay
+}
+
+// alone is for what only our server can do.
+var alone = []string{}
+
+// measures is whether a server takes part.
+func (s *scenario) measures(server string) bool {
+	with := s.with
+	if with == nil {
+		with = []string{"node", "bun", "bare"}
+	}
+	return server == "ours" || server == "before" || slices.Contains(with, server)
 }
 
 var scenarios = []scenario{
@@ -52,7 +69,7 @@ var scenarios = []scenario{
 		name:   "connection set-up, 5,000 connections",
 		load:   "idle -clients 5000 -settle 1ms",
 		short:  "idle -clients 200 -settle 1ms",
-		figure: func(r *report) float64 { return r.Server.CPUPerConnection }, figureName: "server CPU per connection", unit: "µs",
+		figure: cpuPerConnection, figureName: "server CPU per connection", unit: "µs",
 		targets: map[string]float64{"bun": 0.7},
 	},
 	{
@@ -73,14 +90,14 @@ var scenarios = []scenario{
 		load:   "idle -clients 1000 -settle 3s -duration 50s",
 		once:   true,
 		figure: heartbeats, figureName: "server CPU per minute", unit: "ms", most: 25,
-		without: []string{"bare"},
+		with: []string{"node", "bun"},
 	},
 	{
 		name:   "join storm, 800 users",
 		load:   "join -clients 800",
 		short:  "join -clients 100",
 		figure: cpuPerUser, figureName: "server CPU per user", unit: "µs",
-		targets: map[string]float64{"node": 0.10}, without: []string{"bare"},
+		targets: map[string]float64{"node": 0.10}, with: []string{"node", "bun"},
 	},
 	{
 		name:   "reconnect storm, 5,000 users",
@@ -88,24 +105,50 @@ var scenarios = []scenario{
 		short:  "join -clients 100 -reconnect",
 		once:   true,
 		figure: cpuPerUser, figureName: "server CPU per user", unit: "µs",
-		targets: map[string]float64{"bun": 0.06}, without: []string{"bare", "node"},
+		targets: map[string]float64{"bun": 0.06}, with: []string{"bun"}, // Node would take minutes
+	},
+	{
+		name:   "TLS set-up, 2,000 connections",
+		load:   "idle -clients 2000 -settle 1ms",
+		short:  "idle -clients 100 -settle 1ms",
+		tls:    true,
+		figure: cpuPerConnection, figureName: "server CPU per connection", unit: "µs", most: 791,
+		with: alone,
+	},
+	{
+		name:   "TLS idle, 6,000 connections",
+		load:   "idle -clients 6000",
+		once:   true,
+		tls:    true,
+		figure: kilobytesEach, figureName: "resident memory per connection", unit: "KB", most: 12,
+		with: alone,
+	},
+	{
+		name:   "TLS handshakes, one at a time",
+		method: measureHandshakes,
+		tls:    true,
+		figure: func(r *report) float64 { return r.Handshake }, figureName: "server CPU per handshake", unit: "µs",
+		targets: map[string]float64{"nginx": 1.25}, with: []string{"nginx"}, // 0.8 of nginx's per second and core
 	},
 	{
 		name:   "start",
+		method: measureStart,
 		figure: func(r *report) float64 { return r.Start }, figureName: "until /health is answered", unit: "ms", most: 50,
-		without: []string{"bare"},
+		with: []string{"node", "bun"},
 	},
 	{
 		name:   "binary",
+		method: measureStart,
 		figure: func(r *report) float64 { return r.Binary / 1e6 }, figureName: "size", unit: "MB", most: 19,
-		without: []string{"bare", "node", "bun"},
+		with: alone,
 	},
 }
 
 // A report is what is of interest in sigload's, or what was measured without it.
 type report struct {
-	Start  float64 `json:"start"`  // milliseconds until a request was answered
-	Binary float64 `json:"binary"` // bytes of the program
+	Start     float64 `json:"start"`     // milliseconds until a request was answered
+	Binary    float64 `json:"binary"`    // bytes of the program
+	Handshake float64 `json:"handshake"` // microseconds of CPU
 
 	Connections int     `json:"connections"`
 	Seconds     float64 `json:"seconds"`
@@ -137,6 +180,8 @@ func (r *report) faults() int64 {
 }
 
 func cpuPerMessage(r *report) float64 { return r.Server.CPUPerMessage }
+
+func cpuPerConnection(r *report) float64 { return r.Server.CPUPerConnection }
 
 func cpuPerUser(r *report) float64 { return r.Server.CPUPerUser }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os/exec"
 	"path/filepath"
 	"slices"
 
@@ -22,6 +23,11 @@ func prepare(ctx context.Context, root, bin string, names []string, before strin
 		{Name: "node", Dir: filepath.Join(root, "bench", "node"), Args: []string{"node", "server.mjs"}, Fixed: []string{"NODE_ENV=production"}},
 		{Name: "bun", Dir: filepath.Join(root, "bench", "bun"), Args: []string{filepath.Join(root, "bench", "bun", "node_modules", ".bin", "bun"), "server.mjs"}, Fixed: []string{"NODE_ENV=production"}},
 		{Name: "bare", Args: []string{filepath.Join(bin, "bare")}},
+		{Name: "nginx", Dir: bin, Args: []string{"sh", "-c", `printf %s "$0" >nginx.conf && exec nginx -e stderr -p . -c nginx.conf`, nginxConf}},
+	}
+	if _, err := exec.LookPath("nginx"); err != nil && slices.Contains(names, "nginx") {
+		fmt.Fprintln(stderr, "nginx is not installed (make setup installs it): TLS handshakes are measured without it")
+		names = slices.DeleteFunc(names, func(name string) bool { return name == "nginx" })
 	}
 	if before != "" {
 		names = append(names, "before")
@@ -33,10 +39,10 @@ func prepare(ctx context.Context, root, bin string, names []string, before strin
 		}
 	}
 	if len(servers) < len(names) {
-		return nil, fmt.Errorf("among %v is an unknown server; there are ours, node, bun and bare", names)
+		return nil, fmt.Errorf("among %v is an unknown server; there are ours, node, bun, bare and nginx", names)
 	}
 	for _, server := range servers {
-		if server.Dir == "" {
+		if server.Name != "node" && server.Name != "bun" {
 			continue
 		}
 		if err := measure.InstallPackages(ctx, server.Dir, stderr); err != nil {

@@ -15,8 +15,8 @@ type table struct {
 	Faults  map[string]int64 // by server
 }
 
-// A row is one scenario. Most is the target of our figure. Figures and ratios are medians over the rounds; a
-// ratio is between figures of the same round.
+// A row is one scenario. Most is the target of our figure. Figures and ratios are
+// medians over the rounds; a ratio is between figures of the same round.
 type row struct {
 	Scenario string             `json:"scenario"`
 	Figure   string             `json:"figure"`
@@ -34,9 +34,14 @@ type ratio struct {
 }
 
 func newTable(results []result, servers []measure.Program) *table {
-	t := &table{servers: servers, Faults: make(map[string]int64)}
+	t := &table{Faults: make(map[string]int64)}
 	for _, r := range results {
 		t.Faults[r.Server] += r.report.faults()
+	}
+	for _, s := range servers {
+		if _, measured := t.Faults[s.Name]; measured {
+			t.servers = append(t.servers, s)
+		}
 	}
 	for _, s := range scenarios {
 		figures := make(map[string][]float64) // by server, in the order of the rounds
@@ -65,7 +70,7 @@ func newTable(results []result, servers []measure.Program) *table {
 	return t
 }
 
-var titles = map[string]string{"ours": "ours", "before": "before", "node": "Node", "bun": "Bun", "bare": "bare relay"}
+var titles = map[string]string{"ours": "ours", "before": "before", "node": "Node", "bun": "Bun", "bare": "bare relay", "nginx": "nginx"}
 
 // markdown is the table, with each target beside what it is for. What misses one
 // is marked.
