@@ -2,20 +2,11 @@ package hostile
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -52,7 +43,7 @@ func TestHostileTLS(t *testing.T) {
 	verifyNoLeaks(t)
 	for _, engine := range []string{native, zishang} {
 		t.Run(engine, func(t *testing.T) {
-			cert, key := certificate(t)
+			cert, key := rig.Certificate(t)
 			s := &server{t: t, Server: rig.Start(t,
 				"ENGINE="+engine, "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key,
 				fmt.Sprint("PING_INTERVAL=", pingInterval), fmt.Sprint("PING_TIMEOUT=", pingTimeout),
@@ -179,30 +170,4 @@ func (s *server) sendsSlowly(send func([]byte, func([]byte) error), begun chan<-
 		return fmt.Errorf("after %v: %w", time.Since(started).Round(time.Second), err)
 	}
 	return nil
-}
-
-// certificate is one that nobody checks, and its key, in files.
-func certificate(t *testing.T) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour), DNSNames: []string{"localhost"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
-	if err := errors.Join(
-		os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
-		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600),
-	); err != nil {
-		t.Fatal(err)
-	}
-	return cert, key
 }

@@ -1,16 +1,8 @@
 package monitoring
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -38,7 +30,7 @@ func startFleet(t *testing.T) *fleet {
 	for _, n := range f.nodes {
 		f.addrs = append(f.addrs, n.Addr)
 	}
-	certFile, keyFile := certificate(t)
+	certFile, keyFile := rig.Certificate(t)
 	secure := rig.Start(t, "TLS_CERT_FILE="+certFile, "TLS_KEY_FILE="+keyFile, "METRICS_ADDR=127.0.0.1:0")
 	addr, _ := secure.Log.Await(t, "serving metrics", secure.Exited())["addr"].(string)
 	f.addrs = append(f.addrs, addr)
@@ -79,35 +71,6 @@ func (f *fleet) talk(t *testing.T) {
 	send("b", `{"ok":true}`)
 	send("nobody", `{"ok":false,"error":"User nobody not found","code":"not_found"}`)
 	rig.Eventually(t, "what the pair sends", func() bool { return f.nodes[0].Stats().Relays["ice-candidate"] > 10 })
-}
-
-// certificate makes a certificate for half a year.
-func certificate(t *testing.T) (certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(180 * 24 * time.Hour)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{
-		certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: der},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certFile, keyFile
 }
 
 // exposed are all metrics of a fleet, by the names that queries know them by,
