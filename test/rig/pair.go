@@ -47,14 +47,14 @@ func (r PairReport) String() string {
 // every interval until Stop.
 func StartPair(t testing.TB, addr, name string, interval time.Duration) *Pair {
 	t.Helper()
-	return StartPairWith(t, new(net.Dialer), addr, name, interval)
+	return StartPairWith(t, new(net.Dialer), "ws://"+addr, name, interval)
 }
 
-// StartPairWith is StartPair with a dialer of its own.
-func StartPairWith(t testing.TB, dialer *net.Dialer, addr, name string, interval time.Duration) *Pair {
+// StartPairWith is StartPair with a dialer of its own and a base URL, ws:// or wss://.
+func StartPairWith(t testing.TB, dialer *net.Dialer, base, name string, interval time.Duration) *Pair {
 	t.Helper()
 	dial := func(family Family) *Client {
-		c, err := DialWith(dialer, "ws://"+addr, family, nil)
+		c, err := DialWith(dialer, base, family, nil)
 		if err != nil {
 			t.Fatalf("dial %s: %v", family, err)
 		}

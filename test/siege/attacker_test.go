@@ -95,6 +95,14 @@ func (a *attacker) webSocket(target string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := l.upgrade(target); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *link) upgrade(target string) error {
 	status, _, err := l.request("GET", target, wsHeaders, "")
 	if err == nil && status != http.StatusSwitchingProtocols {
 		err = fmt.Errorf("status %d", status)
@@ -102,11 +110,7 @@ func (a *attacker) webSocket(target string) (*link, error) {
 	if err == nil && target == socketIO {
 		_, err = l.Write(text("40"))
 	}
-	if err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
+	return err
 }
 
 // session opens a long-polling session.

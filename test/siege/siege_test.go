@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -58,15 +59,25 @@ func setting(t *testing.T, name string, def time.Duration) time.Duration {
 }
 
 func TestSiege(t *testing.T) {
+	besiege(t, "ws://", strategies, setting(t, "SIEGE_TIME", 20*time.Second))
+}
+
+// TestSiegeTLS attacks a server that does TLS by itself, in half of the time.
+func TestSiegeTLS(t *testing.T) {
+	cert, key := rig.Certificate(t)
+	besiege(t, "wss://", tlsStrategies, setting(t, "SIEGE_TIME", 20*time.Second)/2, "TLS_CERT_FILE="+cert, "TLS_KEY_FILE="+key)
+}
+
+func besiege(t *testing.T, scheme string, strategies []strategy, duration time.Duration, env ...string) {
+	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	duration := setting(t, "SIEGE_TIME", 20*time.Second)
-	s := rig.Start(t, "LOG_LEVEL=info", "RATE_LIMIT=100", "MESSAGE_RATE=50",
-		"MAX_HELD_BYTES="+strconv.Itoa(maxHeld))
-	w := watch(t, s.Addr)
+	s := rig.Start(t, append(env, "LOG_LEVEL=info", "RATE_LIMIT=100", "MESSAGE_RATE=50",
+		"MAX_HELD_BYTES="+strconv.Itoa(maxHeld))...)
+	w := watch(t, scheme, s.Addr)
 	var healthy []*rig.Pair
 	for i := range pairs {
 		d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, 0, byte(i+1))}}
-		healthy = append(healthy, rig.StartPairWith(t, d, s.Addr, "pair-"+strconv.Itoa(i), interval))
+		healthy = append(healthy, rig.StartPairWith(t, d, scheme+s.Addr, "pair-"+strconv.Itoa(i), interval))
 	}
 	besieged := &siege{t: t, server: s, victim: w.id, toll: new(toll)}
 	// Half of the time one address with one strategy after the other, half of it a
@@ -83,7 +94,7 @@ func TestSiege(t *testing.T) {
 			t.Errorf("%s: a connection takes more than %d %% of a core", strategy.name, maxPercent)
 		}
 	}
-	a := besieged.attack(duration/2, everybody())
+	a := besieged.attack(duration/2, everybody(strategies))
 	t.Logf("a hundred addresses: %.1f MB in, %v of CPU in %v", float64(a.bytes)/1e6, a.cpu, duration/2)
 
 	var sent int
@@ -110,7 +121,7 @@ func TestSiege(t *testing.T) {
 }
 
 // everybody is a hundred addresses, with all strategies.
-func everybody() (arms []arm) {
+func everybody(strategies []strategy) (arms []arm) {
 	for i := range hundred {
 		arms = append(arms, arm{strategies[i%len(strategies)], net.IPv4(127, 0, 2, byte(i+1)), 1})
 	}
@@ -125,7 +136,7 @@ func TestMemoryOfAContainer(t *testing.T) {
 	const container = 512 << 20
 	s := rig.Start(t, "LOG_LEVEL=info", "RATE_LIMIT=100", "MESSAGE_RATE=50",
 		"GOMEMLIMIT=460MiB", "MAX_HELD_BYTES="+strconv.Itoa(container/4))
-	victim := watch(t, s.Addr)
+	victim := watch(t, "ws://", s.Addr)
 	ctx, rest := context.WithCancel(context.Background())
 	var busy sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -135,7 +146,7 @@ func TestMemoryOfAContainer(t *testing.T) {
 		})
 	}
 	besieged := &siege{t: t, server: s, victim: victim.id, toll: new(toll)}
-	a := besieged.attack(setting(t, "SIEGE_TIME", 20*time.Second)/2, everybody())
+	a := besieged.attack(setting(t, "SIEGE_TIME", 20*time.Second)/2, everybody(strategies))
 	rest()
 	busy.Wait()
 	victim.stop()
@@ -234,12 +245,15 @@ type watcher struct {
 
 const watchRate = 125_000 // bytes per second
 
-func watch(t *testing.T, addr string) *watcher {
+func watch(t *testing.T, scheme, addr string) *watcher {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, 1, 1)}, Control: rig.Narrow}
 	nc, err := d.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if scheme == "wss://" {
+		nc = tls.Client(nc, trusting)
 	}
 	t.Cleanup(func() { nc.Close() })
 	w := &watcher{t: t, id: "watcher", link: &link{Conn: nc, r: bufio.NewReaderSize(nc, 4<<10), toll: new(toll)}, done: make(chan error, 1)}
