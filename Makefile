@@ -54,9 +54,14 @@ export SIGNALD_RACE := $(BUILT)/signald-race
 ABREAST := $(MAKE) --output-sync=target
 
 test: setup ## set up and run every test; what CI runs
-	$(ABREAST) -j2 lint vuln-offline test-modules
-	$(MAKE) test-go live alone
+	$(MAKE) test-go
+	$(ABREAST) -j2 live-waiting checks
+	$(MAKE) live-busy alone
 	$(ABREAST) -j4 benches-short deploy-check
+
+# They only compute, and leave the processors to whatever waits beside them.
+checks: # what make test looks at without running the server
+	nice -n 19 $(MAKE) lint vuln-offline test-modules
 
 test-modules: built # the tests of the modules that are not the product's
 	cd tools && go test ./...
@@ -69,14 +74,14 @@ built:
 	go build $(TAGGED) -o $(SIGNALD) ./cmd/signald
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
-live: setup built ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
+live: setup ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
 	$(MAKE) live-waiting live-busy
 
-live-waiting:
+live-waiting: built
 	$(GOTEST) -p 2 -parallel 4 -count=1 -timeout 20m $(WAITING)
 	$(GOTEST) -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
-live-busy:
+live-busy: built
 	$(GOTEST) -p 1 -count=1 -timeout 20m $(BUSY)
 
 # They measure, or promise something within seconds, and want the processors for
@@ -182,4 +187,4 @@ deploy-check: setup built ## check the deployment files
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go test-modules built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale scale-short bench-cluster bench-cluster-short simulate plots bench-framing conformance first-call deploy-check release-check
+.PHONY: help run build setup quick test test-go test-modules checks built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale scale-short bench-cluster bench-cluster-short simulate plots bench-framing conformance first-call deploy-check release-check
