@@ -55,13 +55,12 @@ ABREAST := $(MAKE) --output-sync=target
 
 test: setup ## set up and run every test; what CI runs
 	$(MAKE) test-go
-	$(ABREAST) -j2 live-waiting checks
+	$(ABREAST) -j2 live-waiting computing
 	$(MAKE) live-busy alone
-	$(ABREAST) -j4 benches-short deploy-check
 
-# They only compute, and leave the processors to whatever waits beside them.
-checks: # what make test looks at without running the server
-	nice -n 19 $(MAKE) lint vuln-offline test-modules
+# What promises nothing about time leaves the processors to whatever waits beside it.
+computing:
+	nice -n 19 $(ABREAST) -j2 lint vuln-offline test-modules benches-short deploy-check
 
 test-modules: built # the tests of the modules that are not the product's
 	cd tools && go test ./...
@@ -187,4 +186,4 @@ deploy-check: setup built ## check the deployment files
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go test-modules checks built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale scale-short bench-cluster bench-cluster-short simulate plots bench-framing conformance first-call deploy-check release-check
+.PHONY: help run build setup quick test test-go test-modules computing built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale scale-short bench-cluster bench-cluster-short simulate plots bench-framing conformance first-call deploy-check release-check
