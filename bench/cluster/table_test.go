@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"testing"
+
+	"github.com/oodaa/signaling/test/rig"
 )
 
 func TestTable(t *testing.T) {
@@ -30,6 +32,7 @@ func TestTable(t *testing.T) {
 
 // Redis counts what is done, and not the questions of this program.
 func TestTraffic(t *testing.T) {
+	rig.Require(t, "redis-server")
 	ctx := context.Background()
 	s, err := startStore(ctx, io.Discard)
 	if err != nil {
