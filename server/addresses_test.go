@@ -178,6 +178,7 @@ func TestProbesCount(t *testing.T) {
 
 // The files of pages have a limit of their own, their 404s included.
 func TestPageFilesAreLimited(t *testing.T) {
+	t.Parallel()
 	opts := options()
 	opts.RateLimit = 3
 	s := run(t, opts)

@@ -241,6 +241,7 @@ func (s *stream) next(t *testing.T) (data map[string]any, ok bool) {
 }
 
 func TestStatusStream(t *testing.T) {
+	t.Parallel()
 	r := run(t, options())
 	one, two := r.follow(t), r.follow(t)
 	first, ok := one.next(t)
@@ -351,6 +352,7 @@ func TestLeavingTheStreamIsNoticed(t *testing.T) {
 }
 
 func TestFilesOfAPageDoNotCountAgainstTheRateLimit(t *testing.T) {
+	t.Parallel()
 	opts := options()
 	opts.RateLimit = 10
 	r := run(t, opts)
