@@ -86,7 +86,7 @@ live-busy: built
 # They measure, or promise something within seconds, and want the processors for
 # themselves.
 alone: setup built
-	$(GOTEST) -p 1 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
+	$(GOTEST) -p 1 -parallel 4 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
 
 benches-short: bench-short scale-short bench-cluster-short ## the benchmarks, short: they fail if anything is lost or refused; their times say nothing
 

@@ -124,6 +124,7 @@ func (s *stage) rush(entrances []string, n int, w way) *crush {
 // TestConnectionFlood opens connections from one address as fast as it can, and
 // keeps all of them. Past RATE_LIMIT each gets 429; other addresses must not notice. Connections that never say anything are closed after ten seconds.
 func TestConnectionFlood(t *testing.T) {
+	waits(t)
 	engines(t, func(t *testing.T, engine string) {
 		const limit = 100
 		// Short, for sessions that nobody polls.

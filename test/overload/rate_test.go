@@ -35,6 +35,7 @@ const chunk = 64 << 10
 // the rate for long. What is over the rate is answered with an error; after ten
 // seconds of that the connection is closed, whether its client reads or not.
 func TestOverMessageRate(t *testing.T) {
+	waits(t)
 	engines(t, func(t *testing.T, engine string) {
 		const (
 			rate, burst = 50, 200

@@ -30,7 +30,10 @@ func TestMain(m *testing.M) {
 	// What attacks gets threads of its own, so that the kernel, and not the
 	// order of goroutines, decides when the healthy pair has its turn.
 	runtime.GOMAXPROCS(16)
-	rig.Main(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		rig.Remove()
+		os.Exit(code)
+	}))
 }
 
 // both has the tests run on the library engine too, for which no figures are
@@ -42,6 +45,14 @@ func engines(t *testing.T, test func(t *testing.T, engine string)) {
 	t.Run("native", func(t *testing.T) { test(t, "native") })
 	if *both {
 		t.Run("zishang", func(t *testing.T) { test(t, "zishang") })
+	}
+}
+
+// waits marks a test that waits most of the time, for what the server ends after ten
+// seconds. It runs beside others, unless what the healthy pair feels is measured.
+func waits(t *testing.T) {
+	if os.Getenv("OVERLOAD_P99") == "" {
+		t.Parallel()
 	}
 }
 
@@ -66,7 +77,6 @@ const (
 // begin starts a server with the settings env, and the pair.
 func begin(t *testing.T, engine string, env ...string) *stage {
 	t.Helper()
-	t.Cleanup(func() { goleak.VerifyNone(t) })
 	s := &stage{t: t}
 	// A failed test ends here, a passed one has done it all in end.
 	t.Cleanup(s.dismiss)

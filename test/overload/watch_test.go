@@ -44,6 +44,7 @@ func (s *stage) memoryHeld() int {
 // change lists of 1,000 users as fast as they can. Each of those is held to its
 // budget, and ended for what is beyond it.
 func TestWatchLists(t *testing.T) {
+	waits(t)
 	engines(t, func(t *testing.T, engine string) {
 		const hoarders = 200
 		s := begin(t, engine, "PRESENCE=watched", "MESSAGE_RATE=50", "MESSAGE_BURST=200")
