@@ -8,7 +8,7 @@ ARG TARGETOS TARGETARCH
 ARG TAGS=
 # What -version and /stats say; without, the version of the source and "unknown".
 ARG VERSION= REVISION=
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags="$TAGS" -trimpath -ldflags="-s -w -X github.com/oodaa/signaling/server.version=$VERSION -X github.com/oodaa/signaling/server.revision=$REVISION" -o /out/signald ./cmd/signald
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags="$TAGS" -pgo=cmd/signald/relays.pgo -trimpath -ldflags="-s -w -X github.com/oodaa/signaling/server.version=$VERSION -X github.com/oodaa/signaling/server.revision=$REVISION" -o /out/signald ./cmd/signald
 
 # Nothing but the binary and the CA certificates it needs for rediss://, ACME and key sets.
 FROM scratch

@@ -8,6 +8,10 @@ CHAOS ?= -chaos 10m
 MOVES ?= -waves 100
 LDFLAGS := -s -w
 
+# What is released is optimized by a profile, as in the Dockerfile and .goreleaser.yaml.
+# Its name is not default.pgo, with which every build would take longer.
+PGO := -pgo=cmd/signald/relays.pgo
+
 # A Node that setup has put here comes before the system's.
 export PATH := $(CURDIR)/test/.node/node_modules/.bin:$(PATH)
 
@@ -18,7 +22,7 @@ run: ## run the server on port 3001
 	go run ./cmd/signald
 
 build: ## build a static binary into bin/ (TAGS=zishang adds that engine)
-	CGO_ENABLED=0 go build -tags "$(TAGS)" -trimpath -ldflags "$(LDFLAGS)" -o bin/signald ./cmd/signald
+	CGO_ENABLED=0 go build -tags "$(TAGS)" $(PGO) -trimpath -ldflags "$(LDFLAGS)" -o bin/signald ./cmd/signald
 
 setup: ## install what the tests need, and say so (test/setup.sh -n only says so)
 	./test/setup.sh
@@ -147,7 +151,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s; 3000x is a count of inputs)
 	done < <(git grep --untracked -oE '^func Fuzz\w+' -- '*_test.go' | sed 's/func //'); \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-bench: ## the server beside socket.io on Node and on Bun, and a bare relay (ten minutes; BENCH="-only idle -out FILE")
+bench: ## the server beside socket.io on Node and on Bun, and a bare relay (seventeen minutes; BENCH="-only idle -out FILE")
 	go run ./bench/run $(BENCH)
 
 bench-short: ## the same, short: fails if anything is lost, reordered or refused (half a minute)
@@ -171,6 +175,9 @@ simulate: ## what a million users on fifty instances would cost, from the measur
 plots: simulate ## draw the pictures of docs/PERFORMANCE.md anew
 	go run ./bench/plot
 
+profile: ## record the profile that releases are optimized by (half a minute)
+	./bench/profile.sh
+
 bench-framing: ## compare WebSocket framing libraries (two minutes)
 	cd bench/framing && go run . -bench
 
@@ -186,4 +193,4 @@ deploy-check: setup built ## check the deployment files
 release-check: ## build a release with goreleaser, offline, and install its .deb (minutes; root on Debian)
 	./deploy/release-check.sh
 
-.PHONY: help run build setup quick test test-go test-modules computing built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale scale-short bench-cluster bench-cluster-short simulate plots bench-framing conformance first-call deploy-check release-check
+.PHONY: help run build setup quick test test-go test-modules computing built live live-waiting live-busy alone benches-short soak overload siege chaos moves redis-long field field-long e2e browser screenshots lint vuln vuln-offline fuzz bench bench-short scale scale-short bench-cluster bench-cluster-short simulate plots profile bench-framing conformance first-call deploy-check release-check

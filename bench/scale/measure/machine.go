@@ -79,7 +79,7 @@ func Build(ctx context.Context, packages ...string) (root, bin string, err error
 	if bin, err = os.MkdirTemp("", "signaling-bench-"); err != nil {
 		return "", "", err
 	}
-	build := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", bin + "/"}, packages...)...)
+	build := exec.CommandContext(ctx, "go", append([]string{"build", "-pgo=cmd/signald/relays.pgo", "-trimpath", "-ldflags", "-s -w", "-o", bin + "/"}, packages...)...)
 	build.Dir, build.Stderr, build.Env = root, os.Stderr, append(os.Environ(), "CGO_ENABLED=0")
 	if err := build.Run(); err != nil {
 		_ = os.RemoveAll(bin)
