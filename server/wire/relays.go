@@ -104,26 +104,33 @@ func (r *relays) wrote(position, kernel int64) {
 	}
 	list := room.list
 	for ; room.written < len(list) && list[room.written].end <= position; room.written++ {
-		e := &list[room.written]
-		e.kernel = kernel
-		room.waiting -= e.size
-		if room.shares != nil {
-			if room.shares[e.receipt.From] -= e.size; room.shares[e.receipt.From] <= 0 {
-				delete(room.shares, e.receipt.From)
-			}
-		}
+		list[room.written].kernel = kernel
+		room.waitsNoLonger(&list[room.written])
 	}
 	if room.written == len(list) {
 		room.shares = nil
 	}
 }
 
-// forget drops the first n relays.
+func (room *relayRoom) waitsNoLonger(e *relayEntry) {
+	room.waiting -= e.size
+	if room.shares == nil {
+		return
+	}
+	if room.shares[e.receipt.From] -= e.size; room.shares[e.receipt.From] <= 0 {
+		delete(room.shares, e.receipt.From)
+	}
+}
+
+// forget drops the first n relays, of which the last may be written in part.
 func (r *relays) forget(n int) {
 	if n == 0 {
 		return
 	}
 	room := r.room
+	for i := room.written; i < n; i++ {
+		room.waitsNoLonger(&room.list[i])
+	}
 	left := copy(room.list, room.list[n:])
 	clear(room.list[left:])
 	room.list = room.list[:left]
