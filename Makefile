@@ -27,17 +27,17 @@ build: ## build a static binary into bin/ (TAGS=zishang adds that engine)
 setup: ## install what the tests need, and say so (test/setup.sh -n only says so)
 	./test/setup.sh
 
-# `make lint` and `make quick` vet all packages.
+# `make lint` vets all packages.
 GOTEST := go test -vet=off
 
 quick: ## vet and unit tests, cached: no Node, Redis, Chromium or root
-	go vet ./...
-	$(UNIT) -short $(LONGEST) $$(go list ./... | grep -v /test/)
+	go test -vet=all $(UNIT) -short $(LONGEST) $$(go list ./... | grep -v /test/)
+	go vet ./test/...
 
 # Unit tests wait more than they compute, so more packages, and more tests of each,
 # run at a time than there are processors. The longest come first, so that none of
 # them is left over at the end.
-UNIT := $(GOTEST) -p 4 -parallel 16
+UNIT := -p 4 -parallel 16
 LONGEST := ./server/cluster ./server/wire
 
 # The tests cover the engine that users have to ask for, too.
@@ -71,7 +71,7 @@ test-modules: built # the tests of the modules that are not the product's
 	cd bench/framing && go vet ./... && go test ./...
 
 test-go: built ## the unit tests, with the race detector
-	$(UNIT) -race $(TAGGED) $(LONGEST) $$(go list $(TAGGED) ./... | grep -v /test/)
+	$(GOTEST) $(UNIT) -race $(TAGGED) $(LONGEST) $$(go list $(TAGGED) ./... | grep -v /test/)
 
 built:
 	go build $(TAGGED) -o $(SIGNALD) ./cmd/signald
