@@ -42,7 +42,10 @@ func (w watch) sleep(until time.Duration) {
 	w.is(until)
 }
 
+// reasonOf is why a session has ended, once all that is due now is done: its client
+// may see the end before its handler does.
 func reasonOf(m *bareSession) string {
+	synctest.Wait()
 	select {
 	case reason := <-m.end:
 		return reason
@@ -131,7 +134,6 @@ func TestWebSocketHeartbeat(t *testing.T) {
 			w.is(70*time.Second - time.Nanosecond)
 			c.ExpectClosed(1000)
 			w.is(90*time.Second - time.Nanosecond)
-			synctest.Wait()
 			if reason := reasonOf(m); reason != "ping timeout" {
 				t.Errorf("closed by %q", reason)
 			}
@@ -149,7 +151,6 @@ func TestWebSocketHeartbeat(t *testing.T) {
 			w.is(50 * time.Second)
 			c.ExpectClosed(1000)
 			w.is(70 * time.Second)
-			synctest.Wait()
 			if reason := reasonOf(m); reason != "ping timeout" {
 				t.Errorf("closed by %q", reason)
 			}
@@ -344,7 +345,6 @@ func TestStalledRequests(t *testing.T) {
 					t.Errorf("answer %v, %v", answer, err)
 				}
 				w.is(46 * time.Second)
-				synctest.Wait()
 				if reason := reasonOf(m); reason != "ping timeout" { // no pong comes by while a POST runs
 					t.Errorf("closed by %q", reason)
 				}
