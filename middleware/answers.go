@@ -65,8 +65,8 @@ func (l ownAnswers) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	switch c := c.(type) {
-	case *tls.Conn:
-		return &tlsConn{Conn: c}, nil
+	case secured:
+		return &tlsConn{secured: c}, nil
 	case socket:
 		return &plainConn{socket: c}, nil
 	}
@@ -119,19 +119,27 @@ type plainConn struct {
 
 func (c *plainConn) Write(p []byte) (int, error) { return c.write(c.socket, p) }
 
+// secured is a *tls.Conn, or one that was extended. Who takes it over uses all of this.
+type secured interface {
+	net.Conn
+	ConnectionState() tls.ConnectionState
+	NetConn() net.Conn
+	CloseWrite() error
+}
+
 // A tlsConn hides from net/http that it is TLS, which would write to the
 // *tls.Conn. So it also does what net/http does for those: see Read, and where
 // r.TLS is set.
 type tlsConn struct {
-	*tls.Conn
+	secured
 	answer
 }
 
-func (c *tlsConn) Write(p []byte) (int, error) { return c.write(c.Conn, p) }
+func (c *tlsConn) Write(p []byte) (int, error) { return c.write(c.secured, p) }
 
 // Read tells a client that speaks plain HTTP so.
 func (c *tlsConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := c.secured.Read(p)
 	var wrong tls.RecordHeaderError
 	if errors.As(err, &wrong) && wrong.Conn != nil && slices.Contains(plainHTTP, string(wrong.RecordHeader[:])) {
 		_, _ = io.WriteString(wrong.Conn, "HTTP/1.0 400 Bad Request\r\n"+headerLines+"\r\nClient sent an HTTP request to an HTTPS server.\n")

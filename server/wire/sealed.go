@@ -5,22 +5,24 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
 )
 
 // ListenTLS is tls.NewListener for connections that Upgrade takes over. Loops can
-// read them, too.
+// read them, too. Its connections are of type [*TLSConn].
 func ListenTLS(l net.Listener, config *tls.Config) net.Listener {
 	config = config.Clone()
 	config.DynamicRecordSizingDisabled = true // so that a piece (maxPush) is one record
-	return &tlsListener{l, config}
+	return &tlsListener{l, config, make(chan struct{}, max(runtime.GOMAXPROCS(0)-1, 1))}
 }
 
 type tlsListener struct {
 	net.Listener
 	config *tls.Config
+	turns  chan struct{}
 }
 
 func (l *tlsListener) Accept() (net.Conn, error) {
@@ -28,7 +30,30 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return secure(nc, l.config), nil
+	return &TLSConn{secure(nc, l.config), l.turns}, nil
+}
+
+// A TLSConn does its handshake with the first Read. So many handshakes compute at a
+// time that a processor is left for others: a thousand clients that come at once do
+// not keep the relays of those who are there waiting.
+type TLSConn struct {
+	*tls.Conn
+	turns chan struct{} // nil after the handshake
+}
+
+func (c *TLSConn) Read(p []byte) (int, error) {
+	if c.turns != nil {
+		s := (*sealed)(c.NetConn().(*beneath))
+		s.turns, c.turns = c.turns, nil
+		s.turns <- struct{}{}
+		err := c.Handshake()
+		<-s.turns
+		s.turns = nil
+		if err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Read(p)
 }
 
 func secure(nc net.Conn, config *tls.Config) *tls.Conn {
@@ -50,8 +75,9 @@ type sealed struct {
 	detached bool // after Upgrade
 
 	// owned by the goroutine that reads
-	in  []byte // what was read from the socket, for TLS
-	end error  // what TLS has nothing more to say for
+	turns chan struct{} // during the handshake: full while so many compute as may
+	in    []byte        // what was read from the socket, for TLS
+	end   error         // what TLS has nothing more to say for
 
 	// owned by the goroutine that writes
 	sending *Buffer // records; nil: none
@@ -253,6 +279,10 @@ func (nothing) Temporary() bool { return true }
 
 func (b *beneath) Read(p []byte) (int, error) {
 	if !b.detached {
+		if b.turns != nil {
+			<-b.turns // others compute while this waits for the client
+			defer func() { b.turns <- struct{}{} }()
+		}
 		return b.Conn.Read(p)
 	}
 	if len(b.in) == 0 {

@@ -19,9 +19,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/oodaa/signaling/test/rig/pipes"
 )
 
 // onTLS runs a test with both versions of TLS, read by a loop and by a goroutine.
@@ -477,4 +480,75 @@ func (c *rawConn) updateKeys(ask bool) {
 	c.record(22, []byte{24, 0, 0, 1, requested})
 	c.secret = c.expand("traffic upd", sha256.Size)
 	c.setKeys()
+}
+
+// TestHandshakesLeaveAProcessor has twice as many clients come as may compute at a
+// time, beside as many that begin and say nothing more.
+func TestHandshakesLeaveAProcessor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		computing, most := 0, 0
+		var mu sync.Mutex
+		count := func(n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			computing += n
+			most = max(most, computing)
+		}
+		config := tlsConfig.Clone()
+		config.Certificates = nil
+		config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			count(1)
+			time.Sleep(time.Millisecond) // of the bubble: all that may be here are
+			count(-1)
+			return &tlsConfig.Certificates[0], nil
+		}
+		below := pipes.Listen()
+		l := ListenTLS(below, config)
+		want := cap(l.(*tlsListener).turns)
+		dial := func() net.Conn {
+			nc, err := below.Dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return nc
+		}
+		var serving, coming sync.WaitGroup
+		serving.Go(func() {
+			for nc, err := l.Accept(); err == nil; nc, err = l.Accept() {
+				serving.Go(func() {
+					_, _ = io.CopyN(nc, nc, 1) // the slow ones are closed
+					_ = nc.Close()
+				})
+			}
+		})
+		var slow []net.Conn
+		for range 2 * want {
+			nc := dial()
+			if _, err := nc.Write([]byte{22, 3}); err != nil { // of a record's header
+				t.Fatal(err)
+			}
+			slow = append(slow, nc)
+		}
+		for range 2 * want {
+			nc := tls.Client(dial(), &tls.Config{InsecureSkipVerify: true})
+			coming.Go(func() {
+				defer nc.Close()
+				if _, err := nc.Write([]byte{'x'}); err != nil {
+					t.Error(err)
+				}
+				if _, err := io.ReadFull(nc, make([]byte, 1)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		coming.Wait()
+		if most != want || want >= max(runtime.GOMAXPROCS(0), 2) {
+			t.Errorf("%d handshakes computed at a time, want %d on %d processors", most, want, runtime.GOMAXPROCS(0))
+		}
+		for _, nc := range slow {
+			_ = nc.Close()
+		}
+		_ = below.Close()
+		serving.Wait()
+	})
 }
