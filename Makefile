@@ -64,7 +64,7 @@ test: setup ## set up and run every test; what CI runs
 
 # What promises nothing about time leaves the processors to whatever waits beside it.
 computing:
-	nice -n 19 $(ABREAST) -j2 lint vuln-offline test-modules benches-short deploy-check
+	nice -n 5 $(ABREAST) -j2 lint vuln-offline test-modules benches-short deploy-check
 
 test-modules: built # the tests of the modules that are not the product's
 	cd tools && go test ./...
