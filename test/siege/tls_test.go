@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -37,6 +38,7 @@ var tlsStrategies = []strategy{
 				if _, err := l.Write([]byte{b}); err != nil {
 					return
 				}
+				runtime.Gosched() // they would wait behind this, too
 			}
 		}
 	}},
@@ -44,11 +46,26 @@ var tlsStrategies = []strategy{
 
 var trusting = &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true}
 
-// A catcher keeps what TLS writes, once it is on.
+// computing is full while an attacker computes a handshake. Those who behave are
+// clients of the same process, and would wait behind a thousand that do.
+var computing = make(chan struct{}, 1)
+
+// A catcher is below an attacker's TLS. Once it is on, it keeps what TLS writes.
 type catcher struct {
 	net.Conn
-	on     bool
-	caught []byte
+	shaking bool // computing is this attacker's, except while it reads
+	on      bool
+	caught  []byte
+}
+
+func (c *catcher) handshake(nc *tls.Conn) error {
+	computing <- struct{}{}
+	c.shaking = true
+	defer func() {
+		c.shaking = false
+		<-computing
+	}()
+	return nc.Handshake()
 }
 
 func (c *catcher) Write(p []byte) (int, error) {
@@ -63,6 +80,10 @@ func (c *catcher) Read(p []byte) (int, error) {
 	if c.on {
 		return 0, io.EOF
 	}
+	if c.shaking {
+		<-computing
+		defer func() { computing <- struct{}{} }()
+	}
 	return c.Conn.Read(p)
 }
 
@@ -73,7 +94,7 @@ func hello(a *attacker) (*link, []byte, error) {
 		return nil, nil, err
 	}
 	c := &catcher{Conn: l, on: true}
-	_ = tls.Client(c, trusting).Handshake() // gets no answer
+	_ = c.handshake(tls.Client(c, trusting)) // gets no answer
 	return l, c.caught, nil
 }
 
@@ -98,7 +119,11 @@ func (a *attacker) overTLS() (*link, *catcher, error) {
 	c := &catcher{Conn: below}
 	nc := tls.Client(c, trusting)
 	l := &link{Conn: nc, r: bufio.NewReader(nc), toll: new(toll)}
-	if err := l.upgrade(volli); err != nil {
+	err = c.handshake(nc)
+	if err == nil {
+		err = l.upgrade(volli)
+	}
+	if err != nil {
 		l.Close()
 		return nil, nil, err
 	}
