@@ -77,14 +77,14 @@ built:
 	go build $(TAGGED) -o $(SIGNALD) ./cmd/signald
 	go build $(TAGGED) -race -o $(SIGNALD_RACE) ./cmd/signald
 
-live: setup ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
+live: setup built ## real servers: the contract, the pages, the documents, hostile input, faults, clusters, access, upgrades, monitoring
 	$(MAKE) live-waiting live-busy
 
-live-waiting: built
+live-waiting:
 	$(GOTEST) -p 2 -parallel 4 -count=1 -timeout 20m $(WAITING)
 	$(GOTEST) -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
-live-busy: built
+live-busy:
 	$(GOTEST) -p 1 -count=1 -timeout 20m $(BUSY)
 
 # They measure, or promise something within seconds, and want the processors for

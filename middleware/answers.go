@@ -119,7 +119,8 @@ type plainConn struct {
 
 func (c *plainConn) Write(p []byte) (int, error) { return c.write(c.socket, p) }
 
-// secured is a *tls.Conn, or one that was extended. Who takes it over uses all of this.
+// A secured connection is a *tls.Conn, or wraps one. A handler that hijacks it uses
+// all of these methods.
 type secured interface {
 	net.Conn
 	ConnectionState() tls.ConnectionState

@@ -1,7 +1,8 @@
 // Command run measures the server beside stock socket.io on Node and on Bun, and
-// beside a bare relay, with sigload; and its TLS handshakes beside nginx's, with openssl. The servers take turns within each scenario, in an
-// order that rotates from round to round, each run on a fresh process; ratios
-// are between runs of the same round.
+// beside a bare relay, with sigload; and its TLS handshakes beside nginx's, with
+// openssl. The servers take turns within each scenario, in an order that rotates from
+// round to round, each run on a fresh process; ratios are between runs of the same
+// round.
 //
 //	go run ./bench/run                         everything: make bench
 //	go run ./bench/run -only 'window 8'        one scenario

@@ -186,8 +186,8 @@ func TestAwayAcrossInstances(t *testing.T) {
 	}
 }
 
-// Relays held for a page that was closed arrive when it is loaded again, whichever
-// instance it registers with. Everybody else is told that the user left and came back.
+// Relays held for a page that was closed arrive when it is loaded again, on any of the
+// instances. Other users are told that its user left and came back.
 func TestPageGoneAcrossInstances(t *testing.T) {
 	for _, presence := range []bool{true, false} {
 		for back := range 3 {

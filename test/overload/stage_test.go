@@ -21,8 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/oodaa/signaling/test/rig"
 )
 
@@ -30,10 +28,7 @@ func TestMain(m *testing.M) {
 	// What attacks gets threads of its own, so that the kernel, and not the
 	// order of goroutines, decides when the healthy pair has its turn.
 	runtime.GOMAXPROCS(16)
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		rig.Remove()
-		os.Exit(code)
-	}))
+	rig.MainWithoutLeaks(m)
 }
 
 // both has the tests run on the library engine too, for which no figures are

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // A build is the server, built once for all tests of a process, unless a
@@ -66,12 +68,21 @@ func (b *build) make() {
 // TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
-	Remove()
+	remove()
 	os.Exit(code)
 }
 
-// Remove removes what was built.
-func Remove() {
+// MainWithoutLeaks is Main for a package whose tests run side by side, so that none of
+// them can tell its own goroutines from others': it fails if any is left at the end.
+func MainWithoutLeaks(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		remove()
+		os.Exit(code)
+	}))
+}
+
+// remove removes what was built.
+func remove() {
 	for _, b := range []*build{&plain, &raced} {
 		if b.own != "" {
 			_ = os.RemoveAll(b.own) // it is in the system's directory for such things

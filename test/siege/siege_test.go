@@ -23,17 +23,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/oodaa/signaling/test/rig"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		rig.Remove()
-		os.Exit(code)
-	}))
-}
+func TestMain(m *testing.M) { rig.MainWithoutLeaks(m) }
 
 const (
 	pairs    = 50
