@@ -68,7 +68,7 @@ func (b *build) make() {
 // TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
-	remove()
+	Remove()
 	os.Exit(code)
 }
 
@@ -76,13 +76,13 @@ func Main(m *testing.M) {
 // them can tell its own goroutines from others': it fails if any is left at the end.
 func MainWithoutLeaks(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		remove()
+		Remove()
 		os.Exit(code)
 	}))
 }
 
-// remove removes what was built.
-func remove() {
+// Remove removes what was built.
+func Remove() {
 	for _, b := range []*build{&plain, &raced} {
 		if b.own != "" {
 			_ = os.RemoveAll(b.own) // it is in the system's directory for such things
