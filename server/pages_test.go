@@ -364,6 +364,8 @@ func TestFilesOfAPageDoNotCountAgainstTheRateLimit(t *testing.T) {
 			}
 		}
 	}
+	r.client.CloseIdleConnections()
+	r.client.Transport = &http.Transport{DisableKeepAlives: true} // a connection rests after a refusal
 	var statuses []int
 	for _, path := range []string{"/demo", "/status/events", "/status/past"} {
 		for range 4 {

@@ -71,7 +71,7 @@ func start(c *config, log *slog.Logger) (_ *process, err error) {
 			return nil, err
 		}
 	}
-	p.trimmer = startTrimmer()
+	p.trimmer = startTrimmer(trimEvery)
 	go func() {
 		if p.certs == nil {
 			p.failed <- p.server.Serve(p.listener)

@@ -35,7 +35,8 @@ type heap struct {
 	off       bool   // there are no collections: GOGC=off
 }
 
-func startTrimmer() *trimmer {
+// startTrimmer starts one that looks at the heap every so often.
+func startTrimmer(every time.Duration) *trimmer {
 	t := &trimmer{stop: make(chan struct{}), done: make(chan struct{})}
 	for _, name := range []string{
 		"/gc/heap/live:bytes", "/memory/classes/heap/objects:bytes", "/memory/classes/heap/unused:bytes",
@@ -43,7 +44,7 @@ func startTrimmer() *trimmer {
 	} {
 		t.samples = append(t.samples, metrics.Sample{Name: name})
 	}
-	go t.run()
+	go t.run(every)
 	return t
 }
 
@@ -53,9 +54,9 @@ func (t *trimmer) Close() {
 	<-t.done
 }
 
-func (t *trimmer) run() {
+func (t *trimmer) run(every time.Duration) {
 	defer close(t.done)
-	ticks := time.NewTicker(trimEvery)
+	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	for {
 		select {

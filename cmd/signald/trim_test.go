@@ -35,9 +35,9 @@ var sink []byte
 func TestTrimmerGivesBack(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(2000)) // no collection by itself
 	runtime.GC()
-	trim := startTrimmer()
+	trim := startTrimmer(10 * time.Millisecond)
 	defer trim.Close()
-	reader := startTrimmer()
+	reader := startTrimmer(time.Hour)
 	reader.Close()
 	for range 32 {
 		sink = make([]byte, 1<<20)
@@ -50,6 +50,6 @@ func TestTrimmerGivesBack(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d MB are resident", reader.read().resident>>20)
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }

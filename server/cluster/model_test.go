@@ -244,6 +244,7 @@ func (w *world) check() {
 // Whatever happens, and in whatever order: every relay that was taken over is
 // answered once, nothing is altered, and nothing is left behind.
 func TestRelaysAgainstModel(t *testing.T) {
+	t.Parallel()
 	first := rand.Uint64()
 	for i := range uint64(100) {
 		t.Run(strconv.FormatUint(first+i, 10), func(t *testing.T) {
