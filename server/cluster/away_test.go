@@ -186,6 +186,32 @@ func TestAwayAcrossInstances(t *testing.T) {
 	}
 }
 
+// A connection breaks, and its name is on another instance before its own hears of
+// that. What the device has not acknowledged is delivered there.
+func TestMoveAtTheMomentOfABreak(t *testing.T) {
+	for _, presence := range []bool{true, false} {
+		t.Run(fmt.Sprint("presence ", presence), func(t *testing.T) {
+			t.Parallel()
+			w := startAway(t, 3, time.Minute, presence)
+			x, y := w.register(0, "x"), w.register(2, "y")
+			w.calls(2, y, "x", 0, 2)
+			w.got(x, 2)
+			x.breaks = func() {
+				h := w.instances[0].Hub
+				var unacknowledged []*hub.Held
+				for i, receipt := range x.receipts {
+					unacknowledged = append(unacknowledged, h.Unacknowledged(x.Registration(), receipt, []byte(fmt.Sprint(i)), nil, nil))
+				}
+				hub.Fail(h.Leave(&x.Member, hub.Broke, unacknowledged))
+			}
+			again := w.register(1, "x")
+			w.calls(2, y, "x", 2, 4)
+			w.got(again, 4)
+			w.answered(y, 4, hub.OK)
+		})
+	}
+}
+
 // Relays held for a page that was closed arrive when it is loaded again, on any of the
 // instances. Other users are told that its user left and came back.
 func TestPageGoneAcrossInstances(t *testing.T) {

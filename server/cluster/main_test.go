@@ -30,6 +30,7 @@ type client struct {
 	told     []string    // presence
 	deaf     bool        // it does not answer the question whether it is there
 	written  func()      // called for whatever the connection would write; may be nil
+	breaks   func()      // called instead of the handing over; may be nil
 }
 
 // write is where a real connection would write to the network.
@@ -53,6 +54,10 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 }
 
 func (c *client) Replaced(q *hub.Question) []*hub.Held {
+	if c.breaks != nil {
+		c.breaks()
+		return nil
+	}
 	c.write()
 	c.mu.Lock()
 	c.replaced = true

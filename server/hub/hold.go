@@ -150,19 +150,19 @@ func (h *hold) finish() []*Held {
 	return h.take(false)
 }
 
-// deliver puts what is held on the user's connection, until there is nothing and
+// deliver puts what is held for u on its connection, until there is nothing and
 // relays go there by themselves. It stops where the connection is over: what is
 // left waits for the next one. Nothing of the hub is locked.
-func (u *User) deliver() {
-	h := u.waiting.Load()
-	if h == nil {
+func (h *Hub) deliver(u *User) {
+	kept := u.waiting.Load()
+	if kept == nil {
 		return
 	}
 	for {
-		relays := h.take(true)
+		relays := kept.take(true)
 		if len(relays) == 0 {
-			if h.ended() {
-				u.waiting.CompareAndSwap(h, nil)
+			if kept.ended() {
+				u.waiting.CompareAndSwap(kept, nil)
 			}
 			return
 		}
@@ -173,27 +173,31 @@ func (u *User) deliver() {
 			outcome := NotFound
 			if time.Since(r.Accepted) < maxRelayAge {
 				if outcome = u.Peer.Relay(&r.Relay); outcome == NotFound && u.Over() {
-					Fail(u.putBack(relays[i:]))
+					Fail(h.putBack(u, relays[i:]))
 					return
 				}
 			}
 			if outcome == OK && r.Acknowledged {
-				h.totals.redelivered.Add(1)
+				h.held.redelivered.Add(1)
 			}
 			r.reply(outcome, false)
 		}
 	}
 }
 
-// putBack holds relays again that were taken from the user's hold, or were on its
-// connection, in front of everything else. Where the user has gone, it returns
-// them.
-func (u *User) putBack(relays []*Held) (failed []*Held) {
+// putBack holds relays again that were taken from the hold of u, or were on its
+// connection, in front of everything else. A user who has come back on another
+// instance gets them there. Where the user has gone, it returns them.
+func (h *Hub) putBack(u *User, relays []*Held) (failed []*Held) {
 	if len(relays) == 0 {
 		return nil
 	}
 	for ; u != nil; u = u.successor.Load() {
 		if kept := u.waiting.Load(); kept != nil && kept.prepend(relays) {
+			return nil
+		}
+		if u.Instance != "" && u.successor.Load() == nil {
+			h.forward(relays)
 			return nil
 		}
 	}

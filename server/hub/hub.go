@@ -252,7 +252,7 @@ func (h *Hub) Leave(m *Member, ending Ending, unacknowledged []*Held) (failed []
 	}
 	h.mu.Unlock()
 	if u == nil { // another connection took the name meanwhile
-		failed = m.Registration().putBack(unacknowledged)
+		failed = h.putBack(m.Registration(), unacknowledged)
 	}
 	return failed
 }

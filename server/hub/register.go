@@ -44,13 +44,13 @@ func (h *Hub) Bind(m *Member, claim Claim, batch *wire.Batch) Outcome {
 	if e.replaced != nil {
 		unacknowledged := e.replaced.Replaced(e.question)
 		if e.same {
-			e.failed = append(e.failed, e.user.putBack(unacknowledged)...)
+			e.failed = append(e.failed, h.putBack(e.user, unacknowledged)...)
 		} else {
 			e.failed = append(unacknowledged, e.failed...)
 		}
 	}
 	if e.user != nil {
-		e.user.deliver()
+		h.deliver(e.user)
 	}
 	own.Flush()
 	Fail(e.failed)

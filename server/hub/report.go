@@ -16,6 +16,7 @@ const reportTime = 3 * time.Second
 
 // A report is that of another instance on a name, while it is waited for.
 type report struct {
+	hub      *Hub
 	user     *User
 	hold     *hold
 	deadline wire.Deadline
@@ -24,23 +25,23 @@ type report struct {
 // await has the hold of u wait for a report. h.mu is held, and nobody else knows of u.
 func (h *Hub) await(kept *hold, u *User, reporter string) {
 	kept.reporter = reporter
-	r := &report{user: u, hold: kept}
+	r := &report{hub: h, user: u, hold: kept}
 	h.deadlines.Set(&r.deadline, time.Now().Add(reportTime), r)
 }
 
 // Expired goes on without the report.
-func (r *report) Expired(time.Time) { r.user.reported(r.hold) }
+func (r *report) Expired(time.Time) { r.hub.reported(r.user, r.hold) }
 
 // Reported takes note that another instance has handed over all that it had for a name
 // when a registration of ours took it.
 func (h *Hub) Reported(id string, epoch uint64) {
 	if u := h.Find([]byte(id)); u != nil && u.Instance == "" && u.Epoch == epoch {
-		u.reported(u.waiting.Load())
+		h.reported(u, u.waiting.Load())
 	}
 }
 
-// reported delivers what waited for a report.
-func (u *User) reported(kept *hold) {
+// reported delivers what waited for a report on u.
+func (h *Hub) reported(u *User, kept *hold) {
 	if kept == nil {
 		return
 	}
@@ -49,7 +50,7 @@ func (u *User) reported(kept *hold) {
 	kept.settle()
 	kept.mu.Unlock()
 	if waited {
-		u.deliver()
+		h.deliver(u)
 	}
 }
 
