@@ -80,6 +80,7 @@ func TestFeedTakesFewSamplesWithoutSubscribers(t *testing.T) {
 		f.unsubscribe(first)
 		f.unsubscribe(first)
 		time.Sleep(pastInterval + feedInterval)
+		synctest.Wait() // the sample that is due at this moment
 		after := samples.Load()
 		// No event is from before.
 		second := mustSubscribe(t, f)
