@@ -89,7 +89,7 @@ func (h *hold) leave() {
 // leaveAway makes u, whose connection is over, away. h.mu is held.
 func (h *Hub) leaveAway(u *User, ending Ending, unacknowledged []*Held) {
 	kept := u.waiting.Load()
-	if kept == nil {
+	if kept == nil || kept.ended() { // deliver has just ended it
 		kept = h.newHold(u)
 	}
 	kept.leave()

@@ -549,6 +549,25 @@ func TestDeliveredAgain(t *testing.T) {
 	})
 }
 
+// A connection breaks just as all that was held has been delivered on it.
+func TestBreakAsDeliveryEnds(t *testing.T) {
+	onStreet(t, testGrace, func(s *street) {
+		alice, bob := s.phone("alice", ""), s.phone("bob", "")
+		delivered := func(to *phone) { to.User().waiting.Store(&hold{totals: &s.held, over: true}) }
+		delivered(bob)
+		lost := keep(&Relay{Kind: Custom, From: alice.User(), To: []byte("bob"), Payload: []byte("lost"), Sender: alice})
+		lost.Acknowledged = true
+		s.breaks(bob, lost)
+		bob = s.again("bob", "")
+		bob.expect(t, "list, lost")
+		delivered(bob)
+		bob.end()
+		s.pending(s.send(alice, "bob", "sent", NoAck)) // before the hub is told
+		s.breaks(bob)
+		s.again("bob", "").expect(t, "list, sent")
+	})
+}
+
 func TestDrainAnswersWhatIsHeld(t *testing.T) {
 	onStreet(t, testGrace, func(s *street) {
 		alice, bob, carol := s.phone("alice", ""), s.phone("bob", ""), s.phone("carol", "")

@@ -80,10 +80,8 @@ func (h *Hub) Relay(r *Relay) Outcome {
 		if outcome != NotFound {
 			return outcome
 		}
-		if held := h.holdFor(target); held != nil {
-			if outcome, kept := held.add(r); kept {
-				return outcome
-			}
+		if outcome, kept := h.holdFor(target, r); kept {
+			return outcome
 		}
 		// The name may have changed hands since it was looked up.
 		next := h.reachable(r.To)
@@ -101,23 +99,23 @@ func (h *Hub) Relay(r *Relay) Outcome {
 	return h.cluster.Relay(r)
 }
 
-// holdFor returns the hold for u, whose connection took no relay: if it is over, u
-// will be away as soon as the hub is told of that. It is nil where that is not so.
-func (h *Hub) holdFor(u *User) *hold {
+// holdFor holds r for u, whose connection took no relay: if it is over, u will be away
+// as soon as the hub is told of that. kept is false where that is not so.
+func (h *Hub) holdFor(u *User, r *Relay) (outcome Outcome, kept bool) {
 	if h.grace == 0 || !u.Over() {
-		return nil
+		return NotFound, false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if u.Gone() || h.draining {
-		return nil
+		return NotFound, false
 	}
-	if held := u.waiting.Load(); held != nil {
-		return held
+	held := u.waiting.Load()
+	if held == nil || held.ended() {
+		held = h.newHold(u)
+		held.leave()
 	}
-	held := h.newHold(u)
-	held.leave()
-	return held
+	return held.add(r)
 }
 
 // reachable returns the user that a relay can be handed to at once, or nil.
