@@ -85,12 +85,14 @@ live-waiting:
 	$(GOTEST) -race -count=1 -timeout 10m -run 'Storm|StopDuring' ./test/faults
 
 live-busy:
-	$(GOTEST) -p 1 -count=1 -timeout 20m $(BUSY)
+	$(GOTEST) -p 1 -parallel 3 -count=1 -timeout 20m $(BUSY)
 
-# They measure, or promise something within seconds, and want the processors for
-# themselves.
+# The clients in the field give up by timers of their own, and want the processors for
+# themselves. What is under attack has a limit of memory, and of time only in `make
+# overload` and `make siege`.
 alone: setup built
-	$(GOTEST) -p 1 -parallel 4 -count=1 -timeout 20m ./test/field ./test/overload ./test/siege
+	$(GOTEST) -count=1 -timeout 20m ./test/field
+	$(GOTEST) -p 2 -parallel 4 -count=1 -timeout 20m ./test/overload ./test/siege
 
 benches-short: bench-short scale-short bench-cluster-short ## the benchmarks, short: they fail if anything is lost or refused; their times say nothing
 
