@@ -55,27 +55,26 @@ func (c *Client) Open(h *Handlers, family Family, hears bool, conn Connection) {
 	}
 }
 
-// Close ends the client, whose connection has ended so. take takes back the relays
-// that the connection was given and the device has not acknowledged.
-func (c *Client) Close(ending hub.Ending, take func() []*hub.Held) {
+// Close ends the client, whose connection has ended so.
+func (c *Client) Close(ending hub.Ending) {
 	c.handlers.Deadlines.Stop(&c.deadline)
 	c.renewal.Stop()
 	c.handing.Lock()
 	var unacknowledged []*hub.Held
 	if ending != hub.Goodbye {
-		unacknowledged = take()
+		unacknowledged = c.family.TakeBack()
 	}
 	failed := c.handlers.Hub.Leave(&c.Member, ending, unacknowledged)
 	c.handing.Unlock()
 	hub.Fail(failed)
 }
 
-// HandOver calls take for the connection that takes the name. What Close takes at
-// the same time is with the hub then.
-func (c *Client) HandOver(take func() []*hub.Held) []*hub.Held {
+// HandOver takes back relays for the connection that takes the name. What Close takes
+// at the same time is with the hub then.
+func (c *Client) HandOver() []*hub.Held {
 	c.handing.Lock()
 	defer c.handing.Unlock()
-	return take()
+	return c.family.TakeBack()
 }
 
 // Expired ends the connection of a client that has not registered in time, or
@@ -91,7 +90,10 @@ func (c *Client) Expired(at time.Time) {
 		return // it registered meanwhile
 	}
 	h.Log.Debug("token expired", "connection", c.family.ID())
-	h.Hub.Release(&c.Member)
+	c.handing.Lock()
+	failed := h.Hub.Release(&c.Member, c.family.TakeBack())
+	c.handing.Unlock()
+	hub.Fail(failed)
 	c.family.Failed(Ask{Ack: NoAck}, hub.Unauthorized)
 	c.family.End(TokenExpired)
 }

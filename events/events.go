@@ -69,6 +69,9 @@ type Family interface {
 	ICEServers(ask Ask, servers []byte)
 	// Failed sends the error of anything else but a relay.
 	Failed(ask Ask, outcome hub.Outcome)
+	// TakeBack takes back the relays that the connection was given and the device has
+	// not acknowledged.
+	TakeBack() []*hub.Held
 	// End ends the connection.
 	End(why Ending)
 }

@@ -19,6 +19,7 @@ type inbox struct {
 	Client
 	outcome hub.Outcome
 	got     int
+	lost    []*hub.Held // what TakeBack returns
 }
 
 func (i *inbox) Relay(*hub.Relay) hub.Outcome { i.got++; return i.outcome }
@@ -37,6 +38,7 @@ func (i *inbox) Registered(Ask, string, hub.Outcome)    {}
 func (i *inbox) ICEServers(Ask, []byte)                 {}
 func (i *inbox) Failed(Ask, hub.Outcome)                {}
 func (i *inbox) End(Ending)                             {}
+func (i *inbox) TakeBack() []*hub.Held                  { return i.lost }
 
 func TestHandleRelay(t *testing.T) {
 	const odd = "a\xed\xa0\x80\""
@@ -73,7 +75,7 @@ func TestHandleRelay(t *testing.T) {
 			join := func(name string, outcome hub.Outcome) *inbox {
 				i := &inbox{outcome: outcome}
 				i.Open(h, i, false, Connection{Opened: time.Now()})
-				t.Cleanup(func() { i.Close(hub.Goodbye, nil) })
+				t.Cleanup(func() { i.Close(hub.Goodbye) })
 				if name != "" {
 					if hold := i.HandleRegister(Ask{}, name, "", false); hold != nil {
 						t.Fatal("the register waits")
@@ -97,5 +99,29 @@ func TestHandleRelay(t *testing.T) {
 				t.Errorf("counted %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// A token expires on a connection that is dead: its user, who comes back with another
+// token, gets what the connection had not delivered.
+func TestTokenExpiresOnADeadConnection(t *testing.T) {
+	deadlines := wire.NewDeadlines()
+	defer deadlines.Close()
+	h := &Handlers{Hub: hub.New(hub.Options{Grace: time.Minute, Deadlines: deadlines}), Deadlines: deadlines, Log: slog.New(slog.DiscardHandler)}
+	defer h.Hub.Close()
+	join := func(name string) *inbox {
+		i := new(inbox)
+		i.Open(h, i, false, Connection{Opened: time.Now()})
+		t.Cleanup(func() { i.Close(hub.Goodbye) })
+		i.HandleRegister(Ask{}, name, "", false)
+		return i
+	}
+	alice, dead := join("alice"), join("bob")
+	receipt := (&hub.Relay{Kind: hub.Offer, From: alice.User()}).Receipt()
+	dead.lost = []*hub.Held{h.Hub.Unacknowledged(dead.User(), receipt, []byte("{}"), nil, nil)}
+	dead.ends.Store(1)
+	dead.Expired(time.Now())
+	if bob := join("bob"); bob.got != 1 {
+		t.Errorf("%d relays arrived", bob.got)
 	}
 }

@@ -287,16 +287,19 @@ func (h *Hub) part(u *User, ending Ending, unacknowledged []*Held) []*Held {
 }
 
 // Release ends the registration that the member has, as its connection's breaking
-// does; it may register again.
-func (h *Hub) Release(m *Member) {
+// does; it may register again. unacknowledged and the result are as of Leave.
+func (h *Hub) Release(m *Member, unacknowledged []*Held) (failed []*Held) {
+	last := m.Registration()
 	h.mu.Lock()
-	var failed []*Held
-	if u := m.User(); u != nil && !m.left {
-		m.user.Store(nil)
-		failed = h.part(u, Broke, nil)
+	u := m.User()
+	if u == nil || m.left {
+		h.mu.Unlock()
+		return h.putBack(last, unacknowledged)
 	}
+	m.user.Store(nil)
+	failed = h.part(u, Broke, unacknowledged)
 	h.mu.Unlock()
-	Fail(failed)
+	return failed
 }
 
 // free ends a registration of ours, and frees its name. It returns the relays that

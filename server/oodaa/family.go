@@ -150,7 +150,7 @@ func (c *client) fits(args []byte, attachments [][]byte) bool {
 // Replaced disconnects the client, whose name another connection took.
 func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.over.Store(true)
-	unacknowledged := c.HandOver(c.unacknowledged)
+	unacknowledged := c.HandOver()
 	if q != nil {
 		c.socket.DisconnectAsking(q.Answer)
 	} else {
@@ -159,8 +159,8 @@ func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	return unacknowledged
 }
 
-// unacknowledged takes back the relays that the client has not acknowledged.
-func (c *client) unacknowledged() (relays []*hub.Held) {
+// TakeBack takes back the relays that the client has not acknowledged.
+func (c *client) TakeBack() (relays []*hub.Held) {
 	u := c.Registration()
 	if u == nil {
 		return nil

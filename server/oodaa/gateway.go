@@ -109,7 +109,7 @@ func (c *client) Closed(reason string) {
 		c.gateway.Handlers.Deadlines.Stop(&c.early.deadline)
 	}
 	c.over.Store(true)
-	c.Close(endingOf(reason), c.unacknowledged)
+	c.Close(endingOf(reason))
 	c.gateway.Handlers.Log.Debug("disconnected", "connection", c.ID(), "reason", reason)
 }
 

@@ -122,7 +122,7 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 // Replaced closes the client, whose name another connection took.
 func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	c.over.Store(true)
-	unacknowledged := c.HandOver(c.unacknowledged)
+	unacknowledged := c.HandOver()
 	if q != nil {
 		c.conn.CloseAsking(closeReplaced, "replaced", c.gateway.PingTimeout, q.Answer)
 	} else {
@@ -131,8 +131,8 @@ func (c *client) Replaced(q *hub.Question) []*hub.Held {
 	return unacknowledged
 }
 
-// unacknowledged takes back the relays that the client has not acknowledged.
-func (c *client) unacknowledged() (relays []*hub.Held) {
+// TakeBack takes back the relays that the client has not acknowledged.
+func (c *client) TakeBack() (relays []*hub.Held) {
 	u := c.Registration()
 	if u == nil {
 		return nil
@@ -160,7 +160,7 @@ func (c *client) Closed(err error) {
 	c.heartbeat.stop()
 	g.clients.Leave(c)
 	c.over.Store(true)
-	c.Close(endingOf(err), c.unacknowledged)
+	c.Close(endingOf(err))
 	var panicked *wire.PanicError
 	if errors.As(err, &panicked) {
 		g.Panicked(panicked.Value, panicked.Stack)
