@@ -95,6 +95,14 @@ func (w *away) closes(at int, p *client) {
 	hub.Fail(w.instances[at].Hub.Leave(&p.Member, hub.PageGone, nil))
 }
 
+// unacknowledged are all relays that a client got.
+func (w *away) unacknowledged(at int, p *client) (all []*hub.Held) {
+	for i, body := range p.bodies() {
+		all = append(all, w.instances[at].Hub.Unacknowledged(p.Registration(), p.receipts[i], []byte(body), nil, nil))
+	}
+	return all
+}
+
 // marks are what the directory says of those who are away.
 func (w *away) marks() map[string]string {
 	w.Helper()
@@ -196,18 +204,35 @@ func TestMoveAtTheMomentOfABreak(t *testing.T) {
 			x, y := w.register(0, "x"), w.register(2, "y")
 			w.calls(2, y, "x", 0, 2)
 			w.got(x, 2)
-			x.breaks = func() {
-				h := w.instances[0].Hub
-				var unacknowledged []*hub.Held
-				for i, receipt := range x.receipts {
-					unacknowledged = append(unacknowledged, h.Unacknowledged(x.Registration(), receipt, []byte(fmt.Sprint(i)), nil, nil))
-				}
-				hub.Fail(h.Leave(&x.Member, hub.Broke, unacknowledged))
+			x.moves = func() []*hub.Held {
+				hub.Fail(w.instances[0].Hub.Leave(&x.Member, hub.Broke, w.unacknowledged(0, x)))
+				return nil
 			}
 			again := w.register(1, "x")
 			w.calls(2, y, "x", 2, 4)
 			w.got(again, 4)
 			w.answered(y, 4, hub.OK)
+		})
+	}
+}
+
+// What comes from a user of the former instance while that hands over stays behind
+// what was sent before.
+func TestOrderWhileANameMoves(t *testing.T) {
+	for _, presence := range []bool{true, false} {
+		t.Run(fmt.Sprint("presence ", presence), func(t *testing.T) {
+			t.Parallel()
+			w := startAway(t, 2, time.Minute, presence)
+			x, y := w.register(0, "x"), w.register(0, "y")
+			w.calls(0, y, "x", 0, 2)
+			pending := 0
+			x.moves = func() []*hub.Held {
+				pending = w.calls(0, y, "x", 2, 4)
+				return w.unacknowledged(0, x)
+			}
+			again := w.register(1, "x")
+			w.got(again, 4)
+			w.answered(y, pending, hub.OK)
 		})
 	}
 }

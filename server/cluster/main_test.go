@@ -26,11 +26,11 @@ type client struct {
 	receipts []wire.Receipt
 	answers  []hub.Reply
 	replaced bool
-	refuse   hub.Outcome // what Relay answers, if it is not OK
-	told     []string    // presence
-	deaf     bool        // it does not answer the question whether it is there
-	written  func()      // called for whatever the connection would write; may be nil
-	breaks   func()      // called instead of the handing over; may be nil
+	refuse   hub.Outcome        // what Relay answers, if it is not OK
+	told     []string           // presence
+	deaf     bool               // it does not answer the question whether it is there
+	written  func()             // called for whatever the connection would write; may be nil
+	moves    func() []*hub.Held // as Replaced; may be nil
 }
 
 // write is where a real connection would write to the network.
@@ -46,17 +46,14 @@ func (c *client) Relay(r *hub.Relay) hub.Outcome {
 	defer c.mu.Unlock()
 	if c.refuse == hub.OK {
 		c.got = append(c.got, string(r.Payload))
-		if r.Batch != nil { // it has a receipt
-			c.receipts = append(c.receipts, r.Receipt())
-		}
+		c.receipts = append(c.receipts, r.Receipt())
 	}
 	return c.refuse
 }
 
 func (c *client) Replaced(q *hub.Question) []*hub.Held {
-	if c.breaks != nil {
-		c.breaks()
-		return nil
+	if c.moves != nil {
+		return c.moves()
 	}
 	c.write()
 	c.mu.Lock()

@@ -67,35 +67,55 @@ func (h *Hub) newHold(u *User) *hold {
 }
 
 // leave says that the user is not there any more. Relays of other instances go back
-// there to be held.
-func (h *hold) leave() {
+// there to be held. It reports false where the hold is over.
+func (h *hold) leave() bool {
 	h.mu.Lock()
+	if h.over {
+		h.mu.Unlock()
+		return false
+	}
 	h.away = true
-	var remote []*Held
-	h.queue = slices.DeleteFunc(h.queue, func(r *Held) bool {
+	remote := h.giveBack()
+	h.mu.Unlock()
+	answerAway(remote)
+	return true
+}
+
+// giveBack takes the relays of other instances, which are to be told [Away]. h.mu is
+// held.
+func (h *hold) giveBack() (remote []*Held) {
+	of := func(r *Held) bool {
 		if r.Relay.Remote == "" {
 			return false
 		}
 		remote = append(remote, r)
 		h.count(r, -1)
 		return true
-	})
-	h.mu.Unlock()
-	for _, r := range remote {
+	}
+	h.reported = slices.DeleteFunc(h.reported, of)
+	h.queue = slices.DeleteFunc(h.queue, of)
+	return remote
+}
+
+func answerAway(relays []*Held) {
+	for _, r := range relays {
 		r.reply(Away, false)
 	}
 }
 
+// awayHold returns the hold of u, whose connection is over. h.mu is held.
+func (h *Hub) awayHold(u *User) *hold {
+	if kept := u.waiting.Load(); kept != nil && kept.leave() {
+		return kept
+	}
+	kept := h.newHold(u)
+	kept.leave()
+	return kept
+}
+
 // leaveAway makes u, whose connection is over, away. h.mu is held.
 func (h *Hub) leaveAway(u *User, ending Ending, unacknowledged []*Held) {
-	kept := u.waiting.Load()
-	if kept == nil || kept.ended() { // deliver has just ended it
-		kept = h.newHold(u)
-	}
-	kept.leave()
-	if len(unacknowledged) > 0 {
-		kept.prepend(unacknowledged)
-	}
+	h.awayHold(u).prepend(unacknowledged)
 	a := &absence{hub: h, user: u, since: time.Now()}
 	u.away = a
 	h.online.Add(-1)

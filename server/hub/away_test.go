@@ -568,6 +568,64 @@ func TestBreakAsDeliveryEnds(t *testing.T) {
 	})
 }
 
+// What a connection had not acknowledged is found late: its user has come back since,
+// twice.
+func TestTakenBackLate(t *testing.T) {
+	onStreet(t, testGrace, func(s *street) {
+		alice, first := s.phone("alice", ""), s.phone("bob", "")
+		second := s.again("bob", "")
+		third := s.again("bob", "")
+		third.expect(t, "list")
+		lost := keep(&Relay{Kind: Custom, From: alice.User(), To: []byte("bob"), Payload: []byte("lost"), Sender: alice})
+		s.breaks(first, lost)
+		s.breaks(second)
+		third.expect(t, "lost")
+		alice.expect(t, "ok 0")
+	})
+}
+
+// A token expires on a connection that is dead.
+func TestReleaseKeepsWhatIsUnacknowledged(t *testing.T) {
+	onStreet(t, testGrace, func(s *street) {
+		alice, bob := s.phone("alice", ""), s.phone("bob", "")
+		lost := keep(&Relay{Kind: Custom, From: alice.User(), To: []byte("bob"), Payload: []byte("lost"), Sender: alice})
+		Fail(s.Release(&bob.Member, []*Held{lost}))
+		s.breaks(bob)
+		s.again("bob", "").expect(t, "list, lost")
+	})
+}
+
+// Another user takes the name of one whose connection is over: what waits for the
+// latter is answered.
+func TestAnotherUserTakesAHeldName(t *testing.T) {
+	onStreet(t, testGrace, func(s *street) {
+		alice, bob := s.phone("alice", ""), s.phone("bob", "key")
+		bob.end()
+		s.pending(s.send(alice, "bob", "a", 1))
+		s.again("bob", "another key").expect(t, "list")
+		alice.expect(t, "error 1")
+		s.breaks(bob)
+	})
+}
+
+// Relays of other instances go back there, whenever they are found.
+func TestRelaysOfOthersGoBack(t *testing.T) {
+	onStreet(t, testGrace, func(s *street) {
+		alice, bob := s.phone("alice", ""), s.phone("bob", "")
+		remote := func(ack int64) *Held {
+			return keep(&Relay{Kind: Custom, From: alice.User(), To: []byte("bob"), Sender: alice, Ack: ack, Remote: "n"})
+		}
+		kept := s.newHold(bob.User())
+		kept.reporter, kept.reported = "n", []*Held{remote(1)}
+		kept.count(kept.reported[0], 1)
+		s.breaks(bob)
+		alice.expect(t, "error 1")
+		s.putBack(bob.Registration(), []*Held{remote(2)})
+		alice.expect(t, "error 2")
+		s.again("bob", "").expect(t, "list")
+	})
+}
+
 func TestDrainAnswersWhatIsHeld(t *testing.T) {
 	onStreet(t, testGrace, func(s *street) {
 		alice, bob, carol := s.phone("alice", ""), s.phone("bob", ""), s.phone("carol", "")

@@ -98,6 +98,8 @@ func (h *Hub) BindRemote(u *User, returned bool) {
 		held = kept.finish()
 	}
 	if same {
+		h.newHold(u).prepend(held) // whatever comes now waits behind it
+		held = nil
 		old.successor.Store(u)
 	} else {
 		old.left.Store(true)
@@ -128,10 +130,10 @@ func (h *Hub) BindRemote(u *User, returned bool) {
 		held = append(old.Peer.Replaced(question), held...)
 	}
 	if same {
-		h.forward(held)
-	} else {
-		Fail(held)
+		held = h.putBack(u, held)
+		h.deliver(u)
 	}
+	Fail(held)
 }
 
 // arrive gives u a name that nobody holds. h.mu is held.

@@ -96,14 +96,22 @@ func (h *hold) add(r *Relay) (outcome Outcome, kept bool) {
 // where the hold is over.
 func (h *hold) prepend(relays []*Held) bool {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.over {
+		h.mu.Unlock()
 		return false
 	}
-	h.queue = append(append(make([]*Held, 0, len(relays)+len(h.queue)), relays...), h.queue...)
+	if len(relays) > 0 {
+		h.queue = append(append(make([]*Held, 0, len(relays)+len(h.queue)), relays...), h.queue...)
+	}
 	for _, r := range relays {
 		h.count(r, 1)
 	}
+	var remote []*Held
+	if h.away {
+		remote = h.giveBack()
+	}
+	h.mu.Unlock()
+	answerAway(remote)
 	return true
 }
 
@@ -114,7 +122,8 @@ func (h *hold) count(r *Held, n int) {
 	h.totals.add(n * r.size())
 }
 
-// take takes all relays. Where there are none, and end is set, the hold is over.
+// take takes all relays. Where there are none, end is set, and the user is not away,
+// the hold is over.
 func (h *hold) take(end bool) []*Held {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -129,7 +138,7 @@ func (h *hold) take(end bool) []*Held {
 	for _, r := range taken {
 		h.count(r, -1)
 	}
-	if end && len(taken) == 0 {
+	if end && len(taken) == 0 && !h.away {
 		h.over = true
 	}
 	return taken
@@ -150,9 +159,10 @@ func (h *hold) finish() []*Held {
 	return h.take(false)
 }
 
-// deliver puts what is held for u on its connection, until there is nothing and
-// relays go there by themselves. It stops where the connection is over: what is
-// left waits for the next one. Nothing of the hub is locked.
+// deliver puts what is held for u on its connection, or hands it on to its instance,
+// until there is nothing and relays go there by themselves. It stops where the
+// connection is over: what is left waits for the next one. Nothing of the hub is
+// locked.
 func (h *Hub) deliver(u *User) {
 	kept := u.waiting.Load()
 	if kept == nil {
@@ -165,6 +175,10 @@ func (h *Hub) deliver(u *User) {
 				u.waiting.CompareAndSwap(kept, nil)
 			}
 			return
+		}
+		if u.Instance != "" {
+			h.forward(relays)
+			continue
 		}
 		for i, r := range relays {
 			if r.dropped() {
@@ -186,22 +200,28 @@ func (h *Hub) deliver(u *User) {
 }
 
 // putBack holds relays again that were taken from the hold of u, or were on its
-// connection, in front of everything else. A user who has come back on another
-// instance gets them there. Where the user has gone, it returns them.
+// connection, in front of everything else that waits for the user, wherever that is
+// now. Where it has gone, it returns them.
 func (h *Hub) putBack(u *User, relays []*Held) (failed []*Held) {
-	if len(relays) == 0 {
-		return nil
+	if u == nil || len(relays) == 0 {
+		return relays
 	}
-	for ; u != nil; u = u.successor.Load() {
-		if kept := u.waiting.Load(); kept != nil && kept.prepend(relays) {
-			return nil
-		}
-		if u.Instance != "" && u.successor.Load() == nil {
-			h.forward(relays)
-			return nil
-		}
+	h.mu.Lock()
+	u = u.latest()
+	if u.Gone() {
+		h.mu.Unlock()
+		return relays
 	}
-	return relays
+	kept := u.waiting.Load()
+	waits := kept != nil && kept.prepend(relays)
+	if !waits {
+		h.newHold(u).prepend(relays)
+	}
+	h.mu.Unlock()
+	if !waits { // else whoever made the hold delivers
+		h.deliver(u)
+	}
+	return nil
 }
 
 func (r *Held) dropped() bool { return Useless(r.Relay.Kind, r.Relay.From) }

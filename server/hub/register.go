@@ -110,7 +110,9 @@ func (h *Hub) enter(m *Member, claim Claim) (e entry, outcome Outcome) {
 		if former.Instance == "" {
 			e.replaced = former.Peer
 		}
-		e.question = h.takeOver(m, former, u, e.same)
+		var failed []*Held
+		e.question, failed = h.takeOver(m, former, u, e.same)
+		e.failed = append(e.failed, failed...)
 	}
 	return e, OK
 }

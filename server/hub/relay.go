@@ -110,12 +110,7 @@ func (h *Hub) holdFor(u *User, r *Relay) (outcome Outcome, kept bool) {
 	if u.Gone() || h.draining {
 		return NotFound, false
 	}
-	held := u.waiting.Load()
-	if held == nil || held.ended() {
-		held = h.newHold(u)
-		held.leave()
-	}
-	return held.add(r)
+	return h.awayHold(u).add(r)
 }
 
 // reachable returns the user that a relay can be handed to at once, or nil.

@@ -30,14 +30,19 @@ type Question struct {
 
 // takeOver gives u, which the member registers, the name of former, which has a
 // connection. The result is the question whether they are the same device, or nil
-// where the change has been announced. h.mu is held.
-func (h *Hub) takeOver(m *Member, former, u *User, same bool) *Question {
+// where the change has been announced, and the relays that fail for that. h.mu is
+// held.
+func (h *Hub) takeOver(m *Member, former, u *User, same bool) (*Question, []*Held) {
 	h.takeovers.Add(1)
 	if former.Instance == "" {
 		h.online.Add(-1)
 	}
 	if former.question != nil {
 		former.question.settle(false)
+	}
+	var held []*Held
+	if kept := former.waiting.Swap(nil); kept != nil { // it was about to be delivered
+		held = kept.finish()
 	}
 	if h.grace == 0 || !same {
 		former.End()
@@ -47,13 +52,11 @@ func (h *Hub) takeOver(m *Member, former, u *User, same bool) *Question {
 		h.tell(former, false, m.listener, former.Peer)
 		h.settle(m, u)
 		h.tell(u, true, m.listener, former.Peer)
-		return nil
+		return nil, held
 	}
-	if kept := former.waiting.Swap(nil); kept != nil { // it was about to be delivered
-		u.waiting.Load().prepend(kept.finish())
-	}
+	u.waiting.Load().prepend(held)
 	h.succeed(m, former, u)
-	return h.ask(former, u)
+	return h.ask(former, u), nil
 }
 
 // ask begins the question whether u is the same device as old. h.mu is held.
