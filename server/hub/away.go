@@ -97,9 +97,11 @@ func (h *hold) giveBack() (remote []*Held) {
 	return remote
 }
 
+// answerAway gives relays of other instances back to these, wherever their senders are
+// now. Nothing is written to a client.
 func answerAway(relays []*Held) {
 	for _, r := range relays {
-		r.reply(Away, false)
+		r.Relay.Sender.Replied(&Reply{Kind: r.Relay.Kind, To: r.Relay.To, Ack: r.Relay.Ack, Outcome: Away})
 	}
 }
 

@@ -590,8 +590,9 @@ func TestReleaseKeepsWhatIsUnacknowledged(t *testing.T) {
 		alice, bob := s.phone("alice", ""), s.phone("bob", "")
 		lost := keep(&Relay{Kind: Custom, From: alice.User(), To: []byte("bob"), Payload: []byte("lost"), Sender: alice})
 		Fail(s.Release(&bob.Member, []*Held{lost}))
-		s.breaks(bob)
-		s.again("bob", "").expect(t, "list, lost")
+		late := keep(&Relay{Kind: Custom, From: alice.User(), To: []byte("bob"), Payload: []byte("late"), Sender: alice})
+		s.breaks(bob, late)
+		s.again("bob", "").expect(t, "list, late, lost")
 	})
 }
 
@@ -612,8 +613,9 @@ func TestAnotherUserTakesAHeldName(t *testing.T) {
 func TestRelaysOfOthersGoBack(t *testing.T) {
 	onStreet(t, testGrace, func(s *street) {
 		alice, bob := s.phone("alice", ""), s.phone("bob", "")
+		from := alice.User()
 		remote := func(ack int64) *Held {
-			return keep(&Relay{Kind: Custom, From: alice.User(), To: []byte("bob"), Sender: alice, Ack: ack, Remote: "n"})
+			return keep(&Relay{Kind: Custom, From: from, To: []byte("bob"), Sender: alice, Ack: ack, Remote: "n"})
 		}
 		kept := s.newHold(bob.User())
 		kept.reporter, kept.reported = "n", []*Held{remote(1)}
@@ -622,6 +624,9 @@ func TestRelaysOfOthersGoBack(t *testing.T) {
 		alice.expect(t, "error 1")
 		s.putBack(bob.Registration(), []*Held{remote(2)})
 		alice.expect(t, "error 2")
+		s.again("alice", "").expect(t, "list") // from the other instance, which waits all the same
+		s.putBack(bob.Registration(), []*Held{remote(3)})
+		alice.expect(t, "error 3")
 		s.again("bob", "").expect(t, "list")
 	})
 }

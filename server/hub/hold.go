@@ -48,8 +48,8 @@ func keep(r *Relay) *Held {
 	return kept
 }
 
-// A hold keeps relays to one name, in their order, while its user is away or has
-// just registered.
+// A hold keeps relays to one name, in their order, while its user is away, or has
+// just registered, here or on another instance.
 type hold struct {
 	totals *holdTotals
 

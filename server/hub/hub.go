@@ -68,6 +68,8 @@ type Member struct {
 	listener Listener
 	hears    bool // it is told of everybody who comes and goes
 	left     bool // guarded by Hub.mu
+	// released: it has no registration any more, though its last one may be away.
+	released atomic.Bool
 
 	user  atomic.Pointer[User]
 	watch atomic.Pointer[watch] // nil: it has watched nobody yet
@@ -103,7 +105,7 @@ type Listener interface {
 
 // User is the member's registration, or nil.
 func (m *Member) User() *User {
-	if u := m.user.Load(); u != nil && !u.Gone() {
+	if u := m.user.Load(); u != nil && !u.Gone() && !m.released.Load() {
 		return u
 	}
 	return nil
@@ -270,7 +272,7 @@ func (h *Hub) unhear(m *Member) {
 	m.index = 0
 }
 
-// part makes u, whose connection is over, away, or frees its name. It returns the
+// part makes u, which its connection does not have any more, away, or frees its name. It returns the
 // relays that fail for that. h.mu is held.
 func (h *Hub) part(u *User, ending Ending, unacknowledged []*Held) []*Held {
 	switch {
@@ -289,14 +291,13 @@ func (h *Hub) part(u *User, ending Ending, unacknowledged []*Held) []*Held {
 // Release ends the registration that the member has, as its connection's breaking
 // does; it may register again. unacknowledged and the result are as of Leave.
 func (h *Hub) Release(m *Member, unacknowledged []*Held) (failed []*Held) {
-	last := m.Registration()
 	h.mu.Lock()
 	u := m.User()
 	if u == nil || m.left {
 		h.mu.Unlock()
-		return h.putBack(last, unacknowledged)
+		return h.putBack(m.Registration(), unacknowledged)
 	}
-	m.user.Store(nil)
+	m.released.Store(true)
 	failed = h.part(u, Broke, unacknowledged)
 	h.mu.Unlock()
 	return failed

@@ -70,6 +70,9 @@ type entry struct {
 // h.mu is held.
 func (h *Hub) enter(m *Member, claim Claim) (e entry, outcome Outcome) {
 	had := m.user.Load()
+	if m.released.Load() {
+		had = nil
+	}
 	// A member that was replaced will be disconnected, and must not take the name
 	// along.
 	if h.draining || m.left || had != nil && had.Gone() {
@@ -119,7 +122,7 @@ func (h *Hub) enter(m *Member, claim Claim) (e entry, outcome Outcome) {
 
 // settle makes u the member's registration. h.mu is held.
 func (h *Hub) settle(m *Member, u *User) {
-	m.user.Store(u)
+	m.have(u)
 	h.bind(u.ID, u)
 	h.online.Add(1)
 	if h.presence {
@@ -132,12 +135,18 @@ func (h *Hub) settle(m *Member, u *User) {
 func (h *Hub) succeed(m *Member, former, u *User) {
 	former.successor.Store(u)
 	former.End()
-	m.user.Store(u)
+	m.have(u)
 	h.bind(u.ID, u)
 	h.online.Add(1)
 	if h.presence {
 		h.roster.Replace(former, u)
 	}
+}
+
+// have makes u the member's registration, as m.User tells it.
+func (m *Member) have(u *User) {
+	m.user.Store(u)
+	m.released.Store(false)
 }
 
 // List tells m the list of users, in order with the announcements.

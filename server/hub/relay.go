@@ -113,10 +113,13 @@ func (h *Hub) holdFor(u *User, r *Relay) (outcome Outcome, kept bool) {
 	return h.awayHold(u).add(r)
 }
 
-// reachable returns the user that a relay can be handed to at once, or nil.
+// reachable returns the user that a relay can be handed to at once, or nil. A user of
+// another instance always can be: what is handed on to it comes first.
 func (h *Hub) reachable(id []byte) *User {
-	if h.cluster != nil && !h.cluster.Reachable(id) {
+	reachable := h.cluster == nil || h.cluster.Reachable(id)
+	u := h.Find(id)
+	if !reachable && u != nil && u.Instance == "" {
 		return nil
 	}
-	return h.Find(id)
+	return u
 }

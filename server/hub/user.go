@@ -26,8 +26,9 @@ type User struct {
 	left atomic.Bool
 	// hidden: the user is away, and that has been announced.
 	hidden atomic.Bool
-	// waiting is not nil while relays to the user are held: it is away, or has not
-	// been told yet that it has the name.
+	// waiting is not nil while relays to the user are held: it is away, has not been
+	// told yet that it has the name, or is of another instance and gets what was sent
+	// here before.
 	waiting atomic.Pointer[hold]
 	// successor is the registration by which the same user goes on, if it does.
 	successor atomic.Pointer[User]

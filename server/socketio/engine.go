@@ -174,7 +174,7 @@ type Socket interface {
 	Relay(args []byte, attachments [][]byte, receipt wire.Receipt, batch *wire.Batch) error
 
 	// Unacknowledged calls f with each relay that the client has not acknowledged,
-	// oldest first, and forgets them. It is for when the socket is replaced, and for
+	// oldest first, and forgets them. It is for when the socket loses its name, and for
 	// Receiver.Closed. There are none without Options.Proxied.
 	Unacknowledged(f func(receipt wire.Receipt, args []byte, attachments [][]byte))
 
