@@ -255,7 +255,9 @@ func TestStateWithoutRedis(t *testing.T) {
 	for msg, times := range map[string]int{
 		"cannot reach Redis yet, serving local users only, retrying": 1, "cluster lost, serving local users only, retrying": 1, "cluster joined": 2,
 	} {
-		if n := len(s.Log.Lines(`"msg":"` + msg + `"`)); n != times {
+		logged := func() int { return len(s.Log.Lines(`"msg":"` + msg + `"`)) }
+		rig.Eventually(t, msg, func() bool { return logged() >= times }) // behind the readiness
+		if n := logged(); n != times {
 			t.Errorf("%q is logged %d times, not %d", msg, n, times)
 		}
 	}
