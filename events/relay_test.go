@@ -102,8 +102,8 @@ func TestHandleRelay(t *testing.T) {
 	}
 }
 
-// A token expires on a connection that is dead: its user, who comes back with another
-// token, gets what the connection had not delivered.
+// A token expires on a dead connection. Its user comes back with another token, and
+// gets what the connection had not delivered.
 func TestTokenExpiresOnADeadConnection(t *testing.T) {
 	deadlines := wire.NewDeadlines()
 	defer deadlines.Close()

@@ -238,7 +238,7 @@ func TestOrderWhileANameMoves(t *testing.T) {
 }
 
 // Relays held for a page that was closed arrive when it is loaded again, on any of the
-// instances. Other users are told that its user left and came back.
+// instances. Other users are told that the user left and came back.
 func TestPageGoneAcrossInstances(t *testing.T) {
 	for _, presence := range []bool{true, false} {
 		for back := range 3 {

@@ -562,7 +562,7 @@ func TestBreakAsDeliveryEnds(t *testing.T) {
 		bob.expect(t, "list, lost")
 		delivered(bob)
 		bob.end()
-		s.pending(s.send(alice, "bob", "sent", NoAck)) // before the hub is told
+		s.pending(s.send(alice, "bob", "sent", NoAck)) // before the hub knows
 		s.breaks(bob)
 		s.again("bob", "").expect(t, "list, sent")
 	})

@@ -272,7 +272,7 @@ func (h *Hub) unhear(m *Member) {
 	m.index = 0
 }
 
-// part makes u, which its connection does not have any more, away, or frees its name. It returns the
+// part makes u, which has lost its connection, away, or frees its name. It returns the
 // relays that fail for that. h.mu is held.
 func (h *Hub) part(u *User, ending Ending, unacknowledged []*Held) []*Held {
 	switch {

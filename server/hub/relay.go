@@ -99,8 +99,8 @@ func (h *Hub) Relay(r *Relay) Outcome {
 	return h.cluster.Relay(r)
 }
 
-// holdFor holds r for u, whose connection took no relay: if it is over, u will be away
-// as soon as the hub is told of that. kept is false where that is not so.
+// holdFor holds r for u, whose connection took no relay. If the connection is over, u
+// will be away as soon as the hub knows; if it is not, kept is false.
 func (h *Hub) holdFor(u *User, r *Relay) (outcome Outcome, kept bool) {
 	if h.grace == 0 || !u.Over() {
 		return NotFound, false

@@ -256,8 +256,8 @@ func (w *writer) given() int64 {
 // Unacknowledged calls f with each relay that was queued on the connection and
 // is not acknowledged, oldest first, and forgets them. What of them has not begun
 // to be written is not any more. While the connection lives, it may be called
-// where the connection loses its name; else by Handler.Closed or later, but before the end
-// that Start tells has been told.
+// where the connection loses its name; else by Handler.Closed or later, but before
+// the end that Start tells has been told.
 func (c *Conn) Unacknowledged(f func(r Receipt, messages []Message)) {
 	w := &c.writer
 	w.mu.Lock()
